@@ -1,0 +1,38 @@
+"""tinycnn: convolutional networks from scratch, in NumPy and CuPy.
+
+Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs ordinary code. To read the engine, start at
+`tensor.py`, `function.py` and `autograd.py`, then open any file of `ops/`.
+"""
+import importlib
+
+from . import autograd, nn, optim
+from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .backend import Device as device
+from .backend import Generator, get_default_device, manual_seed, set_default_device
+from .dtype import (bool, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16, int32, int64,
+                    long, promote_types, result_type, set_default_dtype, short, uint8)
+from .ops.activation import *
+from .ops.conv import *
+from .ops.creation import *
+from .ops.dropout import *
+from .ops.elementwise import *
+from .ops.embedding import *
+from .ops.indexing import *
+from .ops.loss import *
+from .ops.matmul import *
+from .ops.norm import *
+from .ops.pool import *
+from .ops.reduce import *
+from .ops.shape import *
+from .ops.softmax import *
+from .tensor import *
+
+__version__ = "0.1.0"
+
+_LAZY = ("data", "gradcheck", "models", "train", "utils", "viz")  # loaded on first use: they need more than numpy
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'tinycnn' has no attribute {name!r}")

@@ -1,0 +1,197 @@
+"""Floor 1: the tape, walked backward. Every node (a `Function`, see `function.py`) hands its inputs their gradients.
+
+The nodes are visited newest first; each has by then received all of its own gradient. That is all of backpropagation; no
+operation is known here.
+"""
+import heapq
+import importlib
+import weakref
+
+from .backend import array_module, as_array, is_array
+from .function import Function, owner
+from .grad_mode import check_finite, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_grad_enabled
+from .hooks import RemovableHandle
+from .tensor import Tensor, method, wrap
+
+__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+
+# ---- the walk --------------------------------------------------------------------------------------------------------
+
+class _Pending:
+    """The gradients on their way to one node or leaf: one an output, summed as they arrive."""
+
+    def __init__(self, target):
+        self.output_types = target.output_types if isinstance(target, Function) else [(target.shape, target.dtype)]
+        self.gradients = [None] * len(self.output_types)
+        self.owned = [False] * len(self.output_types)
+
+    def add(self, nr, gradient, owned, source):
+        """Add `gradient` to that of output `nr`; `owned` tells that nobody else holds its memory."""
+        shape, dtype = self.output_types[nr]
+        if gradient.shape != shape:
+            raise RuntimeError(f"{source}: backward returned a gradient of shape {gradient.shape} for an input of shape "
+                               f"{shape}")
+        if gradient.dtype != dtype:
+            gradient, owned = gradient.astype(dtype), True
+        if self.gradients[nr] is None:
+            self.gradients[nr], self.owned[nr] = gradient, owned
+        elif self.owned[nr]:
+            self.gradients[nr] += gradient
+        else:
+            self.gradients[nr], self.owned[nr] = as_array(self.gradients[nr] + gradient, gradient), True
+
+    def finish(self, like, hooks):
+        """The complete gradients, zero where nothing arrived, after the hooks had their say."""
+        for nr, (shape, dtype) in enumerate(self.output_types):
+            if self.gradients[nr] is None:
+                self.gradients[nr] = array_module(like).zeros(shape, dtype)
+            for hook in (hooks or {}).get(nr, ()):
+                changed = hook(wrap(self.gradients[nr]))
+                if changed is not None:
+                    self.gradients[nr], self.owned[nr] = changed.array, False
+        return self.gradients
+
+
+def _walk(roots, retain_graph, wanted=()):
+    """Carry gradients from `roots` [(tensor, gradient array)] down the graph; returns {wanted edge: gradient array}.
+
+    The node made last goes first: every user of a node was made after it, so when its turn comes all its gradients have
+    arrived, and each node runs once. In `b = a + a; c = b + b` a depth-first walk that runs a node whenever a gradient
+    reaches it visits a four times, and 60 such lines 2^60 times; here each node waits until it is complete. A heap in a
+    loop instead of recursion lets the graph be any depth. Leaves are older than every node, so they come last.
+    With `wanted`, leaves keep their `grad` as it was.
+    """
+    pending, heap, found = {}, [], {}
+
+    def deliver(edge, gradient, owned, source):
+        target, nr = edge
+        if target not in pending:
+            pending[target] = _Pending(target)
+            heapq.heappush(heap, (-target.order, id(target), target))
+        pending[target].add(nr, gradient, owned, source)
+
+    for tensor, gradient in roots:
+        deliver(_edge(tensor), gradient, False, "backward")
+    while heap:
+        node = heapq.heappop(heap)[2]
+        arrived = pending.pop(node)
+        grads = arrived.finish(next(g for g in arrived.gradients if g is not None), node.hooks)
+        found.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
+        if isinstance(node, Tensor):
+            if not wanted:
+                _accumulate(node, grads[0], arrived.owned[0])
+            continue
+        results = node.backward(node, *grads)
+        results = results if isinstance(results, (tuple, list)) else (results,)
+        if len(results) < len(node.edges) and any(node.edges[len(results):]):
+            raise RuntimeError(f"{node.name()}: backward returned {len(results)} gradients for {len(node.edges)} inputs")
+        if mode.anomaly:
+            check_finite(node, "backward", grads, [g for g, edge in zip(results, node.edges) if edge and g is not None])
+        if not retain_graph and node._saved:
+            node._saved = None
+        owners = [id(owner(g)) for g in (*grads, *results) if is_array(g)]
+        for edge, g in zip(node.edges, results):
+            if edge and g is not None:
+                dense = is_array(g) and (g.flags.c_contiguous or g.flags.f_contiguous)
+                deliver(edge, as_array(g, grads[0]), dense and owners.count(id(owner(g))) == 1, node.name())
+    return found
+
+
+def _edge(tensor):
+    """The place in the graph where the gradient of `tensor` arrives."""
+    return tensor.grad_fn or tensor, tensor.output_nr
+
+
+def _accumulate(leaf, gradient, owned):
+    """Add `gradient` to `leaf.grad`, in memory that is the leaf's own."""
+    if leaf.grad is None:
+        leaf.grad = wrap(gradient if owned else gradient.copy())
+    else:
+        leaf.grad.array += gradient
+
+
+def _roots(function, tensors, gradients):
+    """[(tensor, gradient array)] after checking both; a scalar starts from 1."""
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    gradients = [gradients] if gradients is None or isinstance(gradients, Tensor) else list(gradients)
+    if gradients == [None]:
+        gradients = [None] * len(tensors)
+    if len(gradients) != len(tensors):
+        raise ValueError(f"{function}: {len(tensors)} tensors but {len(gradients)} gradients")
+    roots = []
+    for t, g in zip(tensors, gradients):
+        if not t.requires_grad:
+            raise RuntimeError(f"{function}: the tensor of shape {t.shape} does not require a gradient and no recorded "
+                               "operation made it; was it computed under no_grad, or from tensors without requires_grad?")
+        if g is None and t.numel() != 1:
+            raise RuntimeError(f"{function}: a tensor of shape {t.shape} is no scalar: reduce it with .sum() or .mean(), or "
+                               "pass the gradient of its shape")
+        if g is not None and g.shape != t.shape:
+            raise RuntimeError(f"{function}: gradient of shape {g.shape} for a tensor of shape {t.shape}")
+        roots.append((t, array_module(t.array).ones_like(t.array) if g is None else g.array))
+    return roots
+
+
+@method("backward")
+def _backward(tensor, gradient=None, retain_graph=False):
+    """Add to the `grad` of every leaf behind this tensor the derivative of the tensor with respect to the leaf.
+
+    `gradient` (a Tensor of this shape) weighs the elements; a tensor of one element needs none. What the graph saved is
+    freed on the way, unless `retain_graph`.
+    """
+    _walk(_roots("backward", tensor, gradient), retain_graph)
+
+
+def backward(tensors, grad_tensors=None, retain_graph=False):
+    """`Tensor.backward` from several tensors at once."""
+    _walk(_roots("backward", tensors, grad_tensors), retain_graph)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=False, allow_unused=False):
+    """The derivatives of `outputs` with respect to `inputs`, as a tuple of Tensors; no `grad` attribute changes.
+
+    Raises RuntimeError for an input that does not require a gradient, or that the outputs do not depend on (unless
+    `allow_unused`, when its place holds None).
+    """
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for i, t in enumerate(inputs):
+        if not t.requires_grad:
+            raise RuntimeError(f"grad: inputs[{i}] of shape {t.shape} does not require a gradient")
+    found = _walk(_roots("grad", outputs, grad_outputs), retain_graph, {_edge(t) for t in inputs})
+    for i, t in enumerate(inputs):
+        if _edge(t) not in found and not allow_unused:
+            raise RuntimeError(f"grad: the outputs do not depend on inputs[{i}]; pass allow_unused=True to get None for it")
+    return tuple(wrap(found[_edge(t)].copy()) if _edge(t) in found else None for t in inputs)
+
+
+# ---- hooks -----------------------------------------------------------------------------------------------------------
+
+@method()
+def register_hook(tensor, hook):
+    """Call `hook(gradient)` with this tensor's complete gradient in every backward; what it returns replaces it."""
+    if not tensor.requires_grad:
+        raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
+    target, nr = _edge(tensor)
+    target.hooks = target.hooks or {}
+    hooks = target.hooks.setdefault(nr, [])
+    hooks.append(hook)
+    return RemovableHandle(hooks, hook)
+
+
+@method()
+def retain_grad(tensor):
+    """Keep the gradient of this tensor in `grad` although it is no leaf."""
+    if tensor.grad_fn is None:
+        return
+    here = weakref.ref(tensor)
+
+    def keep(gradient):
+        if here() is not None:
+            _accumulate(here(), gradient.array, False)
+    tensor.register_hook(keep)
+
+
+def __getattr__(name):  # PyTorch keeps the checker here; ours stands five floors up and is loaded when asked for
+    if name in ("gradcheck", "gradgradcheck"):
+        return getattr(importlib.import_module("tinycnn.gradcheck"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,117 @@
+"""Floor 1: `Function`, one operation and one node of the graph.
+
+Forward, `Function.apply` runs the operation on arrays, links each result to the node and the node to its inputs. Backward
+is `autograd.py`.
+"""
+import itertools
+
+from .backend import as_array, device_of, is_array
+from .grad_mode import check_finite, mode, user_line
+from .tensor import Tensor, wrap
+
+_order = itertools.count()
+
+
+class Function:
+    """One differentiable operation; an instance is one use of it, a node of the graph, and the `ctx` of its methods.
+
+    A subclass defines two static methods on plain arrays (NumPy's or CuPy's, never Tensors):
+
+    - `forward(ctx, *arrays, **options)` returns an array, or a tuple of arrays; what backward will need goes into
+      `ctx.save_for_backward(...)` (arrays) or onto attributes of ctx (everything else);
+    - `backward(ctx, *grad_outputs)` takes the gradient of every output and returns the gradient of every positional
+      argument of forward, in order, None for those that have none. It must not write into what it is given.
+
+    `apply(*tensors, **options)` runs it. `ctx.needs_input_grad[i]` tells whether anyone wants gradient i.
+    """
+    hooks = None      # {output_nr: functions of the gradient}
+    line = ""         # where the user called it, known in anomaly mode
+    _saved = ()
+    _versions = ()
+
+    @classmethod
+    def apply(cls, *args, **options):
+        """Run the operation on `args` (Tensors and constants) and record it where a gradient may be asked for."""
+        ctx = cls()
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        recording = mode.recording
+        ctx.needs_input_grad = [recording and isinstance(a, Tensor) and a.requires_grad for a in args]
+        _check_inputs(cls, tensors)
+        arrays = [a.array if isinstance(a, Tensor) else a for a in args]
+        result = cls.forward(ctx, *arrays, **options)
+        several = isinstance(result, tuple)
+        outputs = [_wrap_output(as_array(y, tensors[0].array), tensors) for y in (result if several else (result,))]
+        if mode.anomaly:
+            ctx.line = user_line()
+            check_finite(ctx, "forward", [*arrays, *options.values()], [y.array for y in outputs])
+        if True in ctx.needs_input_grad:
+            ctx.order = next(_order)
+            ctx.edges = [(a.grad_fn or a, a.output_nr) if need else None for a, need in zip(args, ctx.needs_input_grad)]
+            ctx.output_types = [(y.shape, y.dtype) for y in outputs]
+            for nr, y in enumerate(outputs):
+                if y.array.dtype.kind == "f":
+                    y.requires_grad, y.grad_fn, y.output_nr = True, ctx, nr
+            ctx._versions = [(t._version, t._version.writes) for t in (*tensors, *outputs) if _is_saved(t, ctx._saved)]
+        return tuple(outputs) if several else outputs[0]
+
+    def save_for_backward(self, *arrays):
+        """Keep `arrays` until backward; nothing is kept when no input wants a gradient."""
+        if True in self.needs_input_grad:
+            self._saved = arrays
+
+    @property
+    def saved_tensors(self):
+        """The arrays that forward saved; RuntimeError when they are gone or were overwritten meanwhile."""
+        if self._saved is None:
+            raise RuntimeError(f"backward: the graph behind {self.name()} was already used, and what it had saved is freed. "
+                               "Call the first backward with retain_graph=True, or run the forward pass again")
+        for version, writes in self._versions:
+            if version.writes != writes:
+                raise RuntimeError(f"backward: a tensor that {self.name()} needs was changed in place after it was used "
+                                   "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
+        return self._saved
+
+    def name(self):
+        """The name of the operation."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self):
+        """Where the gradients go: (Function or leaf Tensor, output number) for every input, (None, 0) where nowhere."""
+        return tuple(edge or (None, 0) for edge in self.edges)
+
+    def __repr__(self):
+        return f"<{self.name()}>"
+
+
+def owner(array):
+    """The array whose memory `array` shows: its base, or itself."""
+    return array if array.base is None else array.base
+
+
+def _check_inputs(function, tensors):
+    """Raise where tensors live on different devices or a view's base was rewritten under autograd's eyes."""
+    if not tensors:
+        raise TypeError(f"{function.__name__}: expected at least one Tensor")
+    first = tensors[0].array
+    for t in tensors:
+        if type(t.array) is not type(first) or getattr(t.array, "device", 0) != getattr(first, "device", 0):
+            raise RuntimeError(f"{function.__name__}: inputs live on different devices, {device_of(first)} and "
+                               f"{device_of(t.array)}: move them with x.to({str(device_of(first))!r})")
+        if t._viewed_at is not None and t._viewed_at != t._version.rewrites:
+            raise RuntimeError(f"{function.__name__}: an input is a view of a tensor that was changed in place after the "
+                               "view was taken; take the view again after the change")
+
+
+def _wrap_output(array, inputs):
+    """`array` as a Tensor; where it shows the memory of an input, it shares that input's version."""
+    out = wrap(array)
+    for t in inputs if array.base is not None else ():
+        if array.base is t.array or array.base is t.array.base:
+            out._version, out._viewed_at = t._version, t._version.rewrites
+    return out
+
+
+def _is_saved(tensor, saved):
+    """Whether one of the `saved` arrays shows the memory of `tensor`."""
+    return any(is_array(a) and owner(a) is owner(tensor.array) for a in saved)
