@@ -15,6 +15,7 @@ from .tensor import Tensor, method, wrap
 
 __all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
+
 # ---- the walk --------------------------------------------------------------------------------------------------------
 
 class _Pending:

@@ -106,8 +106,8 @@ def _check_inputs(function, tensors):
 def _wrap_output(array, inputs):
     """`array` as a Tensor; where it shows the memory of an input, it shares that input's version."""
     out = wrap(array)
-    for t in inputs if array.base is not None else ():
-        if array.base is t.array or array.base is t.array.base:
+    for t in inputs:
+        if owner(array) is owner(t.array):
             out._version, out._viewed_at = t._version, t._version.rewrites
     return out
 

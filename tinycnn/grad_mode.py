@@ -1,4 +1,4 @@
-"""Floor 1: what is switched on in this thread: recording (`no_grad` and its kin) and the search for NaN (`detect_anomaly`)."""
+"""Floor 1: the switches of a thread: recording (`no_grad` and its kin) and the search for NaN (`detect_anomaly`)."""
 import contextlib
 import linecache
 import os

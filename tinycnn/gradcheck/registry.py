@@ -122,7 +122,7 @@ def case(function, name, inputs, call, *, torch=None, linear=False, kinks=False)
 
 
 def mutant(function, name):
-    """Register the decorated `wrong(backward, ctx, *grad_outputs)` as a mutant of `function`; `backward` is the right one."""
+    """Register the decorated `wrong(backward, ctx, *grad_outputs)` as a mutant; `backward` is the right one."""
     def add(wrong):
         MUTANTS.append(Mutant(function, name, wrong))
         return wrong
