@@ -21,10 +21,13 @@ from .ops.indexing import *
 from .ops.loss import *
 from .ops.matmul import *
 from .ops.norm import *
+from .ops.pad import *
 from .ops.pool import *
+from .ops.rearrange import *
 from .ops.reduce import *
 from .ops.shape import *
 from .ops.softmax import *
+from .ops.sort import *
 from .tensor import *
 
 __version__ = "0.1.0"
