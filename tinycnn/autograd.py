@@ -7,7 +7,7 @@ import heapq
 import importlib
 import weakref
 
-from .backend import array_module, as_array, is_array
+from .backend import array_module, as_array, is_array, quiet
 from .function import Function, owner
 from .grad_mode import check_finite, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_grad_enabled
 from .hooks import RemovableHandle
@@ -53,6 +53,7 @@ class _Pending:
         return self.gradients
 
 
+@quiet()
 def _walk(roots, retain_graph, wanted=()):
     """Carry gradients from `roots` [(tensor, gradient array)] down the graph; returns {wanted edge: gradient array}.
 

@@ -26,6 +26,11 @@ def as_array(value, like):
     return value if type(value) in _MODULES else array_module(like).asarray(value)
 
 
+def quiet():
+    """Inside `with quiet():` 1/0 is infinity and 0/0 is NaN without a warning, as on a GPU; `detect_anomaly` finds them."""
+    return np.errstate(all="ignore")
+
+
 # ---- devices ---------------------------------------------------------------------------------------------------------
 
 class Device:

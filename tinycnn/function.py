@@ -5,7 +5,7 @@ is `autograd.py`.
 """
 import itertools
 
-from .backend import as_array, device_of, is_array
+from .backend import as_array, device_of, is_array, quiet
 from .grad_mode import check_finite, mode, user_line
 from .tensor import Tensor, wrap
 
@@ -38,7 +38,8 @@ class Function:
         ctx.needs_input_grad = [recording and isinstance(a, Tensor) and a.requires_grad for a in args]
         _check_inputs(cls, tensors)
         arrays = [a.array if isinstance(a, Tensor) else a for a in args]
-        result = cls.forward(ctx, *arrays, **options)
+        with quiet():
+            result = cls.forward(ctx, *arrays, **options)
         several = isinstance(result, tuple)
         outputs = [_wrap_output(as_array(y, tensors[0].array), tensors) for y in (result if several else (result,))]
         if mode.anomaly:

@@ -1,26 +1,75 @@
-"""Floor 2: the one road by which every in-place operation (`x += y`, `x.add_()`, `x[i] = v`) writes."""
-import numpy as np
+"""Floor 2: the one road by which every in-place operation (`x += y`, `x.add_()`, `x[i] = v`) writes.
+
+An in-place operation computes its result out of place, as a new node, and `write` then moves values and history into the
+tensor. `twin` makes the in-place form of any function in one line.
+"""
+from ..backend import array_module
+from ..dtype import category
+from ..grad_mode import mode
+from ..tensor import Tensor, check_tensor, method, wrap
 
 
 def write(tensor, result, function):
     """Make `result`, computed from `tensor` out of place, the new value of `tensor`, its memory and its history.
 
     Every in-place operation ends here, so one rule serves all: the memory is shared with views, the version moves on so
-    that a node which saved the old value notices, and the history is that of `result`.
+    that a node which saved the old value notices, and the history is that of `result`, or none where it has none.
     """
-    recorded = result.requires_grad
+    recorded = mode.recording and (tensor.requires_grad or result.requires_grad)
     if recorded and tensor.requires_grad and tensor.grad_fn is None:
         raise RuntimeError(f"{function}: a leaf that requires a gradient cannot be changed in place while autograd records: "
                            "use `with no_grad():` to update a parameter, or write x = x + ... to compute with it")
     if recorded and tensor._viewed_at is not None:
         raise RuntimeError(f"{function}: this tensor is a view, and autograd cannot record a write through a view: index the "
                            "whole tensor instead (x[i] = value), or build the result with cat, stack or where")
-    if result.shape != tensor.shape or not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
+    if result.shape != tensor.shape or category(result.dtype) > category(tensor.dtype):
         raise RuntimeError(f"{function}: a result of shape {result.shape} and dtype {result.dtype} does not fit in place into "
                            f"a tensor of shape {tensor.shape} and dtype {tensor.dtype}")
     tensor.array[...] = result.array
     tensor._version.writes += 1
     if recorded:
         tensor._version.rewrites += 1
-        tensor.requires_grad, tensor.grad_fn, tensor.output_nr = True, result.grad_fn, result.output_nr
+        tensor.requires_grad, tensor.grad_fn, tensor.output_nr = result.requires_grad, result.grad_fn, result.output_nr
     return tensor
+
+
+def private(x):
+    """x for a function whose backward looks at x again, and that is about to be overwritten: a copy if autograd records."""
+    return x.clone() if mode.recording and x.requires_grad else x
+
+
+def twin(function, *operators, rereads=False):
+    """Make `f_`, the in-place form of the function f, a method of Tensor (and of its `operators`): x.f_(...) returns x.
+
+    `rereads`: the backward of f looks at x again, so f is given a copy.
+    """
+    name = function.__name__ + "_"
+
+    def in_place(x, *args, **options):
+        return write(x, function(private(x) if rereads else x, *args, **options), name)
+    in_place.__name__ = in_place.__qualname__ = name
+    in_place.__doc__ = f"`{function.__name__}` in place: the result is written into x, which is returned."
+    return method(name, *operators)(in_place)
+
+
+@method("copy_")
+def copy_(x, source, non_blocking=False):
+    """Write `source`, broadcast and cast as needed, into x. `non_blocking` changes nothing."""
+    check_tensor("copy_", source=source)
+    source = source.to(dtype=x.dtype, device=x.device)
+    return write(x, private(source if source.shape == x.shape else source.expand(x.shape)), "copy_")
+
+
+@method("fill_")
+def fill_(x, value):
+    """Write `value`, a number or a 0-d tensor, into every element of x."""
+    if isinstance(value, Tensor):
+        return copy_(x, value)
+    xp = array_module(x.array)
+    return write(x, wrap(xp.broadcast_to(xp.asarray(value, x.dtype), x.shape)), "fill_")
+
+
+@method("zero_")
+def zero_(x):
+    """Write 0 into every element of x."""
+    return fill_(x, 0)
