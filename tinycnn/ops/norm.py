@@ -1,1 +1,301 @@
-__all__ = []
+"""Floor 2: normalisation. One Function, `Normalize`, serves batch, layer, group and instance norm: they differ only in
+the axes over which mean and variance are taken.
+"""
+import math
+
+from ..backend import array_module
+from ..function import Function
+from ..tensor import check_floating, wrap
+from .elementwise import unbroadcast
+from .inplace import write
+
+
+def total(x, axes):
+    """The sum of the array x over `axes`, which stay as size 1.
+
+    One axis after the other: each number is then the end of a few short chains of additions, not of one long one, so the
+    rounding errors of float32 stay small. It is also up to four times faster than `x.sum(axes)`, because the
+    first and largest step adds whole rows of memory.
+    """
+    for axis in axes:
+        x = x.sum(axis, keepdims=True)
+    return x
+
+
+class Normalize(Function):
+    """y = w xhat + b with xhat = (x - mu) r, r = 1/sqrt(var + eps); mu, var: mean and biased variance of x over `axes`.
+
+    x (any shape), w and b (reshaped to `affine`, broadcast against x) or None -> y, shaped like x.
+    With `view`, x is reshaped to it before and y back after. `report(mu, var)` is called with the statistics. With
+    `statistics`, mu and var are these two constants instead (the evaluation mode of batch norm).
+
+    Derivation. i, j run over the m elements that share one mean; g = dy w is the gradient of xhat, and d is 1 where i = j:
+        mu = sum_j x_j / m                        dmu/dx_i  = 1/m
+        var = sum_j (x_j - mu)^2 / m              dvar/dx_i = 2 (x_i - mu) / m
+        r = (var + eps)^(-1/2)                    dr/dx_i   = -r^3/2 dvar/dx_i = -r^2 xhat_i / m
+        xhat_j = (x_j - mu) r                     dxhat_j/dx_i = r (d_ij - 1/m) + (x_j - mu) dr/dx_i
+                                                               = r (d_ij - 1/m - xhat_j xhat_i / m)
+        dx_i = sum_j g_j dxhat_j/dx_i = r (g_i - mean_j(g_j) - xhat_i mean_j(g_j xhat_j))
+        dw = sum dy xhat and db = sum dy, over all elements that share one entry of w.
+    The two mean terms take out of dx what no change of x can bring about: y does not change when x is shifted or scaled.
+    Where mu and var are constants they vanish: dx = r g.
+
+    The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
+    Cost: about 7 passes over x forward, 9 backward; saved: xhat, as large as x.
+    Source: Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167); Ba et al., Layer Normalization, 2016
+    (arXiv:1607.06450); Wu and He, Group Normalization, 2018 (arXiv:1803.08494).
+    """
+
+    @staticmethod
+    def forward(ctx, x, w, b, axes, affine, eps, view=None, report=None, statistics=None):
+        ctx.shape = x.shape
+        x = x if view is None else x.reshape(view)
+        ctx.axes, ctx.count = axes, math.prod(x.shape[axis] for axis in axes)
+        ctx.affine, ctx.types = affine, [None if p is None else p.shape for p in (w, b)]
+        ctx.constant = statistics is not None
+        w, b = (None if p is None else p.reshape(affine) for p in (w, b))
+        if ctx.constant:
+            mu, var = statistics
+            xhat = x - mu
+        else:
+            mu = total(x, axes) / max(ctx.count, 1)
+            xhat = x - mu
+            var = total(xhat * xhat, axes) / max(ctx.count, 1)
+        if report:
+            report(mu, var)
+        r = 1 / array_module(x).sqrt(var + eps)
+        xhat *= r
+        ctx.save_for_backward(xhat, r, w)
+        y = xhat if w is None else xhat * w
+        return (y if b is None else y + b).reshape(ctx.shape)
+
+    @staticmethod
+    def backward(ctx, dy):
+        xhat, r, w = ctx.saved_tensors
+        dy = dy.reshape(xhat.shape)
+        need_x, need_w, need_b = ctx.needs_input_grad
+        # the sums over axes along which w is constant come first: they serve dw, db and the two means of dx alike
+        shape = (1,) * (dy.ndim - len(ctx.affine)) + tuple(ctx.affine)
+        shared = [axis for axis in ctx.axes if shape[axis] == 1]
+        s = total(dy, shared)
+        t = total(dy * xhat, shared)
+        dx = dw = db = None
+        if need_w:
+            dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0])
+        if need_b:
+            db = unbroadcast(s, ctx.affine).reshape(ctx.types[1])
+        if need_x:
+            g, s, t = (dy, s, t) if w is None else (dy * w, s * w, t * w)
+            dx = g * r
+            if not ctx.constant:
+                dx -= total(s, ctx.axes) / max(ctx.count, 1) * r
+                dx -= xhat * (total(t, ctx.axes) / max(ctx.count, 1) * r)
+            dx = dx.reshape(ctx.shape)
+        return dx, dw, db
+
+
+class RMSNorm(Function):
+    """y = w x r with r = 1/sqrt(mean(x^2) + eps), the mean over the last axes, those of w: x (..., *D), w (*D) or None.
+
+    Derivation, as for `Normalize` without the mean; g = dy w, xhat = x r, i and j run over the m elements of one row:
+        dr/dx_i = -r^3 x_i / m,   dx_i = g_i r + sum_j g_j x_j dr/dx_i = r (g_i - xhat_i mean_j(g_j xhat_j))
+        dw = sum dy xhat over all rows.
+    Saved: xhat. Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019 (arXiv:1910.07467).
+    """
+
+    @staticmethod
+    def forward(ctx, x, w, axes, eps):
+        ctx.axes, ctx.count = axes, max(math.prod(x.shape[axis] for axis in axes), 1)
+        r = 1 / array_module(x).sqrt(total(x * x, axes) / ctx.count + eps)
+        xhat = x * r
+        ctx.save_for_backward(xhat, r, w)
+        return xhat if w is None else xhat * w
+
+    @staticmethod
+    def backward(ctx, dy):
+        xhat, r, w = ctx.saved_tensors
+        need_x, need_w = ctx.needs_input_grad
+        t = dy * xhat
+        dw = unbroadcast(t, w.shape) if need_w else None
+        if not need_x:
+            return None, dw
+        g, t = (dy, t) if w is None else (dy * w, t * w)
+        return r * (g - xhat * (total(t, ctx.axes) / ctx.count)), dw
+
+
+def window_sum(x, before, after):
+    """s[:, c] = the sum of x[:, c - before] to x[:, c + after], as far as they exist: x (N, C, *S)."""
+    s, channels = x.copy(), x.shape[1]
+    for d in range(1, min(before, channels - 1) + 1):
+        s[:, d:] += x[:, :-d]
+    for d in range(1, min(after, channels - 1) + 1):
+        s[:, :-d] += x[:, d:]
+    return s
+
+
+class LocalResponseNorm(Function):
+    """y_c = x_c s_c^-beta with s_c = k + alpha/n sum_j x_j^2, j from c - n//2 to c + (n-1)//2: x (N, C, *S), n = `size`.
+
+    Derivation. x_i stands in y_i itself and in s_c of every channel c whose window holds i: c from i - (n-1)//2 to
+    i + n//2, the mirrored window.
+        dx_i = dy_i s_i^-beta - 2 alpha beta / n x_i sum_c dy_c x_c s_c^(-beta-1)
+    Saved: x, s. Source: Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks, 2012, 3.3.
+    """
+
+    @staticmethod
+    def forward(ctx, x, size, alpha, beta, k):
+        ctx.size, ctx.alpha, ctx.beta = size, alpha, beta
+        s = window_sum(x * x, size // 2, (size - 1) // 2) * (alpha / size) + k
+        ctx.save_for_backward(x, s)
+        return x * s**-beta
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, s = ctx.saved_tensors
+        direct = dy * s**-ctx.beta
+        through = window_sum(direct * x / s, (ctx.size - 1) // 2, ctx.size // 2)
+        return direct - 2 * ctx.alpha * ctx.beta / ctx.size * x * through,
+
+
+# ---- the functions a user calls --------------------------------------------------------------------------------------
+
+def _check(function, input, least, expected, shape, **vectors):
+    """Check that `input` has at least `least` dimensions and each of `vectors` (None or a tensor) the given `shape`."""
+    check_floating(function, input=input)
+    if input.ndim < least:
+        raise ValueError(f"{function}: input must be {expected}, got shape {input.shape}")
+    shape = shape or (input.shape[1],)
+    for name, vector in vectors.items():
+        if vector is not None:
+            check_floating(function, **{name: vector})
+            if vector.shape != shape:
+                raise ValueError(f"{function}: {name} must have shape {shape} for an input of shape {input.shape}, got "
+                                 f"{vector.shape}")
+
+
+def _update(running, new, momentum, function):
+    """Move the tensor `running` towards the array `new`: running = (1 - momentum) running + momentum new."""
+    if running is not None:
+        write(running, wrap((1 - momentum) * running.array + momentum * new), function)
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    """Normalise every channel of input (N, C, *S), then scale by weight (C,) and shift by bias (C,).
+
+    In training, mean and biased variance are those of the batch, over N and S; `running_mean` and `running_var` (tensors
+    (C,) or None) are updated in place, running = (1 - momentum) running + momentum statistic, with the unbiased variance.
+    Otherwise the running statistics are used, as constants. ValueError where a channel has fewer than two values to
+    train on.
+    """
+    _check("batch_norm", input, 2, "(N, C) or (N, C, *S)", None, running_mean=running_mean, running_var=running_var,
+           weight=weight, bias=bias)
+    channels, space = input.shape[1], (1,) * (input.ndim - 2)
+    options = dict(axes=(0, *range(2, input.ndim)), affine=(channels, *space), eps=eps)
+    if training:
+        count = input.numel() // max(channels, 1)
+        if channels and count < 2:
+            raise ValueError("batch_norm: expected more than 1 value per channel when training, got input shape "
+                             f"{input.shape}")
+
+        def report(mu, var):
+            _update(running_mean, mu.reshape(channels), momentum, "batch_norm")
+            _update(running_var, var.reshape(channels) * (count / (count - 1)), momentum, "batch_norm")
+        return Normalize.apply(input, weight, bias, report=report if channels else None, **options)
+    if running_mean is None or running_var is None:
+        raise ValueError("batch_norm: running_mean and running_var must be given when training is False")
+    statistics = [v.array.reshape(options["affine"]) for v in (running_mean, running_var)]
+    return Normalize.apply(input, weight, bias, statistics=statistics, **options)
+
+
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
+                  eps=1e-5):
+    """Normalise every channel of every picture of input (N, C, *S) over S, then scale by weight (C,), shift by bias (C,).
+
+    Running statistics are updated with the mean over the batch. Without `use_input_stats` this is `batch_norm` in
+    evaluation mode. ValueError where S holds fewer than two values.
+    """
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    _check("instance_norm", input, 2, "(N, C, *S)", None, running_mean=running_mean, running_var=running_var, weight=weight,
+           bias=bias)
+    batch, channels, *space = input.shape
+    count = math.prod(space)
+    if count < 2:
+        raise ValueError(f"instance_norm: expected more than 1 spatial element when training, got input shape {input.shape}")
+
+    def report(mu, var):
+        _update(running_mean, mu.reshape(batch, channels).mean(0), momentum, "instance_norm")
+        _update(running_var, var.reshape(batch, channels).mean(0) * (count / (count - 1)), momentum, "instance_norm")
+    return Normalize.apply(input, weight, bias, axes=tuple(range(2, input.ndim)), affine=(channels, *[1] * len(space)),
+                           eps=eps, report=report if batch else None)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Split the channels of input (N, C, *S) into groups and normalise each over its channels and S.
+
+    Then scale by weight (C,) and shift by bias (C,). ValueError where C is not a multiple of `num_groups`.
+    """
+    _check("group_norm", input, 2, "(N, C) or (N, C, *S)", None, weight=weight, bias=bias)
+    batch, channels, *space = input.shape
+    if num_groups < 1 or channels % num_groups:
+        raise ValueError(f"group_norm: the {channels} channels of input {input.shape} must be a multiple of num_groups, got "
+                         f"num_groups={num_groups}")
+    size = channels // num_groups
+    if batch * size * math.prod(space) == 1:
+        raise ValueError(f"group_norm: expected more than 1 value per group, got input shape {input.shape} and "
+                         f"num_groups={num_groups}")
+    view = (batch, num_groups, size, *space)
+    return Normalize.apply(input, weight, bias, axes=tuple(range(2, len(view))),
+                           affine=(num_groups, size, *[1] * len(space)), eps=eps, view=view)
+
+
+def _trailing(function, input, normalized_shape, **vectors):
+    """`normalized_shape` as a tuple and the last axes of `input` it names, after checking both."""
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    check_floating(function, input=input)
+    if not shape or input.shape[-len(shape):] != shape:
+        raise ValueError(f"{function}: normalized_shape {shape} must be the last dimensions of input, got input shape "
+                         f"{input.shape}")
+    _check(function, input, len(shape), "", shape, **vectors)
+    return shape, tuple(range(-len(shape), 0))
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Normalise input (..., *normalized_shape) over its last dimensions, then scale by weight, shift by bias.
+
+    weight and bias have the shape `normalized_shape` (a tuple, or an int for one dimension).
+    """
+    shape, axes = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    return Normalize.apply(input, weight, bias, axes=axes, affine=shape, eps=eps)
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Divide input (..., *normalized_shape) by its root mean square over the last dimensions, then scale by weight.
+
+    `eps` None is the machine epsilon of the dtype.
+    """
+    _, axes = _trailing("rms_norm", input, normalized_shape, weight=weight)
+    eps = float(array_module(input.array).finfo(input.dtype).eps) if eps is None else eps
+    return RMSNorm.apply(input, weight, axes=axes, eps=eps)
+
+
+def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
+    """Divide each channel of input (N, C, *S) by (k + alpha * mean square of the `size` channels around it) ** beta.
+
+    Channels that do not exist count as zeros in the mean.
+    """
+    check_floating("local_response_norm", input=input)
+    if input.ndim < 3:
+        raise ValueError(f"local_response_norm: input must be (N, C, *S), at least 3 dimensions, got shape {input.shape}")
+    if size < 1:
+        raise ValueError(f"local_response_norm: size must be at least 1, got {size}")
+    return LocalResponseNorm.apply(input, size=size, alpha=alpha, beta=beta, k=k)
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """input / max(||input||_p, eps), the norm over dimension `dim` (an int or a tuple)."""
+    check_floating("normalize", input=input)
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize", "rms_norm"]
