@@ -1,1 +1,411 @@
-__all__ = []
+"""Floor 2: activation functions, the nonlinearities without which a network of any depth is one matrix.
+
+All act on every element alone, so dx = dy f'(x). What a class docstring derives is f'. The activations that are short
+formulas in others (SiLU, Mish, shrinkages) are written as such, and the tape differentiates them.
+"""
+import functools
+import inspect
+import math
+
+from ..backend import array_module, default_generator, device_of, erf
+from ..function import Function
+from ..tensor import check_floating, check_tensor, method, wrap
+from .elementwise import unbroadcast
+from .inplace import private, twin, write
+from .selection import clamp, where
+from .unary import Staircase, abs, floating
+
+
+class ReLU(Function):
+    """y = max(x, 0).  f' = 1 where x > 0, else 0; at the kink 0 is taken. y > 0 just where x > 0, so y is what is kept."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = array_module(x).maximum(x, 0)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        return dy * (y > 0)
+
+
+class LeakyReLU(Function):
+    """y = x where x > 0, else a x with a small slope a.  f' = 1 where x > 0, else a. Source: Maas et al. 2013."""
+
+    @staticmethod
+    def forward(ctx, x, slope):
+        xp = array_module(x)
+        ctx.slope = slope
+        ctx.save_for_backward(x > 0)
+        return xp.maximum(x, 0) + slope * xp.minimum(x, 0)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (positive,) = ctx.saved_tensors
+        return dy * positive + ctx.slope * (dy * ~positive)
+
+
+class PReLU(Function):
+    """y = x where x > 0, else a x with a learned slope a, one number or one a channel, shaped to broadcast against x.
+
+    dx = dy where x > 0, else a dy.  y depends on a only where x <= 0: da = dy x there, summed over everything that shares
+    the slope. Source: He et al. 2015.
+    """
+
+    @staticmethod
+    def forward(ctx, x, a):
+        xp = array_module(x)
+        ctx.save_for_backward(x, a)
+        return xp.maximum(x, 0) + a * xp.minimum(x, 0)
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, a = ctx.saved_tensors
+        need_x, need_a = ctx.needs_input_grad
+        positive = x > 0
+        return (dy * positive + a * (dy * ~positive) if need_x else None,
+                unbroadcast(dy * array_module(x).minimum(x, 0), a.shape) if need_a else None)
+
+
+class ELU(Function):
+    """y = s x where x > 0, else s a (e^(k x) - 1).  f' = s where x > 0, else s a k e^(k x).
+
+    a = alpha; s and k are 1 in ELU (Clevert et al. 2016). SELU has s = 1.0507 and a = 1.6733, for which activations keep
+    mean 0 and variance 1 from layer to layer (Klambauer et al. 2017); CELU has k = 1/a, which makes f' continuous at 0.
+    """
+
+    @staticmethod
+    def forward(ctx, x, alpha, scale=1.0, input_scale=1.0):
+        xp = array_module(x)
+        ctx.numbers = alpha, scale, input_scale
+        ctx.save_for_backward(x)
+        y = xp.maximum(x, 0) + alpha * xp.expm1(input_scale * xp.minimum(x, 0))
+        return y if scale == 1 else scale * y
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        alpha, scale, input_scale = ctx.numbers
+        xp = array_module(x)
+        slope = alpha * input_scale * xp.exp(input_scale * xp.minimum(x, 0))
+        positive = x > 0
+        return scale * (dy * positive + slope * (dy * ~positive))
+
+
+class Hardtanh(Function):
+    """y = x moved into the interval from low to high.  f' = 1 strictly inside, else 0."""
+
+    @staticmethod
+    def forward(ctx, x, low, high):
+        ctx.save_for_backward((x > low) & (x < high))
+        return array_module(x).clip(x, low, high)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (inside,) = ctx.saved_tensors
+        return dy * inside
+
+
+class Sigmoid(Function):
+    """y = 1 / (1 + e^-x), the logistic function.  f' = e^-x / (1 + e^-x)^2 = y (1 - y).
+
+    For x < 0 the same number is e^x / (1 + e^x): with e = e^-|x| no exponential can overflow.
+    """
+
+    @staticmethod
+    def forward(ctx, x):
+        xp = array_module(x)
+        e = xp.exp(-xp.abs(x))
+        y = xp.maximum(e, x >= 0) / (1 + e)  # e <= 1: the numerator is 1 where x >= 0, else e
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        return dy * y * (1 - y)
+
+
+class Tanh(Function):
+    """y = (e^x - e^-x) / (e^x + e^-x) = s/c.  f' = (c c - s s) / c^2 = 1 - y^2."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = array_module(x).tanh(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        return dy * (1 - y * y)
+
+
+class Softplus(Function):
+    """y = log(1 + e^(b x)) / b, a smooth max(x, 0); x itself where b x exceeds the threshold.
+
+    f' = e^(b x) / (1 + e^(b x)), the sigmoid of b x.  With t = b x, log(1 + e^t) = max(t, 0) + log(1 + e^-|t|): nothing
+    overflows.
+    """
+
+    @staticmethod
+    def forward(ctx, x, beta, threshold):
+        xp = array_module(x)
+        ctx.beta, ctx.threshold = beta, threshold
+        ctx.save_for_backward(x)
+        t = beta * x
+        y = (xp.maximum(t, 0) + xp.log1p(xp.exp(-xp.abs(t)))) / beta
+        return xp.where(t > threshold, x, y)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        xp = array_module(x)
+        t = ctx.beta * x
+        e = xp.exp(-xp.abs(t))
+        return dy * xp.maximum(xp.maximum(e, t >= 0) / (1 + e), t > ctx.threshold)
+
+
+class GELU(Function):
+    """y = x P(x), where P is the probability that a standard normal number lies below x: (1 + erf(x / sqrt 2)) / 2.
+
+    f' = P + x p with the normal density p = e^(-x^2 / 2) / sqrt(2 pi).
+    The approximation is P = (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), so p becomes
+    (1 - tanh^2 u) u' / 2. Source: Hendrycks and Gimpel 2016.
+    """
+    ROOT, CUBIC = math.sqrt(2 / math.pi), 0.044715
+
+    @staticmethod
+    def forward(ctx, x, approximate):
+        ctx.exact = approximate == "none"
+        ctx.save_for_backward(x)
+        return x * GELU.probability(x, ctx.exact)
+
+    @staticmethod
+    def probability(x, exact):
+        """P, or its approximation."""
+        if exact:
+            return (1 + erf(x * math.sqrt(0.5))) * 0.5
+        return (1 + array_module(x).tanh(GELU.ROOT * (x + GELU.CUBIC * x * x * x))) * 0.5
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        probability = GELU.probability(x, ctx.exact)
+        if ctx.exact:
+            density = array_module(x).exp(-0.5 * x * x) * (GELU.ROOT / 2)
+        else:
+            density = 2 * probability * (1 - probability) * (GELU.ROOT * (1 + 3 * GELU.CUBIC * x * x))
+        return dy * (probability + x * density)
+
+
+# ---- the functions a user calls --------------------------------------------------------------------------------------
+
+def _activation(function=None, *, rereads=False):
+    """Check that `input` is a floating-point Tensor and honour `inplace`, the last argument of the decorated function.
+
+    `rereads`: the gradient needs the input again, so in place a copy of it is used.
+    """
+    if function is None:
+        return functools.partial(_activation, rereads=rereads)
+    name, last = function.__name__, len(inspect.signature(function).parameters) - 1
+
+    @functools.wraps(function)
+    def activation(input, *args, inplace=False, **options):
+        check_floating(name, input=input)
+        if len(args) == last:
+            *args, inplace = args
+        if not inplace:
+            return function(input, *args, **options)
+        return write(input, function(private(input) if rereads else input, *args, **options), name)
+    return activation
+
+
+@method("relu")
+@_activation
+def relu(input, inplace=False):
+    """max(x, 0), the rectified linear unit."""
+    return ReLU.apply(input)
+
+
+@_activation
+def relu6(input, inplace=False):
+    """min(max(x, 0), 6)."""
+    return Hardtanh.apply(input, low=0.0, high=6.0)
+
+
+@_activation
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """x where x > 0, else negative_slope * x."""
+    return LeakyReLU.apply(input, slope=negative_slope)
+
+
+@_activation(rereads=True)
+def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False):
+    """Leaky ReLU whose slope is drawn for every element from [lower, upper) in training, and is their mean otherwise."""
+    if not lower <= upper:
+        raise ValueError(f"rrelu: lower must not exceed upper, got {lower} and {upper}")
+    if not training:
+        return LeakyReLU.apply(input, slope=(lower + upper) / 2)
+    draw = default_generator(device_of(input.array)).uniform(input.shape, input.dtype)
+    return where(input > 0, input, input * wrap(lower + (upper - lower) * draw))
+
+
+@method("prelu")
+def prelu(input, weight):
+    """x where x > 0, else weight * x; `weight` holds one slope, or one for each channel (dimension 1)."""
+    check_floating("prelu", input=input, weight=weight)
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.numel() not in (1, channels):
+        raise ValueError(f"prelu: weight must hold 1 slope or {channels}, one for each channel of input {input.shape}, got "
+                         f"shape {weight.shape}")
+    slopes = weight.reshape((-1,) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight.reshape(())
+    return PReLU.apply(input, slopes)
+
+
+@_activation(rereads=True)
+def elu(input, alpha=1.0, inplace=False):
+    """x where x > 0, else alpha * (e^x - 1)."""
+    return ELU.apply(input, alpha=alpha)
+
+
+@_activation(rereads=True)
+def selu(input, inplace=False):
+    """ELU with the two constants for which activations stay of mean 0 and variance 1."""
+    return ELU.apply(input, alpha=1.6732632423543772, scale=1.0507009873554805)
+
+
+@_activation(rereads=True)
+def celu(input, alpha=1.0, inplace=False):
+    """x where x > 0, else alpha * (e^(x / alpha) - 1)."""
+    if alpha == 0:
+        raise ValueError("celu: alpha must not be 0")
+    return ELU.apply(input, alpha=alpha, input_scale=1 / alpha)
+
+
+def gelu(input, approximate="none"):
+    """x times the probability that a standard normal number is below x; `approximate="tanh"` is the quicker formula."""
+    check_floating("gelu", input=input)
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    return GELU.apply(input, approximate=approximate)
+
+
+@method("sigmoid")
+def sigmoid(input):
+    """1 / (1 + e^-x), the logistic function: from 0 to 1."""
+    return Sigmoid.apply(floating("sigmoid", input))
+
+
+@method("tanh")
+def tanh(input):
+    """The hyperbolic tangent: from -1 to 1."""
+    return Tanh.apply(floating("tanh", input))
+
+
+@_activation(rereads=True)
+def silu(input, inplace=False):
+    """x * sigmoid(x), also called swish."""
+    return input * sigmoid(input)
+
+
+@_activation(rereads=True)
+def mish(input, inplace=False):
+    """x * tanh(softplus(x))."""
+    return input * tanh(softplus(input))
+
+
+def softplus(input, beta=1.0, threshold=20.0):
+    """log(1 + e^(beta x)) / beta; x itself where beta x > threshold."""
+    check_floating("softplus", input=input)
+    if beta == 0:
+        raise ValueError("softplus: beta must not be 0")
+    return Softplus.apply(input, beta=beta, threshold=threshold)
+
+
+def softsign(input):
+    """x / (1 + |x|)."""
+    check_floating("softsign", input=input)
+    return input / (1 + abs(input))
+
+
+@_activation
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """min(max(x, min_val), max_val): the piecewise linear tanh."""
+    if not min_val <= max_val:
+        raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
+    return Hardtanh.apply(input, low=min_val, high=max_val)
+
+
+@_activation
+def hardsigmoid(input, inplace=False):
+    """min(max(x + 3, 0), 6) / 6: the piecewise linear sigmoid."""
+    return relu6(input + 3) / 6
+
+
+@_activation(rereads=True)
+def hardswish(input, inplace=False):
+    """x * hardsigmoid(x)."""
+    return input * relu6(input + 3) / 6
+
+
+@_activation
+def threshold(input, threshold, value, inplace=False):
+    """x where x > threshold, else value."""
+    return where(input > threshold, input, value)
+
+
+def logsigmoid(input):
+    """log(sigmoid(x)) = -log(1 + e^-x), without overflow."""
+    check_floating("logsigmoid", input=input)
+    return -softplus(-input, threshold=math.inf)
+
+
+def tanhshrink(input):
+    """x - tanh(x)."""
+    check_floating("tanhshrink", input=input)
+    return input - tanh(input)
+
+
+def softshrink(input, lambd=0.5):
+    """x moved towards 0 by lambd, and 0 where |x| <= lambd."""
+    check_floating("softshrink", input=input)
+    if lambd < 0:
+        raise ValueError(f"softshrink: lambd must not be negative, got {lambd}")
+    return input - clamp(input, -lambd, lambd)
+
+
+def hardshrink(input, lambd=0.5):
+    """x, but 0 where |x| <= lambd."""
+    check_floating("hardshrink", input=input)
+    return where(abs(input) > lambd, input, 0.0)
+
+
+def glu(input, dim=-1):
+    """a * sigmoid(b), where a and b are the two halves of `input` along `dim`."""
+    check_floating("glu", input=input)
+    if input.ndim == 0 or input.shape[dim] % 2:
+        raise ValueError(f"glu: the size of dim {dim} must be even to be halved, got input {input.shape}")
+    a, b = input.chunk(2, dim)
+    return a * sigmoid(b)
+
+
+def step(input):
+    """1 where x >= 0, else 0: the unit step of the perceptron. Its gradient is 0, which is why networks do not use it."""
+    check_tensor("step", input=input)
+    return Staircase.apply(input, function=lambda x: (x >= 0).astype(x.dtype))
+
+
+def identity(input):
+    """x itself: the linear activation."""
+    check_tensor("identity", input=input)
+    return input
+
+
+relu_, sigmoid_, tanh_ = twin(relu), twin(sigmoid), twin(tanh)
+
+__all__ = ["celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "identity", "leaky_relu",
+           "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "sigmoid", "sigmoid_", "silu",
+           "softplus", "softshrink", "softsign", "step", "tanh", "tanh_", "tanhshrink", "threshold"]

@@ -1,1 +1,361 @@
-__all__ = []
+"""Floor 2: reductions: sum, product, mean, variance, norm, along some dimensions or all. Maxima are in `extreme.py`.
+
+A reduction makes one number out of many; backward hands that number's gradient back to the many. In every Function the
+gradient dy first gets the reduced axes back with size 1 (`ctx.kept`), so that broadcasting against x does the handing out.
+"""
+import builtins
+import functools
+import math
+
+from ..backend import array_module, as_array
+from ..dtype import as_dtype, int64
+from ..function import Function
+from ..tensor import check_floating, check_tensor, method, wrap
+from .selection import where
+from .unary import abs
+
+
+class Sum(Function):
+    """y_k = sum_i x_ki.  Every x_ki has weight 1 in y_k: dx_ki = dy_k."""
+
+    @staticmethod
+    def forward(ctx, x, axes, keepdim):
+        ctx.shape, ctx.kept = x.shape, kept_shape(x.shape, axes)
+        return x.sum(axis=axes, keepdims=keepdim, dtype=x.dtype if x.dtype.kind == "f" else int64)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return array_module(dy).broadcast_to(dy.reshape(ctx.kept), ctx.shape)
+
+
+class Prod(Function):
+    """y = x_1 x_2 ... x_n along one axis.  dx_i = dy times the product of all the others.
+
+    The product of the others is y / x_i only where x_i is not 0. Without division: what stands before i, times what stands
+    after i, both read off running products. Cost: two such passes; x is kept.
+    """
+
+    @staticmethod
+    def forward(ctx, x, axis, keepdim):
+        ctx.axis, ctx.kept = axis, kept_shape(x.shape, (axis,))
+        ctx.save_for_backward(x)
+        return x.prod(axis=axis, keepdims=keepdim, dtype=x.dtype if x.dtype.kind == "f" else int64)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        xp, axis = array_module(x), ctx.axis
+        one = xp.ones(ctx.kept, x.dtype)
+        but_last, but_first = ((slice(None),) * axis + (s,) for s in (slice(None, -1), slice(1, None)))
+        before = xp.cumprod(xp.concatenate([one, x[but_last]], axis), axis)
+        after = xp.flip(xp.cumprod(xp.flip(xp.concatenate([x[but_first], one], axis), axis), axis), axis)
+        return dy.reshape(ctx.kept) * before * after if x.size else xp.zeros_like(x)
+
+
+class Var(Function):
+    """y = sum_i (x_i - m)^2 / (n - c), with the mean m of the n numbers and the correction c.
+
+    m depends on every x_j, but its term vanishes: dy/dm is proportional to sum_i (x_i - m) = 0. So
+    dx_i = dy 2 (x_i - m) / (n - c). Kept: x and m, not their difference, which is as large as x.
+    """
+
+    @staticmethod
+    def forward(ctx, x, axes, correction, keepdim):
+        ctx.kept = kept_shape(x.shape, axes)
+        mean, ctx.divisor, y = _variance(x, axes, correction)
+        ctx.save_for_backward(x, mean)
+        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, mean = ctx.saved_tensors
+        return dy.reshape(ctx.kept) * 2 / ctx.divisor * (x - mean)
+
+
+class Std(Function):
+    """y = sqrt(var x).  dx_i = d(var)_i / (2 y) = dy (x_i - m) / ((n - c) y); 0 is taken where y = 0."""
+
+    @staticmethod
+    def forward(ctx, x, axes, correction, keepdim):
+        ctx.kept = kept_shape(x.shape, axes)
+        mean, ctx.divisor, variance = _variance(x, axes, correction)
+        y = array_module(x).sqrt(variance)
+        ctx.save_for_backward(x, mean, y)
+        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, mean, y = ctx.saved_tensors
+        return dy.reshape(ctx.kept) / (ctx.divisor * (y + (y == 0))) * (x - mean)
+
+
+def _variance(x, axes, correction):
+    """Mean, n - correction (not below 0) and variance over the axes, which stay with size 1."""
+    count = math.prod(x.shape[a] for a in axes)
+    divisor = builtins.max(count - correction, 0)
+    mean = x.sum(axis=axes, keepdims=True) / count
+    centred = x - mean
+    return mean, divisor, (centred * centred).sum(axis=axes, keepdims=True) / divisor
+
+
+class Norm(Function):
+    """y = (sum_i |x_i|^p)^(1/p), p > 0.  dx_i = dy sign(x_i) (|x_i| / y)^(p-1); 0 is taken where x_i = 0.
+
+    From dy/dx_i = (1/p) (sum)^(1/p - 1) p |x_i|^(p-1) sign(x_i) = sign(x_i) |x_i|^(p-1) / y^(p-1). For p = 2 this is x / y.
+    """
+
+    @staticmethod
+    def forward(ctx, x, p, axes, keepdim):
+        xp = array_module(x)
+        ctx.p, ctx.kept = p, kept_shape(x.shape, axes)
+        total = (x * x if p == 2 else xp.abs(x) ** p).sum(axis=axes, keepdims=True)
+        y = xp.sqrt(total) if p == 2 else total ** (1 / p)
+        ctx.save_for_backward(x, y)
+        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, y = ctx.saved_tensors
+        xp = array_module(x)
+        dy, y = dy.reshape(ctx.kept), y + (y == 0)
+        if ctx.p == 2:
+            return dy / y * x
+        size = xp.abs(x)
+        return dy * xp.sign(x) * ((size + (size == 0)) / y) ** (ctx.p - 1)
+
+
+class LogSumExp(Function):
+    """y = log(sum_i e^x_i), a smooth maximum.  dx_i = dy e^x_i / sum_j e^x_j = dy e^(x_i - y): the softmax.
+
+    Subtracting the largest x first changes nothing in the result, and no exponential can overflow.
+    """
+
+    @staticmethod
+    def forward(ctx, x, axes, keepdim):
+        xp = array_module(x)
+        ctx.kept = kept_shape(x.shape, axes)
+        largest = x.max(axis=axes, keepdims=True) if x.size else xp.zeros(ctx.kept, x.dtype)
+        largest = xp.where(xp.isfinite(largest), largest, 0)
+        y = xp.log(xp.exp(x - largest).sum(axis=axes, keepdims=True)) + largest
+        ctx.save_for_backward(x, y)
+        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, y = ctx.saved_tensors
+        return dy.reshape(ctx.kept) * array_module(x).exp(x - y)
+
+
+class Cumsum(Function):
+    """y_k = x_1 + ... + x_k along one axis.  x_i is part of all y_k from k = i on: dx_i = dy_i + dy_(i+1) + ... + dy_n."""
+
+    @staticmethod
+    def forward(ctx, x, axis):
+        ctx.axis = axis
+        return array_module(x).cumsum(x, axis=axis, dtype=x.dtype if x.dtype.kind == "f" else int64)
+
+    @staticmethod
+    def backward(ctx, dy):
+        xp = array_module(dy)
+        return xp.flip(xp.cumsum(xp.flip(dy, ctx.axis), axis=ctx.axis), ctx.axis)
+
+
+# ---- dimensions ------------------------------------------------------------------------------------------------------
+
+def one_dim(function, dim, ndim):
+    """`dim` counted from the front; IndexError where there is none. A 0-d tensor counts as having one dimension."""
+    if isinstance(dim, builtins.bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"{function}: dim must be an integer, got {dim!r}")
+    size = builtins.max(ndim, 1)
+    if not -size <= dim < size:
+        raise IndexError(f"{function}: dim must be from {-size} to {size - 1} for a tensor of {ndim} dimensions, got {dim}")
+    return dim.__index__() % size
+
+
+def several_dims(function, dim, ndim):
+    """`dim`, a number, several, or None (or an empty tuple) for all, as a tuple of numbers counted from the front."""
+    if dim is None or (isinstance(dim, (tuple, list)) and len(dim) == 0):
+        return tuple(range(ndim))
+    dims = [one_dim(function, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
+    if len(set(dims)) < len(dims):
+        raise RuntimeError(f"{function}: dim {dim} names one dimension twice")
+    return tuple(dims) if ndim else ()
+
+
+def kept_shape(shape, axes):
+    """`shape` with size 1 at the axes."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def dropped_shape(shape, axes):
+    """`shape` without the axes."""
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def check_keepdim(function, keepdim):
+    if not isinstance(keepdim, builtins.bool):
+        raise TypeError(f"{function}: keepdim must be True or False, got {keepdim!r}; several dims go into a tuple")
+
+
+def reduction(function):
+    """Make the function a method of Tensor, check that `input` is one, and accept NumPy's `axis` and `keepdims` as well."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    def reduction(input, *args, **options):
+        check_tensor(name, input=input)
+        for alias, word in (("axis", "dim"), ("keepdims", "keepdim")):
+            if alias in options:
+                options[word] = options.pop(alias)
+        return function(input, *args, **options)
+    return method(name)(reduction)
+
+
+# ---- the functions a user calls --------------------------------------------------------------------------------------
+
+# `dim` is an int, a tuple of them, negative ones counted from the back, or None for all; `keepdim` leaves the reduced
+# dimensions with size 1.
+
+@reduction
+def sum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum along `dim`, by default of all elements; bool and integers give int64. `dtype`: convert first."""
+    return reduce("sum", Sum, _converted(input, dtype), dim, keepdim)
+
+
+@reduction
+def mean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean along `dim`, by default of all elements; NaN of none. Integers are a TypeError unless `dtype` converts them."""
+    input = _converted(input, dtype)
+    check_floating("mean", input=input)
+    count = math.prod(input.shape[a] for a in several_dims("mean", dim, input.ndim))
+    return reduce("mean", Sum, input, dim, keepdim) / count
+
+
+@reduction
+def nansum(input, dim=None, keepdim=False, *, dtype=None):
+    """`sum` with NaN counted as 0."""
+    return sum(where(input.isnan(), 0, input), dim, keepdim, dtype=dtype)
+
+
+@reduction
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """The product along `dim` (one int), by default of all elements; bool and integers give int64."""
+    input = _converted(input, dtype)
+    if dim is None or input.ndim == 0:
+        axis, input = one_dim("prod", dim or 0, 0), input.reshape(-1)
+        keepdim = False
+    else:
+        axis = one_dim("prod", dim, input.ndim)
+    check_keepdim("prod", keepdim)
+    return Prod.apply(input, axis=axis, keepdim=keepdim)
+
+
+@reduction
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The variance along `dim`: squared distances from the mean, summed and divided by n - correction (default 1).
+
+    `unbiased=False` is correction 0.
+    """
+    return _spread("var", Var, input, dim, unbiased, keepdim, correction)
+
+
+@reduction
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The standard deviation along `dim`, the square root of `var`, whose arguments it shares."""
+    return _spread("std", Std, input, dim, unbiased, keepdim, correction)
+
+
+@reduction
+def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The pair (var, mean)."""
+    return (var(input, dim, unbiased, keepdim, correction=correction),
+            mean(input, None if isinstance(dim, builtins.bool) else dim, keepdim))
+
+
+@reduction
+def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The pair (std, mean)."""
+    return (std(input, dim, unbiased, keepdim, correction=correction),
+            mean(input, None if isinstance(dim, builtins.bool) else dim, keepdim))
+
+
+@reduction
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """(sum |x|^p)^(1/p) along `dim`, by default over all elements. p = "fro" is 2; inf and -inf give the largest and the
+    smallest |x|, 0 the number of elements that are not 0."""
+    input = _converted(input, dtype)
+    check_floating("norm", input=input)
+    p = {"fro": 2, None: 2}.get(p, p)
+    if not isinstance(p, (int, float)):
+        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
+    if p in (math.inf, -math.inf):
+        return abs(input).amax(dim, keepdim) if p > 0 else abs(input).amin(dim, keepdim)
+    if p == 0:
+        return sum(where(input != 0, 1.0, input), dim, keepdim)
+    return reduce("norm", Norm, input, dim, keepdim, p=p)
+
+
+@reduction
+def logsumexp(input, dim, keepdim=False):
+    """log(sum(e^x)) along `dim`, without overflow."""
+    check_floating("logsumexp", input=input)
+    return reduce("logsumexp", LogSumExp, input, dim, keepdim)
+
+
+@reduction
+def any(input, dim=None, keepdim=False):
+    """Whether an element along `dim`, by default of all, is not 0."""
+    return _test("any", input, dim, keepdim)
+
+
+@reduction
+def all(input, dim=None, keepdim=False):
+    """Whether every element along `dim`, by default of all, is not 0."""
+    return _test("all", input, dim, keepdim)
+
+
+@reduction
+def count_nonzero(input, dim=None):
+    """How many elements along `dim`, by default of all, are not 0."""
+    x = input.array
+    return wrap(as_array((x != 0).sum(axis=several_dims("count_nonzero", dim, x.ndim), dtype=int64), x))
+
+
+@reduction
+def cumsum(input, dim, *, dtype=None):
+    """The running sum along `dim`; bool and integers give int64."""
+    axis, input = one_dim("cumsum", dim, input.ndim), _converted(input, dtype)
+    return Cumsum.apply(input, axis=axis) if input.ndim else Sum.apply(input, axes=(), keepdim=False)
+
+
+# ---- what they share -------------------------------------------------------------------------------------------------
+
+def _converted(input, dtype):
+    return input if dtype is None else input.to(as_dtype(dtype))
+
+
+def reduce(name, function, input, dim, keepdim, **options):
+    axes = several_dims(name, dim, input.ndim)
+    check_keepdim(name, keepdim)
+    return function.apply(input, axes=axes, keepdim=keepdim, **options)
+
+
+def _spread(name, function, input, dim, unbiased, keepdim, correction):
+    if isinstance(dim, builtins.bool):  # var(x, False) means unbiased=False
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise ValueError(f"{name}: unbiased and correction say the same, give one of them")
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    check_floating(name, input=input)
+    return reduce(name, function, input, dim, keepdim, correction=correction)
+
+
+def _test(name, input, dim, keepdim):
+    check_keepdim(name, keepdim)
+    x = input.array
+    return wrap(as_array(getattr(x, name)(axis=several_dims(name, dim, x.ndim), keepdims=keepdim), x))
+
+
+__all__ = ["all", "any", "count_nonzero", "cumsum", "logsumexp", "mean", "nansum", "norm", "prod", "std", "std_mean", "sum",
+           "var", "var_mean"]
