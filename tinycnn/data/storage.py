@@ -1,0 +1,70 @@
+"""Where data files lie, and how they get there."""
+import hashlib
+import os
+import sys
+import zlib
+from pathlib import Path
+
+
+def data_folder():
+    """The folder of the data files: the variable TINYCNN_DATA, else the per-user cache folder of the system."""
+    if os.environ.get("TINYCNN_DATA"):
+        return Path(os.environ["TINYCNN_DATA"]).expanduser()
+    if sys.platform == "win32":
+        cache = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        cache = "~/Library/Caches"
+    else:
+        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "tinycnn"
+
+
+def find(name, folders):
+    """The file `name`, or `name`.gz, in the first of `folders` that has it; None where none has."""
+    return next((f for folder in folders for f in (folder / name, folder / f"{name}.gz") if f.is_file()), None)
+
+
+def download(name, mirrors, folder, sha256):
+    """Fetch the file `name` from the first of `mirrors` (addresses) that delivers it, into `folder`; returns its path.
+
+    The file appears under its name only once it is complete and has the SHA-256 `sha256`. Raises OSError with what each
+    mirror said where none delivers; needs pooch.
+    """
+    try:
+        import pooch
+    except ImportError:
+        raise RuntimeError(f"downloading {name} needs pooch: pip install 'tinycnn[data]', or put the file into {folder} "
+                           "yourself") from None
+    pooch.get_logger().setLevel("ERROR")
+    complaints = []
+    for mirror in mirrors:
+        try:
+            return Path(pooch.retrieve(mirror + name, f"sha256:{sha256}", fname=name, path=folder))
+        except (OSError, ValueError) as error:
+            complaints.append(f"{mirror}: {str(error).splitlines()[0]}")
+    raise OSError(f"no mirror delivered {name}: {'; '.join(complaints)}. Without a network, put the file into {folder} "
+                  "yourself")
+
+
+def unpack(path):
+    """The bytes of a file, unpacked where it is gzipped. ValueError where the packing is damaged or ends early."""
+    packed = Path(path).read_bytes()
+    if packed[:2] != b"\x1f\x8b":
+        return packed
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = stream.decompress(packed)
+    except zlib.error as error:
+        raise ValueError(f"{path}: the gzip data are damaged ({error}); delete the file and fetch it again") from None
+    if not stream.eof:
+        raise ValueError(f"{path}: the gzip data end early: {len(packed):,} bytes found, which unpack to {len(unpacked):,}, "
+                         "and more expected; delete the file and fetch it again")
+    return unpacked
+
+
+def check_sha256(path, content, expected):
+    """ValueError naming `path` where `content` has not the SHA-256 `expected`."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ValueError(f"{path}: the content is not the published one: SHA-256 {found} found, {expected} expected; delete "
+                         "the file and fetch it again")

@@ -1,0 +1,5 @@
+"""The training loop, what it reports, and checkpoints."""
+from .checkpoint import load_checkpoint, load_model, save_checkpoint
+from .history import read_history, write_history
+from .loop import evaluate, fit, predict
+from .metrics import accuracy, confusion_matrix, top_k_accuracy

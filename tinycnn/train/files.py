@@ -1,0 +1,21 @@
+"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one."""
+import os
+from pathlib import Path
+
+
+def write_atomically(path, content):
+    """Make `content` (bytes) the content of the file `path`, all at once.
+
+    The bytes go to a new file in the same folder, are forced to the disk, and take the name in one step.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
