@@ -1,0 +1,51 @@
+"""Floor 3: limits on the size of gradients.
+
+One steep minibatch can throw the weights far away; scaled down to a maximal length, its gradient still points downhill.
+Source: Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks" (2013).
+"""
+import math
+
+from ...backend import array_module
+from ...tensor import Tensor, tensor, wrap
+
+
+def _gradients(parameters):
+    """The gradients of one Parameter or of several, of those that have one with entries."""
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p.grad for p in parameters if p.grad is not None and p.grad.numel()]
+
+
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+    """Scale all gradients by one factor so that their joint norm is at most `max_norm`; returns the norm before.
+
+    The norm is that of all gradients as one long vector: sum |g|^p to the power 1/p, the largest |g| for p = inf. Raises
+    RuntimeError for a norm that is NaN or infinite if `error_if_nonfinite`, ValueError for a norm_type that is not positive.
+    """
+    max_norm, norm_type = float(max_norm), float(norm_type)
+    if not norm_type > 0:
+        raise ValueError(f"clip_grad_norm_: norm_type must be positive, got {norm_type}")
+    grads = _gradients(parameters)
+    if not grads:
+        return tensor(0.0)
+    xp = array_module(grads[0].array)
+    sizes = [xp.abs(g.array) for g in grads]
+    if norm_type == math.inf:
+        total = xp.stack([size.max() for size in sizes]).max()
+    else:
+        total = xp.stack([(size ** norm_type).sum() for size in sizes]).sum() ** (1 / norm_type)
+    if error_if_nonfinite and not bool(xp.isfinite(total)):
+        raise RuntimeError(f"clip_grad_norm_: the total norm is {float(total)}, so the gradients cannot be clipped; pass "
+                           "error_if_nonfinite=False to scale them anyway")
+    factor = xp.minimum(max_norm / (total + 1e-6), 1)
+    for g in grads:
+        g.array *= factor
+        g._version.writes += 1
+    return wrap(xp.asarray(total))
+
+
+def clip_grad_value_(parameters, clip_value):
+    """Limit every entry of every gradient to [-clip_value, clip_value]."""
+    clip_value = float(clip_value)
+    for g in _gradients(parameters):
+        array_module(g.array).clip(g.array, -clip_value, clip_value, out=g.array)
+        g._version.writes += 1

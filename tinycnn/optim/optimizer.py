@@ -1,0 +1,159 @@
+"""Floor 3: `Optimizer`, what all optimizers share: groups of parameters, their options, and a state for each parameter.
+
+An optimizer is one method, `update`, on plain arrays: the rule of its paper for one parameter. Arrays are updated in place,
+so that the layers, which hold the same Parameters, see the new weights.
+"""
+from collections import defaultdict
+from copy import deepcopy
+
+from ..backend import is_array, to_device
+from ..grad_mode import enable_grad
+from ..nn.module import clear_grad
+from ..tensor import Tensor, as_tensor, wrap
+
+required = object()  # the default of an option that has none
+
+
+class Optimizer:
+    """The base of all optimizers. A subclass passes its options as `defaults` and defines `update(p, dp, state, group)`.
+
+    `params`: Parameters, or (name, Parameter) pairs, or dictionaries, each a group with options of its own:
+    `[{"params": net.body.parameters()}, {"params": net.head.parameters(), "lr": 0.1}]`.
+
+    Attributes: `param_groups`, a list of dictionaries, "params" and options; `state`, a dictionary for each Parameter;
+    `defaults`. Raises TypeError and ValueError for parameters that cannot be trained.
+    """
+
+    def __init__(self, params, defaults):
+        if isinstance(params, (Tensor, dict)):
+            raise TypeError(f"{self._name()}: params must be an iterable of Tensors or of dictionaries, got one "
+                            f"{type(params).__name__}; write [p]")
+        params = list(params)
+        if not params:
+            raise ValueError(f"{self._name()}: params is empty: there is nothing to train")
+        self.defaults = defaults
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        self._step_count = 0
+        for group in params if isinstance(params[0], dict) else [{"params": params}]:
+            self.add_param_group(group)
+
+    def _name(self):
+        return type(self).__name__
+
+    def add_param_group(self, param_group):
+        """Train the parameters of one more dictionary: "params" (a Tensor or several) and options, defaults for the rest."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"{self._name()}: a parameter group must be a dictionary, got {type(param_group).__name__}")
+        if "params" not in param_group:
+            raise ValueError(f"{self._name()}: a parameter group needs the key 'params', got {sorted(param_group)}")
+        group = dict(param_group)
+        params = group["params"]
+        if isinstance(params, set):
+            raise TypeError(f"{self._name()}: params must have an order, which a set has not: pass a list")
+        params = [params] if isinstance(params, Tensor) else list(params)
+        params = [p[1] if isinstance(p, tuple) and len(p) == 2 else p for p in params]
+        group["params"] = params
+        for name, value in self.defaults.items():
+            if value is required and name not in group:
+                raise ValueError(f"{self._name()}: this parameter group lacks the option {name!r}, which has no default")
+            group.setdefault(name, value)
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{self._name()}: can only optimize Tensors, got {type(p).__name__}")
+            if p.grad_fn is not None:
+                raise ValueError(f"{self._name()}: can't optimize a non-leaf Tensor (shape {p.shape}, made by "
+                                 f"{p.grad_fn.name()}): pass the parameters it was computed from")
+            if id(p) in known:
+                raise ValueError(f"{self._name()}: a parameter of shape {p.shape} appears twice; it would be updated twice "
+                                 "a step")
+            known.add(id(p))
+        self.check_options(group)
+        self.param_groups.append(group)
+
+    def check_options(self, group):
+        """Raise ValueError for options that make no sense; `group` holds them all."""
+
+    def non_negative(self, group, *names):
+        """Raise ValueError when one of these options is negative (or NaN)."""
+        for name in names:
+            if not group[name] >= 0:
+                raise ValueError(f"{self._name()}: {name} must not be negative, got {group[name]}")
+
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients of all parameters, or with `set_to_none=False` fill them with zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                clear_grad(p, set_to_none)
+
+    def step(self, closure=None):
+        """Update every parameter that has a gradient.
+
+        `closure`, where given, is called first, with recording switched on: it computes the loss, runs backward and
+        returns the loss, which `step` returns.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    dp = p.grad.array
+                    self.update(p.array, -dp if group.get("maximize") else dp, self.state[p], group)
+                    p._version.writes += 1
+        self._step_count += 1
+        return loss
+
+    def update(self, p, dp, state, group):
+        """Change the array `p` in place, given its gradient `dp` (not to be changed), its state and its group's options."""
+        raise NotImplementedError(f"{self._name()}: define update(self, p, dp, state, group)")
+
+    def state_dict(self):
+        """{"state": {index: {...}}, "param_groups": [...]}, with parameters numbered in the order of the groups.
+
+        The tensors in it are those of the optimizer, not copies.
+        """
+        index = {id(p): i for i, p in enumerate(self._params())}
+        groups = [{**group, "params": [index[id(p)] for p in group["params"]]} for group in self.param_groups]
+        state = {index[id(p)]: {name: wrap(value) if is_array(value) else value for name, value in values.items()}
+                 for p, values in self.state.items()}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Continue from what `state_dict` of an equally built optimizer returned (copied; cast to each parameter's dtype).
+
+        Raises ValueError when the groups, or the numbers of parameters in them, differ.
+        """
+        groups = state_dict["param_groups"]
+        sizes = [len(group["params"]) for group in self.param_groups]
+        loaded = [len(group["params"]) for group in groups]
+        if sizes != loaded:
+            raise ValueError(f"load_state_dict: the groups of this {self._name()} have {sizes} parameters, those of the "
+                             f"loaded state {loaded}")
+        params = dict(zip((i for group in groups for i in group["params"]), self._params()))
+        self.state = defaultdict(dict)
+        for i, values in state_dict["state"].items():
+            self.state[params[i]] = {name: _loaded(name, value, params[i]) for name, value in values.items()}
+        self.param_groups = [{**own, **deepcopy({**group, "params": None}), "params": own["params"]}
+                             for group, own in zip(groups, self.param_groups)]
+
+    def _params(self):
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def __repr__(self):
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines += [f"Parameter Group {i}", *(f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]
+        return f"{self._name()} (\n" + "\n".join(lines) + "\n)"
+
+
+def _loaded(name, value, p):
+    """A loaded entry of the state of `p`: an array of its dtype on its device, and of our own; numbers as they are."""
+    if not isinstance(value, Tensor) and not is_array(value):
+        return value
+    array = as_tensor(value).array
+    if name == "step":  # a tensor in PyTorch's checkpoints, an int here
+        return int(array)
+    return to_device(array, p.device).astype(p.dtype, copy=True)
