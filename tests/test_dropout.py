@@ -86,7 +86,8 @@ def test_bad_p_is_named(f, shape):
 
 
 @pytest.mark.parametrize("f,shape", [(dropout1d, (30, 4, 5)), (dropout2d, (30, 4, 5, 3)), (dropout3d, (30, 4, 2, 3, 2)),
-                                     (dropout1d, (40, 5)), (dropout3d, (40, 2, 3, 2)), (feature_alpha_dropout, (30, 4, 5, 3))])
+                                     (dropout1d, (40, 5)), (dropout3d, (40, 2, 3, 2)),
+                                     (feature_alpha_dropout, (30, 4, 5, 3))])
 def test_whole_channels_are_dropped(f, shape):
     t.manual_seed(0)
     y = f(t.ones(*shape), 0.5, training=True).array
@@ -96,7 +97,8 @@ def test_whole_channels_are_dropped(f, shape):
     assert len(np.unique(channels[..., 0])) == 2
 
 
-@pytest.mark.parametrize("f,shape", [(dropout1d, (3,)), (dropout2d, (2, 3, 4)), (dropout2d, (3, 4)), (dropout3d, (2, 3, 4))])
+@pytest.mark.parametrize("f,shape", [(dropout1d, (3,)), (dropout2d, (2, 3, 4)), (dropout2d, (3, 4)),
+                                     (dropout3d, (2, 3, 4))])
 def test_channel_dropout_names_the_shape_it_wants(f, shape):
     with pytest.raises(ValueError) as caught:
         f(t.zeros(*shape))

@@ -96,6 +96,11 @@ def test_ignored_labels_count_neither_in_the_loss_nor_in_the_mean():
     assert np.isclose(some, cross_entropy(t.tensor(x[::2]), t.tensor([0, 2])).item())
 
 
+def test_a_mean_without_labels_is_nan_as_in_torch():
+    assert np.isnan(cross_entropy(t.zeros(2, 3), t.tensor([-100, -100])).item())
+    assert np.isnan(nll_loss(t.zeros(0, 3), t.zeros(0, dtype=t.int64)).item())
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
 def test_labels_may_be_of_any_integer_dtype(dtype):
     y = np.array([0, 2], dtype)

@@ -1,6 +1,8 @@
 """Floor 2: attention, a look-up table whose rows are found by similarity, and which has a gradient."""
 import math
 
+import numpy as np
+
 from ..backend import array_module
 from ..function import Function
 from ..tensor import check_floating, check_tensor, wrap
@@ -107,12 +109,10 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
 
 def _broadcast(function, shapes, what):
     """The common shape of `shapes`; ValueError naming `what` where there is none."""
-    ndim = max(len(s) for s in shapes)
-    padded = [(1,) * (ndim - len(s)) + tuple(s) for s in shapes]
-    for sizes in zip(*padded):
-        if len(set(sizes) - {1}) > 1:
-            raise ValueError(f"{function}: cannot broadcast {what}")
-    return tuple(next((n for n in sizes if n != 1), 1) for sizes in zip(*padded))
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ValueError(f"{function}: cannot broadcast {what}") from None
 
 
 __all__ = ["scaled_dot_product_attention"]

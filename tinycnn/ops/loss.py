@@ -13,6 +13,8 @@ from ..backend import array_module
 from ..function import Function
 from ..tensor import check_floating, check_tensor
 from .creation import ones_like
+from .elementwise import check_broadcast
+from .shape import broadcast_tensors
 
 
 class SquaredError(Function):
@@ -273,16 +275,15 @@ def kl_div(input, target, *, reduction="mean", log_target=False):
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; x1 and x2 broadcast."""
     check_floating("cosine_similarity", x1=x1, x2=x2)
-    return (_unit(x1, dim, eps) * _unit(x2, dim, eps)).sum(dim)
-
-
-def _unit(x, dim, eps):
-    return x / x.norm(2, dim, keepdim=True).clamp(min=eps)
+    check_broadcast("cosine_similarity", x1, x2)
+    x1, x2 = (x / x.norm(2, dim, keepdim=True).clamp(min=eps) for x in broadcast_tensors(x1, x2))
+    return (x1 * x2).sum(dim)
 
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """The p-norm of x1 - x2 + eps along the last dimension; x1 and x2 broadcast."""
     check_floating("pairwise_distance", x1=x1, x2=x2)
+    check_broadcast("pairwise_distance", x1, x2)
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
