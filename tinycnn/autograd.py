@@ -20,36 +20,39 @@ __all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "is_
 
 class _Pending:
     """The gradients on their way to one node or leaf: one an output, summed as they arrive."""
+    __slots__ = ("gradients", "owned", "types")
 
     def __init__(self, target):
-        self.output_types = target.output_types if isinstance(target, Function) else [(target.shape, target.dtype)]
-        self.gradients = [None] * len(self.output_types)
-        self.owned = [False] * len(self.output_types)
+        self.types = target.output_types if isinstance(target, Function) else ((target.shape, target.dtype),)
+        self.gradients = [None] * len(self.types)
+        self.owned = False  # whether all that arrived is in memory that nobody else holds
 
     def add(self, nr, gradient, owned, source):
         """Add `gradient` to that of output `nr`; `owned` tells that nobody else holds its memory."""
-        shape, dtype = self.output_types[nr]
+        shape, dtype = self.types[nr]
         if gradient.shape != shape:
             raise RuntimeError(f"{source}: backward returned a gradient of shape {gradient.shape} for an input of shape "
                                f"{shape}")
         if gradient.dtype != dtype:
             gradient, owned = gradient.astype(dtype), True
-        if self.gradients[nr] is None:
-            self.gradients[nr], self.owned[nr] = gradient, owned
-        elif self.owned[nr]:
-            self.gradients[nr] += gradient
+        before = self.gradients[nr]
+        if before is None:
+            self.gradients[nr], self.owned = gradient, owned
+        elif self.owned and len(self.types) == 1:
+            before += gradient
         else:
-            self.gradients[nr], self.owned[nr] = as_array(self.gradients[nr] + gradient, gradient), True
+            self.gradients[nr], self.owned = as_array(before + gradient, gradient), True
 
-    def finish(self, like, hooks):
+    def finish(self, hooks):
         """The complete gradients, zero where nothing arrived, after the hooks had their say."""
-        for nr, (shape, dtype) in enumerate(self.output_types):
+        for nr, (shape, dtype) in enumerate(self.types):
             if self.gradients[nr] is None:
+                like = next(g for g in self.gradients if g is not None)
                 self.gradients[nr] = array_module(like).zeros(shape, dtype)
-            for hook in (hooks or {}).get(nr, ()):
+            for hook in hooks.get(nr, ()) if hooks else ():
                 changed = hook(wrap(self.gradients[nr]))
                 if changed is not None:
-                    self.gradients[nr], self.owned[nr] = changed.array, False
+                    self.gradients[nr], self.owned = changed.array, False
         return self.gradients
 
 
@@ -67,21 +70,23 @@ def _walk(roots, retain_graph, wanted=()):
 
     def deliver(edge, gradient, owned, source):
         target, nr = edge
-        if target not in pending:
-            pending[target] = _Pending(target)
+        arrived = pending.get(target)
+        if arrived is None:
+            arrived = pending[target] = _Pending(target)
             heapq.heappush(heap, (-target.order, id(target), target))
-        pending[target].add(nr, gradient, owned, source)
+        arrived.add(nr, gradient, owned, source)
 
     for tensor, gradient in roots:
         deliver(_edge(tensor), gradient, False, "backward")
     while heap:
         node = heapq.heappop(heap)[2]
         arrived = pending.pop(node)
-        grads = arrived.finish(next(g for g in arrived.gradients if g is not None), node.hooks)
-        found.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
+        grads = arrived.finish(node.hooks)
+        if wanted:
+            found.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
         if isinstance(node, Tensor):
             if not wanted:
-                _accumulate(node, grads[0], arrived.owned[0])
+                _accumulate(node, grads[0], arrived.owned)
             continue
         results = node.backward(node, *grads)
         results = results if isinstance(results, (tuple, list)) else (results,)
@@ -91,11 +96,11 @@ def _walk(roots, retain_graph, wanted=()):
             check_finite(node, "backward", grads, [g for g, edge in zip(results, node.edges) if edge and g is not None])
         if not retain_graph and node._saved:
             node._saved = None
-        owners = [id(owner(g)) for g in (*grads, *results) if is_array(g)]
+        holders = [id(owner(g)) for g in (*grads, *results) if is_array(g)]
         for edge, g in zip(node.edges, results):
-            if edge and g is not None:
-                dense = is_array(g) and (g.flags.c_contiguous or g.flags.f_contiguous)
-                deliver(edge, as_array(g, grads[0]), dense and owners.count(id(owner(g))) == 1, node.name())
+            if edge is not None and g is not None:
+                g = as_array(g, grads[0])
+                deliver(edge, g, holders.count(id(owner(g))) == 1 and g.flags.forc, type(node).__name__)
     return found
 
 

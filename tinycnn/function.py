@@ -34,26 +34,26 @@ class Function:
         """Run the operation on `args` (Tensors and constants) and record it where a gradient may be asked for."""
         ctx = cls()
         tensors = [a for a in args if isinstance(a, Tensor)]
-        recording = mode.recording
-        ctx.needs_input_grad = [recording and isinstance(a, Tensor) and a.requires_grad for a in args]
         _check_inputs(cls, tensors)
+        recording = mode.recording
+        ctx.needs_input_grad = needs = [recording and isinstance(a, Tensor) and a.requires_grad for a in args]
         arrays = [a.array if isinstance(a, Tensor) else a for a in args]
         with quiet():
             result = cls.forward(ctx, *arrays, **options)
-        several = isinstance(result, tuple)
-        outputs = [_wrap_output(as_array(y, tensors[0].array), tensors) for y in (result if several else (result,))]
+        outputs = [_wrap_output(y, tensors) for y in (result if isinstance(result, tuple) else (result,))]
         if mode.anomaly:
             ctx.line = user_line()
             check_finite(ctx, "forward", [*arrays, *options.values()], [y.array for y in outputs])
-        if True in ctx.needs_input_grad:
+        if True in needs:
             ctx.order = next(_order)
-            ctx.edges = [(a.grad_fn or a, a.output_nr) if need else None for a, need in zip(args, ctx.needs_input_grad)]
-            ctx.output_types = [(y.shape, y.dtype) for y in outputs]
+            ctx.edges = [(a.grad_fn or a, a.output_nr) if need else None for a, need in zip(args, needs)]
+            ctx.output_types = [(y.array.shape, y.array.dtype) for y in outputs]
             for nr, y in enumerate(outputs):
                 if y.array.dtype.kind == "f":
                     y.requires_grad, y.grad_fn, y.output_nr = True, ctx, nr
-            ctx._versions = [(t._version, t._version.writes) for t in (*tensors, *outputs) if _is_saved(t, ctx._saved)]
-        return tuple(outputs) if several else outputs[0]
+            if ctx._saved:
+                ctx._versions = [(t._version, t._version.writes) for t in (*tensors, *outputs) if _is_saved(t, ctx._saved)]
+        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
 
     def save_for_backward(self, *arrays):
         """Keep `arrays` until backward; nothing is kept when no input wants a gradient."""
@@ -96,7 +96,7 @@ def _check_inputs(function, tensors):
         raise TypeError(f"{function.__name__}: expected at least one Tensor")
     first = tensors[0].array
     for t in tensors:
-        if type(t.array) is not type(first) or getattr(t.array, "device", 0) != getattr(first, "device", 0):
+        if t.array is not first and (type(t.array) is not type(first) or t.array.device != first.device):
             raise RuntimeError(f"{function.__name__}: inputs live on different devices, {device_of(first)} and "
                                f"{device_of(t.array)}: move them with x.to({str(device_of(first))!r})")
         if t._viewed_at is not None and t._viewed_at != t._version.rewrites:
@@ -106,9 +106,10 @@ def _check_inputs(function, tensors):
 
 def _wrap_output(array, inputs):
     """`array` as a Tensor; where it shows the memory of an input, it shares that input's version."""
-    out = wrap(array)
+    out = wrap(as_array(array, inputs[0].array))
+    whole = owner(out.array)
     for t in inputs:
-        if owner(array) is owner(t.array):
+        if whole is t.array or whole is t.array.base:
             out._version, out._viewed_at = t._version, t._version.rewrites
     return out
 
