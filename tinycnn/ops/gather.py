@@ -1,0 +1,224 @@
+"""Floor 2: reading, writing and adding at positions that a tensor of integers or a mask holds.
+
+`gather`, `scatter` and `index_select` only build an index for the operations of `indexing.py`; new here are adding at
+positions (`AddItem`), where what meets in one place sums up, and filling under a mask (`MaskedFill`).
+"""
+import operator
+
+from .. import backend
+from ..backend import array_module
+from ..function import Function
+from ..tensor import Tensor, check_tensor, method, wrap
+from .elementwise import unbroadcast
+from .indexing import ALL, GetItem, SetItem, check_range
+from .inplace import twin
+from .shape import broadcast_shapes, check_dim, ravel, reshape
+
+
+# ---- the operations --------------------------------------------------------------------------------------------------
+
+class AddItem(Function):
+    """y is x, but for y[index] += value, where a position that the index names twice receives twice.
+
+    y = x + (value carried to its positions), so dx = dy and dvalue = dy[index].
+    """
+
+    @staticmethod
+    def forward(ctx, x, value, *index):
+        ctx.save_for_backward(*index)
+        y = x.copy()
+        backend.scatter_add(y, index, value)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy, dy[ctx.saved_tensors]
+
+
+class MaskedFill(Function):
+    """y = value where mask, x elsewhere.  dx is dy where the mask is False, dvalue the sum of dy where it is True."""
+
+    @staticmethod
+    def forward(ctx, x, value, mask):
+        ctx.shape = x.shape
+        ctx.save_for_backward(mask)
+        xp = array_module(x)
+        return xp.where(mask, xp.asarray(value, x.dtype), x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (mask,), xp = ctx.saved_tensors, array_module(dy)
+        zero = xp.zeros((), dy.dtype)
+        return (unbroadcast(xp.where(mask, zero, dy), ctx.shape) if ctx.needs_input_grad[0] else None,
+                xp.where(mask, dy, zero).sum() if ctx.needs_input_grad[1] else None)
+
+
+# ---- a tensor of positions along one dimension -----------------------------------------------------------------------
+
+def _check_positions(function, index, dim, size, ndim):
+    """Raise unless `index` is a Tensor of `ndim` dimensions that holds positions 0 to size - 1 along `dim`."""
+    check_tensor(function, index=index)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{function}: index must hold integers, got {index.dtype}")
+    if index.ndim != ndim:
+        raise RuntimeError(f"{function}: index must have {ndim} dimensions, got shape {index.shape}")
+    check_range(function, index.array, size, dim)
+
+
+def _along(index, dim):
+    """The advanced index that takes position index[i] in dimension `dim` and i itself in all others."""
+    xp = array_module(index.array)
+    return tuple(index if d == dim else xp.arange(n).reshape([-1 if i == d else 1 for i in range(index.ndim)])
+                 for d, n in enumerate(index.shape))
+
+
+def _check_fit(function, index, name, x, but=None):
+    """Raise where index reaches beyond x in a dimension other than `but`."""
+    if index.ndim != x.ndim or any(n > m for d, (n, m) in enumerate(zip(index.shape, x.shape)) if d != but):
+        where = "" if but is None else f" except in dimension {but}"
+        raise RuntimeError(f"{function}: index of shape {index.shape} must have as many dimensions as {name} of shape "
+                           f"{x.shape} and be no larger{where}")
+
+
+@method("gather")
+def gather(x, dim, index):
+    """y[i, j, k] = x[index[i, j, k], j, k] for dim 0, and so on; y has the shape of `index`."""
+    check_tensor("gather", x=x)
+    dim = check_dim("gather", dim, x.ndim)
+    _check_positions("gather", index, dim, x.shape[dim], x.ndim)
+    _check_fit("gather", index, "x", x, dim)
+    return GetItem.apply(x, *_along(index, dim), basic=...)
+
+
+@method("scatter")
+def scatter(x, dim, index, src=None, *, value=None):
+    """A copy of x with y[index[i, j, k], j, k] = src[i, j, k] for dim 0, and so on; src may be one number (or `value`).
+
+    Where two positions of index name one element, one of them wins. `src` may be larger than `index`.
+    """
+    check_tensor("scatter", x=x)
+    dim = check_dim("scatter", dim, x.ndim)
+    _check_positions("scatter", index, dim, x.shape[dim], x.ndim)
+    _check_fit("scatter", index, "x", x, dim)
+    return SetItem.apply(x, _source("scatter", x, index, value if src is None else src), *_along(index, dim), basic=...)
+
+
+@method("scatter_add")
+def scatter_add(x, dim, index, src):
+    """A copy of x with y[index[i, j, k], j, k] += src[i, j, k] for dim 0, and so on; what meets in one place adds up."""
+    check_tensor("scatter_add", x=x, src=src)
+    dim = check_dim("scatter_add", dim, x.ndim)
+    _check_positions("scatter_add", index, dim, x.shape[dim], x.ndim)
+    _check_fit("scatter_add", index, "x", x, dim)
+    return AddItem.apply(x, _source("scatter_add", x, index, src), *_along(index, dim))
+
+
+def _source(function, x, index, src):
+    """The part of `src` that `index` uses; a number as it is."""
+    if isinstance(src, (bool, int, float)):
+        return src
+    check_tensor(function, src=src)
+    if src.dtype != x.dtype:
+        raise TypeError(f"{function}: src must have the dtype of x, {x.dtype}, got {src.dtype}")
+    _check_fit(function, index, "src", src)
+    return src if src.shape == index.shape else src[tuple(slice(n) for n in index.shape)]
+
+
+@method("index_select")
+def index_select(x, dim, index):
+    """The slices of x at the positions `index` (a vector) along `dim`: a copy."""
+    check_tensor("index_select", x=x)
+    dim = check_dim("index_select", dim, x.ndim)
+    _check_positions("index_select", index, dim, x.shape[dim], 1)
+    return GetItem.apply(x, *(ALL,) * dim, index, basic=...)
+
+
+@method("index_add")
+def index_add(x, dim, index, source, *, alpha=1):
+    """A copy of x to whose slices at the positions `index` along `dim` the slices of alpha * source are added."""
+    check_tensor("index_add", x=x, source=source)
+    dim = check_dim("index_add", dim, x.ndim)
+    _check_positions("index_add", index, dim, x.shape[dim], 1)
+    expected = (*x.shape[:dim], len(index), *x.shape[dim + 1:])
+    if source.shape != expected or source.dtype != x.dtype:
+        raise RuntimeError(f"index_add: source must have shape {expected} and dtype {x.dtype}, got {source.shape} and "
+                           f"{source.dtype}")
+    return AddItem.apply(x, source if alpha == 1 else source * alpha, *(ALL,) * dim, index)
+
+
+@method("take")
+def take(x, index):
+    """The elements of x, as if it were flat, at the positions `index`; y has the shape of `index`."""
+    check_tensor("take", x=x, index=index)
+    return ravel(x)[index]
+
+
+@method("take_along_dim")
+def take_along_dim(x, indices, dim=None):
+    """`gather` after x and `indices` are broadcast in all other dimensions; without `dim`, `take`."""
+    check_tensor("take_along_dim", x=x, indices=indices)
+    if dim is None:
+        return gather(ravel(x), 0, ravel(indices))
+    dim = check_dim("take_along_dim", dim, x.ndim)
+    if indices.ndim != x.ndim:
+        raise RuntimeError(f"take_along_dim: indices of shape {indices.shape} and x of shape {x.shape} must have as many "
+                           "dimensions")
+    shape = broadcast_shapes(*((*a.shape[:dim], 1, *a.shape[dim + 1:]) for a in (x, indices)))
+    x, indices = (a.expand(*shape[:dim], a.shape[dim], *shape[dim + 1:]) for a in (x, indices))
+    return gather(x, dim, indices)
+
+
+@method("repeat_interleave")
+def repeat_interleave(x, repeats, dim=None):
+    """Every slice of x along `dim` `repeats` times in a row (a number, or a vector with one a slice); without dim, flat."""
+    check_tensor("repeat_interleave", x=x)
+    x, dim = (ravel(x), 0) if dim is None else (x, check_dim("repeat_interleave", dim, x.ndim))
+    if not isinstance(repeats, Tensor):
+        repeats, before, after = operator.index(repeats), x.shape[:dim + 1], x.shape[dim + 1:]
+        if repeats < 0:
+            raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {repeats}")
+        repeated = reshape(x, (*before, 1, *after)).expand(*before, repeats, *after)
+        return reshape(repeated, (*before[:-1], before[-1] * repeats, *after))
+    if repeats.ndim > 1 or repeats.numel() not in (1, x.shape[dim]) or repeats.dtype.kind not in "iu":
+        raise RuntimeError(f"repeat_interleave: repeats must be an integer or {x.shape[dim]} of them, got shape "
+                           f"{repeats.shape} and dtype {repeats.dtype}")
+    if repeats.numel() == 1:
+        return repeat_interleave(x, repeats.item(), dim)
+    ends = repeats.array.cumsum()
+    positions = array_module(ends).arange(int(ends[-1]) if ends.size else 0)
+    return index_select(x, dim, wrap(ends.searchsorted(positions, side="right")))
+
+
+# ---- masks -----------------------------------------------------------------------------------------------------------
+
+def _check_mask(function, mask):
+    check_tensor(function, mask=mask)
+    if mask.dtype.kind != "b":
+        raise TypeError(f"{function}: mask must be bool, got {mask.dtype}; convert with mask.bool()")
+
+
+@method("masked_fill")
+def masked_fill(x, mask, value):
+    """x with `value` (a number or a 0-d tensor) where `mask` is True; x and mask broadcast."""
+    check_tensor("masked_fill", x=x)
+    _check_mask("masked_fill", mask)
+    broadcast_shapes(x.shape, mask.shape)
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
+    return MaskedFill.apply(x, value, mask)
+
+
+@method("masked_select")
+def masked_select(x, mask):
+    """The elements of x where `mask` is True, as a vector; x and mask broadcast."""
+    check_tensor("masked_select", x=x)
+    _check_mask("masked_select", mask)
+    shape = broadcast_shapes(x.shape, mask.shape)
+    return x.expand(shape)[mask.expand(shape)]
+
+
+for _function in (scatter, scatter_add, index_add, masked_fill):
+    twin(_function)
+
+__all__ = ["gather", "index_add", "index_select", "masked_fill", "masked_select", "repeat_interleave", "scatter",
+           "scatter_add", "take", "take_along_dim"]
