@@ -133,18 +133,19 @@ def to_numpy(array):
 
 # ---- what the libraries spell differently ----------------------------------------------------------------------------
 
-def sliding_windows(x, kernel, stride, dilation):
-    """The windows of x (N, C, *S) as a read-only view (N, C, *O, *K): no element is copied.
+def sliding_windows(x, kernel, stride, dilation, writeable=False):
+    """The windows of x (N, C, *S) as a view (N, C, *K, *O): no element is copied.
 
-    Entry [n, c, *o, *k] is x[n, c, *(o * stride + k * dilation)], with O = (S - dilation * (K - 1) - 1) // stride + 1.
+    Entry [n, c, *k, *o] is x[n, c, *(o * stride + k * dilation)], with O = (S - dilation * (K - 1) - 1) // stride + 1.
+    Windows overlap, so an element of x may stand in many places: write with care.
     """
     out = [(s - d * (k - 1) - 1) // t + 1 for s, k, t, d in zip(x.shape[2:], kernel, stride, dilation)]
     steps = x.strides[2:]
-    shape = (*x.shape[:2], *out, *kernel)
-    strides = (*x.strides[:2], *(a * t for a, t in zip(steps, stride)), *(a * d for a, d in zip(steps, dilation)))
+    shape = (*x.shape[:2], *kernel, *out)
+    strides = (*x.strides[:2], *(a * d for a, d in zip(steps, dilation)), *(a * t for a, t in zip(steps, stride)))
     as_strided = array_module(x).lib.stride_tricks.as_strided
     if type(x) is np.ndarray:
-        return as_strided(x, shape, strides, writeable=False)
+        return as_strided(x, shape, strides, writeable=writeable)
     return as_strided(x, shape, strides)
 
 

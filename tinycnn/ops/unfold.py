@@ -1,0 +1,183 @@
+"""Floor 2: cutting images into windows, and adding windows back up into images.
+
+Convolution and pooling look at x through windows: window o holds the elements x[o * stride + k * dilation - padding], k
+running over the kernel and x being 0 outside. Here are both directions, for any number of spatial dimensions:
+
+- `im2col` ("image to columns") lays the windows out side by side, a pixel appearing once for every window that holds it;
+- `col2im` is its adjoint, which is to say its backward: every pixel becomes the sum of all its appearances.
+
+Each is the gradient of the other, since im2col is linear: cols[k, o] = sum_i T[k, o, i] x[i], with T[k, o, i] = 1 where
+i = o * stride + k * dilation - padding and 0 elsewhere, hence dx[i] = sum_{k, o} T[k, o, i] dcols[k, o].
+"""
+import operator
+
+import numpy as np
+
+from ..backend import array_module, sliding_windows
+from ..function import Function
+from ..tensor import check_floating
+
+
+# ---- on arrays -------------------------------------------------------------------------------------------------------
+
+def pad(x, padding, value=0):
+    """x (N, C, *S) framed by `value`: `padding` holds (before, after) for each spatial dimension."""
+    if not any(map(any, padding)):
+        return x
+    return array_module(x).pad(x, [(0, 0), (0, 0), *padding], constant_values=value)
+
+
+def crop(x, padding):
+    """The inside of a framed x: the adjoint of `pad`."""
+    inside = [slice(before, size - after) for size, (before, after) in zip(x.shape[2:], padding)]
+    return array_module(x).ascontiguousarray(x[:, :, *inside])
+
+
+def im2col(x, kernel, stride, padding, dilation):
+    """The windows of the padded x (N, C, *S), as a view (N, C, *K, *O). Whoever reshapes it copies every pixel K times."""
+    return sliding_windows(pad(x, padding), kernel, stride, dilation)
+
+
+def col2im(cols, size, stride, padding, dilation):
+    """The adjoint of im2col: cols (N, C, *K, *O) -> x (N, C, *size), each pixel the sum of its appearances in windows."""
+    x = zeros_padded(cols, cols.shape[1], size, padding)
+    kernel = cols.shape[2:2 + len(size)]
+    add_windows(sliding_windows(x, kernel, stride, dilation, writeable=True), cols)
+    return crop(x, padding)
+
+
+def zeros_padded(like, channels, size, padding):
+    """Zeros for as many images as `like` has, of `size` and with room for the padding."""
+    framed = [s + before + after for s, (before, after) in zip(size, padding)]
+    return array_module(like).zeros((like.shape[0], channels, *framed), like.dtype)
+
+
+def add_windows(windows, cols):
+    """Add cols (N, C, *K, *O) to the image behind its view `windows`.
+
+    A pixel stands in several windows, and `windows += cols` would count only one of them. But it stands at a different
+    offset k in each, so for one k at a time all the targets are distinct and a shifted `+=` is right.
+    """
+    dims = (windows.ndim - 2) // 2
+    for k in np.ndindex(*windows.shape[2:2 + dims]):
+        windows[:, :, *k] += cols[:, :, *k]
+
+
+# ---- differentiable --------------------------------------------------------------------------------------------------
+
+class Unfold(Function):
+    """x (N, C, *S) -> y (N, C*K, O), a column for every window: im2col, whose gradient is col2im of dy.
+
+    Cost: no FLOPs, K copies of x. Nothing is saved.
+    """
+
+    @staticmethod
+    def forward(ctx, x, kernel, stride, padding, dilation):
+        ctx.size, ctx.geometry = x.shape[2:], (stride, padding, dilation)
+        windows = im2col(x, kernel, *ctx.geometry).copy()
+        ctx.windows_shape = windows.shape
+        return windows.reshape(_matrix_shape(windows.shape))
+
+    @staticmethod
+    def backward(ctx, dy):
+        return col2im(dy.reshape(ctx.windows_shape), ctx.size, *ctx.geometry)
+
+
+class Fold(Function):
+    """x (N, C*K, O) -> y (N, C, *size), columns added up into images: col2im, whose gradient is im2col of dy.
+
+    Cost: one addition an element of x. Nothing is saved.
+    """
+
+    @staticmethod
+    def forward(ctx, x, windows_shape, size, stride, padding, dilation):
+        ctx.kernel, ctx.geometry = windows_shape[2:2 + len(size)], (stride, padding, dilation)
+        return col2im(x.reshape(windows_shape), size, *ctx.geometry)
+
+    @staticmethod
+    def backward(ctx, dy):
+        windows = im2col(dy, ctx.kernel, *ctx.geometry).copy()
+        return windows.reshape(_matrix_shape(windows.shape))
+
+
+def _matrix_shape(shape):
+    """(N, C*K, O) for windows (N, C, *K, *O)."""
+    dims = (len(shape) - 2) // 2
+    return shape[0], shape[1] * int(np.prod(shape[2:2 + dims])), int(np.prod(shape[2 + dims:]))
+
+
+# ---- arguments, as convolution and pooling understand them -----------------------------------------------------------
+
+def sizes(function, name, value, dims, least):
+    """`value` as a tuple of `dims` integers, none below `least`; a single integer stands for all of them."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    try:
+        values = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be an integer or a tuple of {dims}, got {value!r}") from None
+    values = values * dims if len(values) == 1 else values
+    if len(values) != dims:
+        raise ValueError(f"{function}: {name} must be an integer or a tuple of {dims}, got {value!r}")
+    if min(values) < least:
+        raise ValueError(f"{function}: {name} must be at least {least}, got {value!r}")
+    return values
+
+
+def as_batch(function, input, dims):
+    """(`input` with a batch dimension, whether it had none), after checking that it is (N, C, *S) or (C, *S)."""
+    check_floating(function, input=input)
+    if input.ndim not in (dims + 1, dims + 2):
+        space = ", ".join(["D", "H", "W"][-dims:] if dims > 1 else ["L"])
+        raise ValueError(f"{function}: input must have the shape (N, C, {space}) or (C, {space}), got {input.shape}")
+    single = input.ndim == dims + 1
+    return (input.unsqueeze(0) if single else input), single
+
+
+def count_windows(function, size, kernel, stride, padding, dilation):
+    """How many windows fit into the padded `size`; ValueError where not even one does."""
+    padded = tuple(s + before + after for s, (before, after) in zip(size, padding))
+    spans = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
+    if any(span > s for span, s in zip(spans, padded)):
+        raise ValueError(f"{function}: kernel of size {tuple(kernel)} with dilation {tuple(dilation)} spans {spans}, but "
+                         f"the input is only {padded}, its padding included")
+    return tuple((s - span) // t + 1 for s, span, t in zip(padded, spans, stride))
+
+
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    """The windows of images as columns: (N, C, H, W) -> (N, C * kernel height * kernel width, number of windows).
+
+    The rows are ordered by channel, then kernel row, then kernel column; the windows row by row. (C, H, W) works too.
+    """
+    x, single = as_batch("unfold", input, 2)
+    kernel = sizes("unfold", "kernel_size", kernel_size, 2, 1)
+    stride, dilation = sizes("unfold", "stride", stride, 2, 1), sizes("unfold", "dilation", dilation, 2, 1)
+    padding = [(p, p) for p in sizes("unfold", "padding", padding, 2, 0)]
+    count_windows("unfold", x.shape[2:], kernel, stride, padding, dilation)
+    y = Unfold.apply(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    return y.squeeze(0) if single else y
+
+
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """Columns added up into images of `output_size`: (N, C * kernel height * kernel width, windows) -> (N, C, H, W).
+
+    Where windows overlap, their values are summed; this is the adjoint of `unfold`, and its inverse only where they do not.
+    """
+    x, single = as_batch("fold", input, 1)
+    size = sizes("fold", "output_size", output_size, 2, 1)
+    kernel = sizes("fold", "kernel_size", kernel_size, 2, 1)
+    stride, dilation = sizes("fold", "stride", stride, 2, 1), sizes("fold", "dilation", dilation, 2, 1)
+    padding = [(p, p) for p in sizes("fold", "padding", padding, 2, 0)]
+    out = count_windows("fold", size, kernel, stride, padding, dilation)
+    channels, rest = divmod(x.shape[1], kernel[0] * kernel[1])
+    if rest:
+        raise ValueError(f"fold: input of shape {input.shape} has {x.shape[1]} rows, which is no multiple of the kernel's "
+                         f"{kernel[0]} * {kernel[1]} elements")
+    if x.shape[2] != out[0] * out[1]:
+        raise ValueError(f"fold: input of shape {input.shape} has {x.shape[2]} columns, but {out[0]} * {out[1]} windows fit "
+                         f"into output_size {size}")
+    y = Fold.apply(x, windows_shape=(x.shape[0], channels, *kernel, *out), size=size, stride=stride, padding=padding,
+                   dilation=dilation)
+    return y.squeeze(0) if single else y
+
+
+__all__ = ["fold", "unfold"]
