@@ -14,10 +14,10 @@ def total(x, axes):
     """The sum of the array x over `axes`, which stay as size 1.
 
     One axis after the other: each number is then the end of a few short chains of additions, not of one long one, so the
-    rounding errors of float32 stay small. It is also up to four times faster than `x.sum(axes)`, because the
-    first and largest step adds whole rows of memory.
+    rounding errors of float32 stay small. The axis with the largest steps in memory goes first, so that whole rows are
+    added to each other: that is up to four times faster than `x.sum(axes)`.
     """
-    for axis in axes:
+    for axis in sorted(axes, key=lambda axis: -x.strides[axis]):
         x = x.sum(axis, keepdims=True)
     return x
 
@@ -66,8 +66,10 @@ class Normalize(Function):
         r = 1 / array_module(x).sqrt(var + eps)
         xhat *= r
         ctx.save_for_backward(xhat, r, w)
-        y = xhat if w is None else xhat * w
-        return (y if b is None else y + b).reshape(ctx.shape)
+        y = xhat.copy() if w is None else xhat * w
+        if b is not None:
+            y += b
+        return y.reshape(ctx.shape)
 
     @staticmethod
     def backward(ctx, dy):
@@ -77,19 +79,24 @@ class Normalize(Function):
         # the sums over axes along which w is constant come first: they serve dw, db and the two means of dx alike
         shape = (1,) * (dy.ndim - len(ctx.affine)) + tuple(ctx.affine)
         shared = [axis for axis in ctx.axes if shape[axis] == 1]
-        s = total(dy, shared)
-        t = total(dy * xhat, shared)
+        s, t = total(dy, shared), total(dy * xhat, shared)
         dx = dw = db = None
         if need_w:
             dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0])
         if need_b:
             db = unbroadcast(s, ctx.affine).reshape(ctx.types[1])
         if need_x:
-            g, s, t = (dy, s, t) if w is None else (dy * w, s * w, t * w)
-            dx = g * r
-            if not ctx.constant:
-                dx -= total(s, ctx.axes) / max(ctx.count, 1) * r
-                dx -= xhat * (total(t, ctx.axes) / max(ctx.count, 1) * r)
+            g = dy if w is None else dy * w
+            if ctx.constant:
+                dx = g * r
+            else:
+                if w is not None:
+                    s, t = s * w if shared else g, t * w
+                m = max(ctx.count, 1)
+                dx = xhat * (total(t, ctx.axes) / -m)
+                dx -= total(s, ctx.axes) / m
+                dx += g
+                dx *= r
             dx = dx.reshape(ctx.shape)
         return dx, dw, db
 
