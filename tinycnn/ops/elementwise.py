@@ -192,7 +192,7 @@ def promote(*operands, floating=False):
     return [o.to(dtype) if isinstance(o, Tensor) else o for o in operands]
 
 
-def binary(function, name, x, y, *, floating=False, **options):
+def binary(function, name, x, y, /, *, floating=False, **options):
     """Apply the Function to x and y in the dtype that PyTorch would choose; one of them may be a number."""
     x, y = operand(name, "input", x), operand(name, "other", y)
     tensors = [v for v in (x, y) if isinstance(v, Tensor)]

@@ -224,7 +224,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 
 @reduction
 def mean(input, dim=None, keepdim=False, *, dtype=None):
-    """The mean along `dim`, by default of all elements; NaN of none. Integers are a TypeError unless `dtype` converts them."""
+    """The mean along `dim`, by default of all elements; NaN of none. TypeError for integers, unless `dtype` is floating."""
     input = _converted(input, dtype)
     check_floating("mean", input=input)
     count = math.prod(input.shape[a] for a in several_dims("mean", dim, input.ndim))
