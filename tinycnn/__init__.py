@@ -12,11 +12,15 @@ from .backend import Generator, get_default_device, manual_seed, set_default_dev
 from .dtype import (bool, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16, int32, int64,
                     long, promote_types, result_type, set_default_dtype, short, uint8)
 from .ops.activation import *
+from .ops.attention import *
+from .ops.comparison import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.dropout import *
 from .ops.elementwise import *
 from .ops.embedding import *
+from .ops.extreme import *
+from .ops.gather import *
 from .ops.indexing import *
 from .ops.loss import *
 from .ops.matmul import *
@@ -25,9 +29,13 @@ from .ops.pad import *
 from .ops.pool import *
 from .ops.rearrange import *
 from .ops.reduce import *
+from .ops.resize import *
+from .ops.selection import *
 from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *
+from .ops.unary import *
+from .ops.unfold import *
 from .tensor import *
 
 __version__ = "0.1.0"

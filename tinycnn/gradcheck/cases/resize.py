@@ -1,0 +1,136 @@
+"""Cases and mutants of `ops/resize.py`."""
+from ...ops.resize import GridSample, Interpolate
+from ..registry import Sample, case, constant, mutant, normal
+
+
+# ---- interpolation ---------------------------------------------------------------------------------------------------
+
+def _resized(name, shape, **options):
+    case(Interpolate, name, [normal(*shape)], lambda t, x: t.nn.functional.interpolate(x, **options), linear=True)
+
+
+_resized("nearest 1-d, larger", (2, 3, 4), size=7)
+_resized("nearest 2-d, twice", (2, 3, 3, 4), scale_factor=2)
+_resized("nearest 2-d, one axis smaller, one larger", (1, 2, 5, 4), size=(3, 9))
+_resized("nearest 2-d, odd scale", (1, 2, 5, 4), scale_factor=(1.5, 2.4))
+_resized("nearest 3-d", (1, 2, 2, 3, 4), size=(3, 2, 5))
+_resized("nearest-exact 1-d", (1, 2, 5), size=3, mode="nearest-exact")
+_resized("nearest-exact 2-d", (1, 2, 5, 3), size=(3, 7), mode="nearest-exact")
+_resized("nearest-exact 3-d", (1, 1, 3, 2, 4), scale_factor=1.7, mode="nearest-exact")
+_resized("linear", (2, 3, 5), size=8, mode="linear")
+_resized("linear, aligned corners", (2, 3, 5), size=8, mode="linear", align_corners=True)
+_resized("linear, to one element", (1, 2, 5), size=1, mode="linear", align_corners=True)
+_resized("bilinear, twice", (2, 3, 3, 4), scale_factor=2, mode="bilinear")
+_resized("bilinear, aligned corners", (2, 2, 3, 4), size=(5, 7), mode="bilinear", align_corners=True)
+_resized("bilinear, smaller", (1, 2, 6, 7), size=(2, 3), mode="bilinear")
+_resized("bilinear, same size", (1, 2, 4, 4), size=4, mode="bilinear")
+_resized("bilinear, from one pixel", (1, 2, 1, 1), size=(2, 3), mode="bilinear")
+_resized("bilinear, scale kept", (1, 2, 5, 5), scale_factor=1.3, mode="bilinear")
+_resized("bilinear, scale recomputed", (1, 2, 5, 5), scale_factor=1.3, mode="bilinear", recompute_scale_factor=True)
+_resized("bicubic, larger", (1, 2, 4, 5), size=(7, 9), mode="bicubic")
+_resized("bicubic, aligned corners", (1, 2, 4, 5), size=(7, 3), mode="bicubic", align_corners=True)
+_resized("bicubic, scale kept", (1, 2, 5, 5), scale_factor=1.3, mode="bicubic")
+_resized("trilinear", (1, 2, 2, 3, 4), size=(3, 5, 2), mode="trilinear")
+_resized("trilinear, aligned corners", (1, 2, 2, 3, 4), scale_factor=2, mode="trilinear", align_corners=True)
+_resized("empty batch", (0, 2, 3, 4), size=(5, 6), mode="bilinear")
+
+
+@mutant(Interpolate, "gradient averaged instead of summed over the elements that read a pixel")
+def _(backward, ctx, dy):
+    dx = backward(ctx, dy)
+    return dx * (dx[0, 0].size / dy[0, 0].size if dy.size else 1)
+
+
+@mutant(Interpolate, "corners aligned backward and not forward, or the other way")
+def _(backward, ctx, dy):
+    ctx.align_corners = not ctx.align_corners
+    return backward(ctx, dy)
+
+
+@mutant(Interpolate, "gradient to the nearest pixel alone")
+def _(backward, ctx, dy):
+    ctx.mode = "nearest"
+    return backward(ctx, dy)
+
+
+@mutant(Interpolate, "scale factor replaced by the ratio of the sizes")
+def _(backward, ctx, dy):
+    ctx.scales = [None] * len(ctx.scales)
+    return backward(ctx, dy)
+
+
+@mutant(Interpolate, "of two elements that read a pixel the last one wins")
+def _(backward, ctx, dy):
+    last = dy.copy()
+    last[:, :, :-1:2] = 0
+    return backward(ctx, last)
+
+
+# ---- sampling --------------------------------------------------------------------------------------------------------
+
+def _points(*shape):
+    """Points from -1.6 to 1.6, inside and outside the picture, none on a pixel, an edge or half-way between pixels."""
+    return Sample(lambda rng: rng.integers(-16, 17, shape) * 0.1 + 0.037)
+
+
+def _sampled(name, x, grid, **options):
+    case(GridSample, name, [normal(*x), _points(*grid)], lambda t, x, grid: t.nn.functional.grid_sample(x, grid, **options))
+
+
+for _mode in ("bilinear", "nearest"):
+    for _padding in ("zeros", "border", "reflection"):
+        for _align in (False, True):
+            _sampled(f"{_mode}, {_padding}" + ", aligned corners" * _align, (2, 3, 4, 5), (2, 3, 2, 2), mode=_mode,
+                     padding_mode=_padding, align_corners=_align)
+_sampled("in space", (2, 2, 3, 4, 2), (2, 2, 1, 3, 3), align_corners=False)
+_sampled("in space, reflection", (1, 2, 3, 4, 2), (1, 2, 3, 1, 3), padding_mode="reflection", align_corners=False)
+_sampled("in space, nearest", (1, 2, 3, 4, 2), (1, 2, 3, 1, 3), mode="nearest", align_corners=True)
+_sampled("one pixel", (1, 2, 1, 1), (1, 2, 2, 2), align_corners=False)
+_sampled("one pixel, reflection, aligned corners", (1, 2, 1, 3), (1, 2, 2, 2), padding_mode="reflection", align_corners=True)
+_sampled("empty batch", (0, 2, 3, 3), (0, 2, 2, 2), align_corners=False)
+_sampled("no points", (1, 2, 3, 3), (1, 0, 2, 2), align_corners=False)
+case(GridSample, "one point read twice", [normal(1, 2, 3, 3), constant([[[[0.1, 0.2], [0.1, 0.2], [0.15, 0.25]]]])],
+     lambda t, x, grid: t.nn.functional.grid_sample(x, grid, align_corners=False))
+
+
+@mutant(GridSample, "x and y of the grid exchanged")
+def _(backward, ctx, dy):
+    dx, dgrid = backward(ctx, dy)
+    return dx, dgrid[..., ::-1]
+
+
+@mutant(GridSample, "gradient of the grid in pixels, the half size forgotten")
+def _(backward, ctx, dy):
+    dx, dgrid = backward(ctx, dy)
+    return dx, dgrid / (dx.shape[-1] / 2)
+
+
+@mutant(GridSample, "sign of the slope lost at reflections")
+def _(backward, ctx, dy):
+    dx, dgrid = backward(ctx, dy)
+    if ctx.padding_mode == "reflection":
+        ctx.padding_mode = "border"
+        dgrid = backward(ctx, dy)[1]
+    return dx, dgrid
+
+
+@mutant(GridSample, "clipped points still have a gradient")
+def _(backward, ctx, dy):
+    dx, dgrid = backward(ctx, dy)
+    if ctx.padding_mode == "border":
+        ctx.padding_mode = "zeros"
+        dgrid = backward(ctx, dy)[1]
+    return dx, dgrid
+
+
+@mutant(GridSample, "gradient of the picture to the nearest pixel alone")
+def _(backward, ctx, dy):
+    dgrid = backward(ctx, dy)[1]
+    ctx.nearest = True
+    return backward(ctx, dy)[0], dgrid
+
+
+@mutant(GridSample, "gradient of the grid forgotten")
+def _(backward, ctx, dy):
+    dx, dgrid = backward(ctx, dy)
+    return dx, dgrid * 0

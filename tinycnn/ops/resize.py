@@ -1,0 +1,391 @@
+"""Floor 2: pictures in another size: interpolation, sampling at given points, pixels moved between channels and space.
+
+Resizing is linear and works on one axis at a time. Element o of the new axis reads K elements of the old one, its taps:
+
+    y[o] = sum_k weight[k, o] x[index[k, o]]
+
+K is 1 for the nearest element, 2 for a line through two, 4 for a cubic through four. All modes are one Function with
+different taps (`area` alone is another operation, adaptive average pooling).
+"""
+import itertools
+import math
+import operator
+
+import numpy as np
+
+from ..backend import array_module, scatter_add
+from ..dtype import float32, promote_types
+from ..function import Function
+from ..tensor import check_floating, check_tensor, wrap
+from . import pool
+from .shape import permute, reshape
+
+_MODES = {"nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3),     # mode: for how many spatial axes
+          "linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,)}
+
+
+# ---- interpolation ---------------------------------------------------------------------------------------------------
+
+def _cubic(t):
+    """The weights of the elements at -1, 0, 1, 2 for a point at 0 <= t < 1: Keys' cubic convolution with a = -0.75."""
+    a = -0.75
+    near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1
+    far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return far(t + 1), near(t), near(1 - t), far(2 - t)
+
+
+def _nearest_taps(xp, size, out, scale, exact):
+    """`_taps` of the nearest element, in float32 as in PyTorch: where o * step is a whole number, rounding decides."""
+    if out in (size, 2 * size) and not exact:  # PyTorch takes these sizes at their word, whatever the scale
+        scale = out // size
+    step = np.float32(1 / scale if scale else size / out)
+    position = (xp.arange(out, dtype=float32) + (0.5 if exact else 0)) * step
+    return xp.minimum(xp.floor(position), size - 1).astype(np.int64)[None], None
+
+
+def _taps(xp, size, out, scale, mode, align_corners, dtype):
+    """Which elements of an axis of `size` each of `out` new ones reads, and how much: index (K, O), weight (K, O).
+
+    The weight is None where it would be 1. Element o lies at (o + 1/2) step - 1/2 of the old axis, for pixels are squares
+    whose centres lie at half-integers; `align_corners` takes them as points instead, o * step, so that the first and the
+    last coincide. The step is 1 / `scale` where the caller gave a scale, else the ratio of the sizes.
+    """
+    o = xp.arange(out, dtype=dtype)
+    if align_corners:
+        position = o * dtype.type((size - 1) / (out - 1) if out > 1 else 0)
+    else:
+        position = (o + 0.5) * dtype.type(1 / scale if scale else size / out) - 0.5
+    if mode == "bicubic":
+        first = xp.minimum(xp.floor(position), size - 1)
+        index, weight = [first - 1, first, first + 1, first + 2], _cubic((position - first).clip(0, 1))
+    else:
+        position = xp.maximum(position, 0) if size != out else o
+        first = xp.minimum(xp.floor(position), size - 1)
+        t = (position - first).clip(0, 1)
+        index, weight = [first, first + 1], [1 - t, t]
+    return xp.stack(index).clip(0, size - 1).astype(np.int64), xp.stack(weight)
+
+
+class Interpolate(Function):
+    """x (N, C, *S) -> y (N, C, *O), every spatial axis resized by its taps, one after the other.
+
+    One axis:       y[o] = sum_k weight[k, o] x[index[k, o]] = sum_i A[o, i] x[i],  A[o, i] = sum of weight[k, o] where
+                    index[k, o] = i.
+    Its gradient:   dx[i] = sum_o dy[o] A[o, i], a product with A, small and almost empty but dense to a computer.
+    Forward does not multiply with A, because 0 * inf would spread one infinite pixel over its row and column.
+
+    Cost: K multiplications an element and axis forward, a product with O x S backward; nothing is saved.
+    Source: Keys, "Cubic convolution interpolation for digital image processing", 1981, for the cubic.
+    """
+
+    @staticmethod
+    def forward(ctx, x, size, scales, mode, align_corners):
+        ctx.size, ctx.mode, ctx.align_corners, ctx.scales = x.shape[2:], mode, align_corners, scales
+        y = x
+        for axis, (index, weight) in enumerate(Interpolate.taps(ctx, x, size), start=2):
+            parts = [y.take(i, axis) for i in index]
+            if weight is not None:
+                weight = weight.reshape(*weight.shape, *[1] * (y.ndim - 1 - axis))
+                for part, w in zip(parts, weight):
+                    part *= w
+            y = sum(parts[1:], parts[0])
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        xp = array_module(dy)
+        dx = dy
+        for axis, (index, weight) in enumerate(Interpolate.taps(ctx, dy, dy.shape[2:]), start=2):
+            out = index.shape[1]
+            matrix = xp.zeros((out, ctx.size[axis - 2]), dy.dtype)
+            scatter_add(matrix, (xp.arange(out), index), dy.dtype.type(1) if weight is None else weight)
+            dx = xp.moveaxis(xp.tensordot(dx, matrix, (axis, 0)), -1, axis)
+        return dx
+
+    @staticmethod
+    def taps(ctx, x, out):
+        """The taps of each spatial axis, for the dtype of x, in which PyTorch computes them."""
+        xp = array_module(x)
+        for s, o, scale in zip(ctx.size, out, ctx.scales):
+            if ctx.mode.startswith("nearest"):
+                yield _nearest_taps(xp, s, o, scale, ctx.mode == "nearest-exact")
+            else:
+                dtype = promote_types(x.dtype, float32)
+                index, weight = _taps(xp, s, o, scale, ctx.mode, ctx.align_corners, dtype)
+                yield index, weight.astype(x.dtype, copy=False)
+
+
+def _several(name, value, count, convert):
+    """`value`, one number for all of `count` spatial axes or a sequence of one each, as a list."""
+    values = list(value) if isinstance(value, (tuple, list)) else [value] * count
+    if len(values) != count:
+        raise ValueError(f"interpolate: {name} must be a number or {count} of them, one for each spatial dimension, got "
+                         f"{value}")
+    try:
+        return [convert(v) for v in values]
+    except (TypeError, ValueError):
+        raise TypeError(f"interpolate: {name} must be {'integers' if convert is operator.index else 'numbers'}, got "
+                        f"{value!r}") from None
+
+
+def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
+                antialias=False):
+    """input (N, C, *S) with one to three spatial dimensions, in the spatial `size` O, or in floor(S * scale_factor).
+
+    `mode`: "nearest" (the element below o * S / O), "nearest-exact" (the one whose centre is nearest), "linear" (1-d),
+    "bilinear" and "bicubic" (2-d), "trilinear" (3-d), "area" (means, adaptive average pooling). `align_corners` (the
+    linear and cubic modes): first and last elements of old and new lie on each other, instead of the outer edges of the
+    first and last pixels. With `scale_factor` positions follow from it and not from the ratio of the sizes, which can
+    differ; `recompute_scale_factor` takes the ratio. The nearest modes keep any dtype, the others need floating point.
+    """
+    check_tensor("interpolate", input=input)
+    if antialias:
+        raise ValueError("interpolate: antialias=True is not supported; resize by mode='area' to shrink without aliasing")
+    if mode not in _MODES:
+        raise ValueError(f"interpolate: mode must be one of {', '.join(_MODES)}, got {mode!r}")
+    spatial = input.ndim - 2
+    if spatial not in _MODES[mode]:
+        dims = " or ".join(f"{n + 2}-d" for n in _MODES[mode])
+        raise ValueError(f"interpolate: mode {mode!r} needs a {dims} input (N, C, ...), got shape {input.shape}")
+    if not mode.startswith("nearest"):
+        check_floating("interpolate", input=input)
+    if align_corners is not None and mode in ("nearest", "nearest-exact", "area"):
+        raise ValueError(f"interpolate: align_corners={align_corners} has no meaning for mode {mode!r}; leave it None")
+    if (size is None) == (scale_factor is None):
+        raise ValueError(f"interpolate: give either size or scale_factor, got size={size}, scale_factor={scale_factor}")
+    if recompute_scale_factor and size is not None:
+        raise ValueError("interpolate: recompute_scale_factor has no meaning beside size")
+    scales = [None] * spatial
+    if size is None:
+        scales = _several("scale_factor", scale_factor, spatial, float)
+        if not all(0 < s < math.inf for s in scales):
+            raise ValueError(f"interpolate: scale_factor must be positive and finite, got {scale_factor}")
+        out = [math.floor(n * s) for n, s in zip(input.shape[2:], scales)]
+        scales = [None] * spatial if recompute_scale_factor else scales
+    else:
+        out = _several("size", size, spatial, operator.index)
+    if min(*input.shape[2:], *out) < 1:
+        raise ValueError(f"interpolate: input and output must not be empty in space, got input shape {input.shape} and "
+                         f"output size {tuple(out)}")
+    if mode == "area":
+        return getattr(pool, f"adaptive_avg_pool{spatial}d")(input, tuple(out))
+    return Interpolate.apply(input, size=out, scales=scales, mode=mode, align_corners=bool(align_corners))
+
+
+def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """The old name of `interpolate`."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input, size=None, scale_factor=None):
+    """`interpolate` to the nearest element, by its old name."""
+    return interpolate(input, size, scale_factor)
+
+
+def upsample_bilinear(input, size=None, scale_factor=None):
+    """Bilinear `interpolate` with `align_corners`, by its old name."""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
+
+
+# ---- pixels between channels and space -------------------------------------------------------------------------------
+
+def _factor(function, name, value):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be an integer, got {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{function}: {name} must be positive, got {number}")
+    return number
+
+
+def pixel_shuffle(input, upscale_factor):
+    """input (*, C r r, H, W) -> (*, C, H r, W r): each group of r^2 channels becomes an r by r square of pixels.
+
+    Source: Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional
+    neural network", 2016.
+    """
+    check_tensor("pixel_shuffle", input=input)
+    r = _factor("pixel_shuffle", "upscale_factor", upscale_factor)
+    if input.ndim < 3 or input.shape[-3] % (r * r):
+        raise ValueError(f"pixel_shuffle: input must be (*, C, H, W) with C a multiple of {r * r} (upscale_factor {r}, "
+                         f"squared), got shape {input.shape}")
+    *batch, c, h, w = input.shape
+    n = len(batch)
+    x = reshape(input, (*batch, c // (r * r), r, r, h, w))
+    x = permute(x, (*range(n), n, n + 3, n + 1, n + 4, n + 2))
+    return reshape(x, (*batch, c // (r * r), h * r, w * r))
+
+
+def pixel_unshuffle(input, downscale_factor):
+    """input (*, C, H r, W r) -> (*, C r r, H, W): the inverse of `pixel_shuffle`."""
+    check_tensor("pixel_unshuffle", input=input)
+    r = _factor("pixel_unshuffle", "downscale_factor", downscale_factor)
+    if input.ndim < 3 or input.shape[-2] % r or input.shape[-1] % r:
+        raise ValueError(f"pixel_unshuffle: input must be (*, C, H, W) with H and W multiples of downscale_factor {r}, got "
+                         f"shape {input.shape}")
+    *batch, c, h, w = input.shape
+    n = len(batch)
+    x = reshape(input, (*batch, c, h // r, r, w // r, r))
+    x = permute(x, (*range(n), n, n + 2, n + 4, n + 1, n + 3))
+    return reshape(x, (*batch, c * r * r, h // r, w // r))
+
+
+def channel_shuffle(input, groups):
+    """input (N, C, *): the channels of `groups` groups taken in turns, one from each, as ShuffleNet does.
+
+    Source: Zhang et al., "ShuffleNet: an extremely efficient convolutional neural network for mobile devices", 2018.
+    """
+    check_tensor("channel_shuffle", input=input)
+    groups = _factor("channel_shuffle", "groups", groups)
+    if input.ndim < 3 or input.shape[1] % groups:
+        raise ValueError(f"channel_shuffle: input must be (N, C, *) with C a multiple of groups {groups}, got shape "
+                         f"{input.shape}")
+    n, c, *space = input.shape
+    x = reshape(input, (n, groups, c // groups, *space))
+    return reshape(permute(x, (0, 2, 1, *range(3, x.ndim))), input.shape)
+
+
+# ---- sampling at given points ----------------------------------------------------------------------------------------
+
+def affine_grid(theta, size, align_corners=None):
+    """The points at which `grid_sample` reads to transform a picture by the matrices theta.
+
+    theta (N, 2, 3) and `size` (N, C, H, W) give (N, H, W, 2); theta (N, 3, 4) and (N, C, D, H, W) give (N, D, H, W, 3).
+    Point (x, y) of the new picture, both from -1 to 1, is read at theta (x, y, 1) of the old one. -1 and 1 are the outer
+    edges of the picture, or, with `align_corners`, the centres of its outermost pixels.
+    Source: Jaderberg et al., "Spatial transformer networks", 2015.
+    """
+    check_floating("affine_grid", theta=theta)
+    n, *space = size[0], *size[2:]
+    dims = len(space)
+    if dims not in (2, 3) or theta.shape != (n, dims, dims + 1):
+        raise ValueError(f"affine_grid: theta must be (N, 2, 3) for a size (N, C, H, W), or (N, 3, 4) for (N, C, D, H, W), "
+                         f"got theta of shape {theta.shape} and size {tuple(size)}")
+    if min(space) < 1:
+        raise ValueError(f"affine_grid: size must be positive in space, got {tuple(size)}")
+    xp = array_module(theta.array)
+    axes = [xp.linspace(-1, 1, s) * (1 if align_corners else (s - 1) / s) if s > 1 else xp.zeros(1) for s in space]
+    points = xp.meshgrid(*axes, indexing="ij")[::-1]
+    points = xp.stack([*points, xp.ones_like(points[0])], -1).reshape(1, -1, dims + 1).astype(theta.dtype)
+    return reshape(wrap(points) @ theta.mT, (n, *space, dims))
+
+
+def _position(g, size, padding_mode, align_corners):
+    """Where a coordinate g (-1 to 1 over the picture) lies on an axis of `size` pixels, and the derivative by g."""
+    xp = array_module(g)
+    stretch = (size - 1) / 2 if align_corners else size / 2
+    p = (g + 1) * stretch - (0 if align_corners else 0.5)
+    slope = xp.full_like(p, stretch)
+    if padding_mode == "reflection":  # p runs to and fro between the edges; each turn changes the sign of the slope
+        low, span = (0, size - 1) if align_corners else (-0.5, size)
+        distance = xp.abs(p - low)
+        turned = xp.floor(distance / max(span, 1)) % 2 == 1
+        rest = xp.fmod(distance, max(span, 1))
+        slope = xp.where(turned == (p < low), slope, -slope)
+        p = low + xp.where(turned, span - rest, rest)
+    if padding_mode != "zeros":
+        slope = slope * ((p > 0) & (p < size - 1))
+        p = p.clip(0, size - 1)
+    return p, slope
+
+
+def _corners(positions, sizes, nearest):
+    """The pixels that each point reads, as (index into the flat picture, inside, weights, directions).
+
+    Linear: the 2^D pixels around the point. Of its two neighbours on an axis the upper one, at distance t from the lower,
+    has weight t, with derivative (direction) 1, the lower 1 - t, with derivative -1. Weights stand an axis each.
+    """
+    xp = array_module(positions[0])
+    floors = [xp.rint(p) if nearest else xp.floor(p) for p in positions]
+    for upper in itertools.product((0,) if nearest else (0, 1), repeat=len(sizes)):
+        index, inside, weights = 0, True, []
+        for p, floor, size, up in zip(positions, floors, sizes, upper):
+            at = floor + up
+            inside = inside & (at >= 0) & (at <= size - 1)
+            index = index * size + at.astype(np.int64).clip(0, size - 1)
+            weights.append(xp.ones_like(p) if nearest else p - floor if up else 1 - (p - floor))
+        yield index, inside, weights, [1 if up else -1 for up in upper]
+
+
+class GridSample(Function):
+    """x (N, C, *S), grid (N, *O, D) -> y (N, C, *O): y[n, :, o] is picture n at the point grid[n, o], for D axes.
+
+    p = position(grid) in pixels, axis by axis (the last coordinate of the grid belongs to the first axis), and
+    y[o] = sum over the corners q around p of w_q x[q], w_q = prod_a w_qa, w_qa = t_a or 1 - t_a, t_a = p_a - floor(p_a).
+    A corner outside the picture counts 0.
+
+    dx[q]  = sum over the o that read q of w_q dy[o]: the corners are scattered back.
+    dp_a   = sum over channels and corners of dy x[q] dw_q/dp_a, dw_q/dp_a = +-1 * prod of the other weights;
+    dgrid  = dp * dposition/dgrid, the slope: S/2, with the sign of reflections, 0 where the border clips.
+    For the nearest pixel y is constant around almost every p: dgrid = 0.
+
+    Cost: 2^D reads an element; saves x and grid. Source: Jaderberg et al., "Spatial transformer networks", 2015.
+    """
+
+    @staticmethod
+    def forward(ctx, x, grid, mode, padding_mode, align_corners):
+        ctx.save_for_backward(x, grid)
+        ctx.nearest, ctx.padding_mode, ctx.align_corners = mode == "nearest", padding_mode, align_corners
+        xp, sizes = array_module(x), x.shape[2:]
+        pixels = x.reshape(*x.shape[:2], math.prod(sizes))
+        positions = [p for p, _ in GridSample.places(ctx, grid, sizes)]
+        y = xp.zeros((*x.shape[:2], math.prod(grid.shape[1:-1])), x.dtype)
+        for index, inside, weights, _ in _corners(positions, sizes, ctx.nearest):
+            weight = xp.where(inside, math.prod(weights), 0)
+            y += weight[:, None] * xp.take_along_axis(pixels, index[:, None], 2)
+        return y.reshape(*x.shape[:2], *grid.shape[1:-1])
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, grid = ctx.saved_tensors
+        need_x, need_grid = ctx.needs_input_grad
+        xp, (n, c, *sizes) = array_module(x), x.shape
+        pixels, dy = x.reshape(n, c, math.prod(sizes)), dy.reshape(n, c, math.prod(dy.shape[2:]))
+        places = GridSample.places(ctx, grid, sizes)
+        dx = xp.zeros(x.size, x.dtype) if need_x else None
+        dp = [xp.zeros_like(p) for p, _ in places]
+        planes = xp.arange(n * c).reshape(n, c, 1) * pixels.shape[2]
+        for index, inside, weights, directions in _corners([p for p, _ in places], sizes, ctx.nearest):
+            if need_x:
+                weight = xp.where(inside, math.prod(weights), 0)
+                scatter_add(dx, (planes + index[:, None]).ravel(), (weight[:, None] * dy).ravel())
+            if need_grid and not ctx.nearest:
+                dw = xp.where(inside, (dy * xp.take_along_axis(pixels, index[:, None], 2)).sum(1), 0)
+                for a, direction in enumerate(directions):
+                    dp[a] += dw * direction * math.prod(weights[:a] + weights[a + 1:])
+        dgrid = xp.stack([d * slope for d, (_, slope) in zip(dp, places)][::-1], -1)
+        return dx.reshape(x.shape) if need_x else None, dgrid.reshape(grid.shape) if need_grid else None
+
+    @staticmethod
+    def places(ctx, grid, sizes):
+        """(position, slope) of every point, each (N, points), an axis each."""
+        points = grid.reshape(len(grid), math.prod(grid.shape[1:-1]), len(sizes))
+        return [_position(points[..., -1 - a], size, ctx.padding_mode, ctx.align_corners) for a, size in enumerate(sizes)]
+
+
+def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
+    """input (N, C, H, W) read at the points grid (N, P, Q, 2) -> (N, C, P, Q); in space (N, C, D, H, W), (N, P, Q, R, 3).
+
+    A point is (x, y), or (x, y, z), from -1 to 1 over the picture (see `affine_grid` for `align_corners`). `mode`:
+    "bilinear" (also for the trilinear) or "nearest". `padding_mode` says what lies outside the picture: "zeros", the
+    "border" pixel, or the picture's "reflection".
+    """
+    check_floating("grid_sample", input=input, grid=grid)
+    if mode not in ("bilinear", "nearest"):
+        raise ValueError(f"grid_sample: mode must be 'bilinear' or 'nearest', got {mode!r}")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(f"grid_sample: padding_mode must be 'zeros', 'border' or 'reflection', got {padding_mode!r}")
+    dims = input.ndim - 2
+    if dims not in (2, 3) or grid.ndim != input.ndim or grid.shape[-1] != dims or grid.shape[0] != input.shape[0]:
+        raise ValueError("grid_sample: expected input (N, C, H, W) with grid (N, P, Q, 2), or (N, C, D, H, W) with "
+                         f"(N, P, Q, R, 3), got shapes {input.shape} and {grid.shape}")
+    if min(input.shape[2:]) < 1:
+        raise ValueError(f"grid_sample: input must not be empty in space, got shape {input.shape}")
+    if input.dtype != grid.dtype:
+        raise TypeError(f"grid_sample: input and grid must have the same dtype, got {input.dtype} and {grid.dtype}")
+    return GridSample.apply(input, grid, mode=mode, padding_mode=padding_mode, align_corners=bool(align_corners))
+
+
+__all__ = ["affine_grid", "channel_shuffle", "grid_sample", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample",
+           "upsample_bilinear", "upsample_nearest"]
