@@ -440,7 +440,8 @@ def test_reading_takes_every_kind_of_pixel(tmp_path, mode):
     else:
         picture = picture.convert(mode)
     picture.save(tmp_path / "7.png")
-    assert np.abs(read_picture(tmp_path / "7.png", MNIST.FORMAT) - read_picture(tmp_path / "plain.png", MNIST.FORMAT)).max() < 30
+    seen, plain = (read_picture(tmp_path / name, MNIST.FORMAT) for name in ("7.png", "plain.png"))
+    assert np.abs(seen - plain).max() < 30
 
 
 def test_thin_strokes_are_widened(tmp_path):

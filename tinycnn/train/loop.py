@@ -33,8 +33,8 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
         start = time.perf_counter()
         running = Mean("fit: train")
         model.train()
-        with _bar(train, f"epoch {epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
-            for x, y in bar:
+        with _bar(len(train), f"epoch {epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
+            for x, y in train:
                 x, y = x.to(device), y.to(device)
                 if augment:
                     x = augment(x)
@@ -49,6 +49,7 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
                 if not math.isfinite(running.loss):
                     raise FloatingPointError(f"fit: the loss became {cost.item()} in batch {running.batches} of epoch "
                                              f"{epoch}: lower the learning rate, or find the operation with detect_anomaly")
+                bar.update()
                 _show(bar, running, row)
             row["train_loss"], row["train_acc"] = running.loss, running.accuracy
             if val is not None:
@@ -122,10 +123,10 @@ class Mean:
         return self.samples
 
 
-def _bar(loader, title, wanted):
-    """A progress bar over `loader` on stderr; in a file or pipe it is renewed every ten seconds only."""
+def _bar(batches, title, wanted):
+    """A progress bar on stderr; in a file or pipe it is renewed every ten seconds only."""
     from tqdm import tqdm
-    return tqdm(loader, title, file=sys.stderr, disable=not wanted, mininterval=0.1 if sys.stderr.isatty() else 10,
+    return tqdm(total=batches, desc=title, file=sys.stderr, disable=not wanted, mininterval=0.1 if sys.stderr.isatty() else 10,
                 bar_format="{desc} {bar:20} {n_fmt}/{total_fmt}, {elapsed}<{remaining}{postfix}")
 
 

@@ -24,7 +24,7 @@ def confusion(matrix, classes=None, ax=None):
     right, wrong = np.diag(np.diag(matrix)), matrix - np.diag(np.diag(matrix))
     share = right / np.maximum(matrix.sum(1, keepdims=True), 1)
     colours = matplotlib.colormaps["Blues"](0.65 * share)
-    heat = matplotlib.colormaps["Oranges"](0.2 + 0.6 * wrong / max(wrong.max(), 1))
+    heat = matplotlib.colormaps["Oranges"](0.2 + 0.6 * wrong / max(wrong.max(), 5))
     colours = np.where((wrong > 0)[..., None], heat, colours)
     colours[(matrix == 0) & ~np.eye(k, dtype=bool)] = 1
     ax.imshow(colours)

@@ -1,0 +1,332 @@
+"""The loop, its numbers, and checkpoints."""
+import json
+import math
+import os
+import struct
+
+import numpy as np
+import pytest
+
+import tinycnn
+from tinycnn import nn
+from tinycnn.data import DataLoader, Digits, Subset, TensorDataset
+from tinycnn.models import LeNet5, LeNet5Original, get_model, list_models
+from tinycnn.nn import functional as F
+from tinycnn.optim import SGD, AdamW
+from tinycnn.optim.lr_scheduler import StepLR
+from tinycnn.train import (accuracy, confusion_matrix, evaluate, fit, load_checkpoint, load_model, predict, read_history,
+                           save_checkpoint, top_k_accuracy, write_history)
+from tinycnn.train.files import write_atomically
+
+SMALL = dict(image_size=8, channels=(4, 8), kernel_size=3, hidden=(16,))
+
+
+def small_run(seed, epochs=2, **options):
+    """A short training on 200 digits; returns (model, history, loaders)."""
+    tinycnn.manual_seed(seed)
+    model = LeNet5(**SMALL)
+    train = DataLoader(Subset(Digits("train"), range(200)), 32, shuffle=True)
+    val = DataLoader(Digits("validation"), 100)
+    history = fit(model, train, val, epochs=epochs, optimizer=AdamW(model.parameters(), 0.01), progress=False, **options)
+    return model, history, val
+
+
+def without_seconds(history):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+# ---- the loop --------------------------------------------------------------------------------------------------------
+
+def test_same_seed_gives_bit_identical_histories_and_weights():
+    (first, a, _), (again, b, _), (_, c, _) = small_run(1), small_run(1), small_run(2)
+    assert without_seconds(a) == without_seconds(b) != without_seconds(c)
+    assert all((p.array == q.array).all() for p, q in zip(first.parameters(), again.parameters()))
+
+
+def test_training_learns_digits():
+    model, history, val = small_run(0, epochs=12)
+    assert history[-1]["val_acc"] > 0.7 and history[-1]["train_loss"] < 0.3 * history[0]["train_loss"]
+    assert [row["epoch"] for row in history] == list(range(1, 13))
+    assert set(history[0]) == {"epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds"}
+
+
+def test_one_step_is_gradient_descent_on_the_mean_loss():
+    x, y = tinycnn.randn(6, 3), tinycnn.tensor([0, 1, 2, 0, 1, 2])
+    model = nn.Linear(3, 3)
+    w, b = model.weight.array.astype(np.float64), model.bias.array.astype(np.float64)
+    scores = x.array @ w.T + b
+    p = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    dscores = (p - np.eye(3)[y.array]) / 6
+    loader = DataLoader(TensorDataset(x, y), 6)
+    history = fit(model, loader, epochs=1, optimizer=SGD(model.parameters(), 0.5), progress=False)
+    assert np.allclose(model.weight.array, w - 0.5 * dscores.T @ x.array, atol=1e-6)
+    assert np.allclose(model.bias.array, b - 0.5 * dscores.sum(0), atol=1e-6)
+    assert math.isclose(history[0]["train_loss"], -np.log(p[np.arange(6), y.array]).mean(), rel_tol=1e-5)
+    assert history[0]["train_acc"] == (p.argmax(1) == y.array).mean()
+    assert history[0]["lr"] == 0.5 and "val_loss" not in history[0]
+
+
+def test_training_numbers_are_means_over_samples_not_batches():
+    x, y = tinycnn.randn(5, 3), tinycnn.tensor([0, 1, 2, 0, 1])
+    model = nn.Linear(3, 3)
+    optimizer = SGD(model.parameters(), 0.0)
+    history = fit(model, DataLoader(TensorDataset(x, y), 4), epochs=1, optimizer=optimizer, progress=False)
+    assert math.isclose(history[0]["train_loss"], F.cross_entropy(model(x), y).item(), rel_tol=1e-6)
+    assert math.isclose(evaluate(model, DataLoader(TensorDataset(x, y), 2))[0], history[0]["train_loss"], rel_tol=1e-6)
+
+
+def test_schedule_steps_every_batch_and_augmentation_sees_training_pictures_only():
+    seen = []
+
+    def augment(x):
+        seen.append(len(x))
+        return x
+    tinycnn.manual_seed(0)
+    model = LeNet5(**SMALL)
+    optimizer = SGD(model.parameters(), 0.1)
+    loader = DataLoader(Subset(Digits(), range(40)), 16)
+    history = fit(model, loader, DataLoader(Digits("validation"), 100), epochs=2, optimizer=optimizer, progress=False,
+                  schedule=StepLR(optimizer, 3, 0.1), augment=augment)
+    assert seen == [16, 16, 8] * 2
+    assert [row["lr"] for row in history] == [0.1, pytest.approx(0.01)]
+
+
+def test_validation_is_in_evaluation_mode_and_training_goes_on_in_training_mode():
+    modes = []
+
+    class Spy(nn.Linear):
+        def forward(self, x):
+            modes.append((self.training, tinycnn.is_grad_enabled()))
+            return super().forward(x)
+    model = Spy(2, 2)
+    loader = DataLoader(TensorDataset(tinycnn.randn(2, 2), tinycnn.tensor([0, 1])), 2)
+    fit(model, loader, loader, epochs=2, optimizer=SGD(model.parameters(), 0.1), progress=False)
+    assert modes == [(True, True), (False, False)] * 2 and model.training
+
+
+def test_a_row_is_handed_over_after_every_epoch():
+    rows = []
+    _, history, _ = small_run(0, after_epoch=rows.append)
+    assert rows == history
+
+
+def test_loss_that_is_no_number_stops_training_with_advice():
+    model = nn.Linear(2, 2)
+    data = TensorDataset(tinycnn.tensor([[1.0, float("nan")]]), tinycnn.tensor([0]))
+    with pytest.raises(FloatingPointError, match="nan in batch 1 of epoch 1.*learning rate"):
+        fit(model, DataLoader(data), epochs=1, optimizer=SGD(model.parameters(), 0.1), progress=False)
+
+
+def test_empty_loaders_are_named():
+    model = nn.Linear(2, 2)
+    empty = DataLoader(TensorDataset(tinycnn.zeros(3, 2), tinycnn.tensor([0, 1, 0])), 4, drop_last=True)
+    optimizer = SGD(model.parameters(), 0.1)
+    for call, name in ((lambda: fit(model, empty, epochs=1, optimizer=optimizer, progress=False), "train"),
+                       (lambda: evaluate(model, empty), "loader"), (lambda: predict(model, empty), "loader")):
+        with pytest.raises(ValueError, match=f"{name} has no samples"):
+            call()
+
+
+def test_progress_goes_to_stderr_with_loss_and_accuracy(capsys):
+    model = nn.Linear(2, 2)
+    loader = DataLoader(TensorDataset(tinycnn.randn(8, 2), tinycnn.tensor([0, 1] * 4)), 2)
+    fit(model, loader, loader, epochs=2, optimizer=SGD(model.parameters(), 0.1))
+    out, err = capsys.readouterr()
+    assert out == "" and "epoch 2/2" in err and "4/4" in err
+    first = err[:err.index("4/4")]
+    assert "1/4" in first and "loss" in first and "acc" in first, "numbers come after the first batch"
+    assert err.count("val loss") >= 2
+    fit(model, loader, epochs=1, optimizer=SGD(model.parameters(), 0.1), progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_predict_and_evaluate_agree():
+    model, _, val = small_run(0)
+    probabilities, labels = predict(model, val)
+    assert probabilities.shape == (178, 10) and np.allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert (labels == Digits("validation").targets).all()
+    assert accuracy(probabilities, labels) == evaluate(model, val)[1]
+    assert model.training
+
+
+# ---- metrics ---------------------------------------------------------------------------------------------------------
+
+def test_accuracy_and_top_k():
+    scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.4, 0.4, 0.2]])
+    assert accuracy(scores, [1, 1, 2, 1]) == 0.5
+    assert top_k_accuracy(tinycnn.tensor(scores), tinycnn.tensor([2, 1, 0, 2]), k=2) == 0.5
+    assert top_k_accuracy(scores, [0, 2, 0, 2], k=3) == 1
+
+
+@pytest.mark.parametrize("scores, truth, k", [(np.zeros((2, 3)), [0], 1), (np.zeros(3), [0, 1, 2], 1),
+                                              (np.zeros((0, 3)), np.zeros(0, int), 1), (np.zeros((2, 3)), [0, 1], 4),
+                                              (np.zeros((2, 3)), [0, 1], 0)])
+def test_accuracy_of_what_does_not_fit_is_refused(scores, truth, k):
+    with pytest.raises(ValueError, match="accuracy"):
+        top_k_accuracy(scores, truth, k)
+
+
+def test_confusion_matrix_counts_truth_down_and_prediction_across():
+    assert confusion_matrix([0, 0, 1, 2], [0, 1, 1, 0]).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert confusion_matrix(tinycnn.tensor([1]), tinycnn.tensor([0]), 3).sum(1).tolist() == [0, 1, 0]
+    assert confusion_matrix(np.zeros(0, int), np.zeros(0, int), 2).tolist() == [[0, 0], [0, 0]]
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        confusion_matrix([0, 2], [0, 1], 2)
+    with pytest.raises(ValueError, match="between 0"):
+        confusion_matrix([0, -1], [0, 1])
+    with pytest.raises(ValueError, match=r"\(2,\) and \(1,\)"):
+        confusion_matrix([0, 1], [0])
+    with pytest.raises(TypeError, match="integers"):
+        confusion_matrix([0.5], [1.0])
+
+
+# ---- the history file ------------------------------------------------------------------------------------------------
+
+def test_history_comes_back_bit_for_bit(tmp_path):
+    _, history, _ = small_run(0)
+    write_history(tmp_path / "h.csv", history)
+    assert read_history(tmp_path / "h.csv") == history
+    assert (tmp_path / "h.csv").read_text().splitlines()[0] == "epoch,train_loss,train_acc,val_loss,val_acc,lr,seconds"
+    short = [{"epoch": 1, "train_loss": 0.1, "train_acc": 1.0, "lr": 0.1, "seconds": 2.0}]
+    write_history(tmp_path / "h.csv", short)
+    assert read_history(tmp_path / "h.csv") == short
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x89PNG\r\n",
+                                     b"epoch,train_loss,train_acc,val_loss,val_acc,lr,seconds\n1,x,1,1,1,1,1\n"])
+def test_other_file_is_no_history(tmp_path, content):
+    (tmp_path / "h.csv").write_bytes(content)
+    with pytest.raises(ValueError, match="h.csv"):
+        read_history(tmp_path / "h.csv")
+
+
+# ---- checkpoints -----------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def saved(tmp_path):
+    pytest.importorskip("safetensors")
+    tinycnn.manual_seed(3)
+    model = get_model("lenet5", **SMALL)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, model, dict(model="lenet5", arguments=SMALL, classes=Digits().classes, format=Digits.FORMAT,
+                                      epoch=7))
+    return path, model
+
+
+def test_checkpoint_restores_the_network_and_what_belongs_to_it(saved):
+    path, model = saved
+    restored, metadata = load_model(path)
+    x = tinycnn.randn(3, 1, 8, 8)
+    assert (restored(x).array == model(x).array).all() and not restored.training
+    assert metadata["classes"] == list("0123456789") and metadata["epoch"] == 7
+    pixels = Digits().data[:2]
+    assert (metadata["format"].normalise(pixels) == Digits.FORMAT.normalise(pixels)).all()
+    assert metadata["format"].box == 8 and metadata["format"].centre == "box"
+    assert os.listdir(path.parent) == ["model.safetensors"]
+
+
+def test_checkpoint_is_an_ordinary_safetensors_file(saved):
+    from safetensors.numpy import load_file
+    path, model = saved
+    weights = load_file(path)
+    assert {k: v.shape for k, v in weights.items()} == {k: v.shape for k, v in model.state_dict().items()}
+
+
+def test_checkpoint_keeps_layout_and_zero_dimensions(tmp_path):
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(tinycnn.from_numpy(np.arange(6, dtype=np.float32).reshape(2, 3).T))
+            self.register_buffer("steps", tinycnn.tensor(5))
+    path = tmp_path / "odd.safetensors"
+    save_checkpoint(path, Odd(), dict(model="odd", arguments={}, classes=[], format=Digits.FORMAT))
+    weights, _ = load_checkpoint(path)
+    assert weights["w"].tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert weights["steps"].shape == () and weights["steps"].item() == 5
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 2000, -1])
+def test_truncated_checkpoint_is_named(saved, keep):
+    path, _ = saved
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="model.safetensors.*safetensors file"):
+        load_model(path)
+
+
+def with_header(path, change):
+    """Rewrite the JSON header of a safetensors file with what `change` makes of its __metadata__."""
+    content = path.read_bytes()
+    size = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:8 + size])
+    change(header["__metadata__"])
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + size:])
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda m: m.pop("tinycnn"), "no checkpoint of tinycnn"),
+    (lambda m: m.update(tinycnn="{"), "damaged"),
+    (lambda m: m.update(tinycnn="[]"), "damaged"),
+    (lambda m: m.update(tinycnn=m["tinycnn"].replace('"box"', '"bax"', 1)), "damaged"),
+    (lambda m: m.update(tinycnn=m["tinycnn"].replace('"classes"', '"klasses"')), "lacks classes"),
+    (lambda m: m.update(tinycnn=m["tinycnn"].replace("lenet5", "lenet6")), "do not fit.*lenet6"),
+    (lambda m: m.update(tinycnn=m["tinycnn"].replace("[16]", "[17]")), "do not fit"),
+    (lambda m: m.update(tinycnn=m["tinycnn"].replace('"hidden"', '"hiden"')), "do not fit"),
+])
+def test_foreign_or_damaged_header_is_named(saved, change, message):
+    path, _ = saved
+    with_header(path, change)
+    with pytest.raises(ValueError, match=f"model.safetensors.*{message}"):
+        load_model(path)
+
+
+def test_foreign_file_and_missing_file(tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"PK\x03\x04" + bytes(300))
+    with pytest.raises(ValueError, match="x.safetensors"):
+        load_checkpoint(tmp_path / "x.safetensors")
+    with pytest.raises(FileNotFoundError):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+def test_checkpoint_without_what_it_needs_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="lacks classes, format"):
+        save_checkpoint(tmp_path / "x", nn.Linear(1, 1), dict(model="lenet5", arguments={}))
+    assert os.listdir(tmp_path) == []
+
+
+def test_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def fail(*args):
+        raise OSError("disk full")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+# ---- the model -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("options, shape", [({}, (2, 1, 28, 28)), (SMALL, (2, 1, 8, 8)), (SMALL, (0, 1, 8, 8)),
+                                            (dict(in_channels=3, image_size=(12, 20), num_classes=4), (1, 3, 12, 20))])
+def test_lenet_fits_pictures_of_many_sizes(options, shape):
+    assert LeNet5(**options)(tinycnn.zeros(*shape)).shape == (shape[0], options.get("num_classes", 10))
+
+
+def test_original_lenet_has_its_known_number_of_weights():
+    model = LeNet5Original()
+    assert sum(p.numel() for p in model.parameters()) == 61_706
+    assert model(tinycnn.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("options, name", [(dict(image_size=3), "image_size.*3"), (dict(kernel_size=4), "kernel_size.*4")])
+def test_lenet_refuses_what_cannot_work(options, name):
+    with pytest.raises(ValueError, match=name):
+        LeNet5(**options)
+
+
+def test_models_are_known_by_name():
+    assert "lenet5" in list_models() and isinstance(get_model("lenet5", num_classes=3), LeNet5)
+    with pytest.raises(ValueError, match="lenet5.*'lenet7'"):
+        get_model("lenet7")
