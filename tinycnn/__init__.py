@@ -27,6 +27,7 @@ from .ops.matmul import *
 from .ops.norm import *
 from .ops.pad import *
 from .ops.pool import *
+from .ops.random import *
 from .ops.rearrange import *
 from .ops.reduce import *
 from .ops.resize import *

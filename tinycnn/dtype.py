@@ -37,11 +37,12 @@ def set_default_dtype(dtype):
 
 
 def as_dtype(dtype):
-    """`dtype` as one of the dtypes above: accepts those, NumPy's types, their names, and Python's float, int, bool."""
-    if dtype is builtins.float:
-        return _default
+    """`dtype` as one of the dtypes above: accepts those, NumPy's types, their names, and Python's bool, int and float.
+
+    The Python types mean bool, int64 and float64, as in NumPy and PyTorch.
+    """
     try:
-        return KNOWN[np.dtype(dtype).name]
+        return KNOWN[np.dtype(dtype if dtype is not None else "nothing").name]
     except (TypeError, KeyError):
         raise TypeError(f"dtype must be one of {', '.join(KNOWN)}, got {dtype!r}") from None
 

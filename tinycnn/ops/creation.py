@@ -1,28 +1,29 @@
-"""Floor 2: tensors out of nothing, and moving them between dtypes and devices.
+"""Floor 2: tensors out of nothing, and moving them between dtypes and devices. Random ones are in `random.py`.
 
 All creation functions take `dtype` (default: float32, or what `set_default_dtype` chose), `device` and `requires_grad`.
 """
 import numpy as np
 
 from .. import backend
-from ..backend import Device, default_generator, to_device
-from ..dtype import as_dtype, float32, get_default_dtype, int64
+from ..backend import Device, to_device
+from ..dtype import as_dtype, get_default_dtype, int64
 from ..function import Function
-from ..tensor import Tensor, check_tensor, method, wrap
+from ..tensor import Tensor, check_tensor, method, tensor, wrap
 
 
-def _place(array, device, requires_grad):
+def place(array, device, requires_grad):
+    """`array` as a tensor on `device`, by default the default device."""
     out = wrap(to_device(array, Device(device or backend.get_default_device())))
     return out.requires_grad_(requires_grad) if requires_grad else out
 
 
-def _shape(function, size):
+def shape_of(function, size):
     """The shape that `f(2, 3)`, `f((2, 3))` and `f([2, 3])` all mean."""
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     try:
         shape = tuple(int(n.__index__()) for n in size)
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise TypeError(f"{function}: size must be integers, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise ValueError(f"{function}: size must not be negative, got {shape}")
@@ -31,24 +32,28 @@ def _shape(function, size):
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of shape `size` filled with `fill_value`, whose type decides the dtype where none is given."""
+    if isinstance(fill_value, Tensor):
+        dtype = dtype or fill_value.dtype
+    if isinstance(fill_value, (Tensor, np.generic)):
+        fill_value = fill_value.item()
     if dtype is None:
         dtype = get_default_dtype() if isinstance(fill_value, float) else np.asarray(fill_value).dtype
-    return _place(np.full(_shape("full", (size,)), fill_value, as_dtype(dtype)), device, requires_grad)
+    return place(np.full(shape_of("full", (size,)), fill_value, as_dtype(dtype)), device, requires_grad)
 
 
 def zeros(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros."""
-    return _place(np.zeros(_shape("zeros", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return place(np.zeros(shape_of("zeros", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
 def ones(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of ones."""
-    return _place(np.ones(_shape("ones", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return place(np.ones(shape_of("ones", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
 def empty(*size, dtype=None, device=None, requires_grad=False):
     """A tensor whose values are whatever the memory held."""
-    return _place(np.empty(_shape("empty", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return place(np.empty(shape_of("empty", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
 def _like(create, name):
@@ -63,57 +68,38 @@ def _like(create, name):
 def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
     """start, start + step, ... up to but without `end`; `arange(end)` starts at 0. Integers give int64."""
     start, end = (0, start) if end is None else (start, end)
+    start, end, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, step))
     if step == 0:
         raise ValueError("arange: step must not be 0")
+    if (end - start) * step < 0:
+        raise ValueError(f"arange: step {step} leads from start {start} away from end {end}")
     if dtype is None:
-        dtype = int64 if all(isinstance(v, (int, np.integer)) for v in (start, end, step)) else get_default_dtype()
-    return _place(np.arange(start, end, step).astype(as_dtype(dtype)), device, requires_grad)
+        dtype = int64 if all(isinstance(v, int) for v in (start, end, step)) else get_default_dtype()
+    return place(np.arange(start, end, step).astype(as_dtype(dtype)), device, requires_grad)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances, `start` and `end` among them."""
-    return _place(np.linspace(start, end, steps).astype(as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    if steps < 0:
+        raise ValueError(f"linspace: steps must not be negative, got {steps}")
+    return place(np.linspace(start, end, steps).astype(as_dtype(dtype or get_default_dtype())), device, requires_grad)
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+    """`steps` numbers at equal ratios, from base ** start to base ** end."""
+    if steps < 0:
+        raise ValueError(f"logspace: steps must not be negative, got {steps}")
+    values = np.logspace(start, end, steps, base=base)
+    return place(values.astype(as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """The n by m (default n by n) matrix with ones on its diagonal."""
-    return _place(np.eye(n, m, dtype=as_dtype(dtype or get_default_dtype())), device, requires_grad)
-
-
-# ---- random ----------------------------------------------------------------------------------------------------------
-
-def _stream(generator, device):
-    return generator or default_generator(Device(device or backend.get_default_device()))
-
-
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
-    """Numbers uniform in [0, 1)."""
-    stream = _stream(generator, device)
-    return wrap(stream.uniform(_shape("rand", size), as_dtype(dtype or get_default_dtype()))).requires_grad_(requires_grad)
-
-
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
-    """Standard normal numbers."""
-    stream = _stream(generator, device)
-    return wrap(stream.normal(_shape("randn", size), as_dtype(dtype or get_default_dtype()))).requires_grad_(requires_grad)
-
-
-def randint(low, high=None, size=None, *, generator=None, dtype=int64, device=None):
-    """Integers uniform in [low, high); `randint(high, size)` starts at 0."""
-    if size is None:
-        low, high, size = 0, low, high
-    if not low < high:
-        raise ValueError(f"randint: low must be below high, got {low} and {high}")
-    return wrap(_stream(generator, device).integers(low, high, _shape("randint", (size,)), as_dtype(dtype)))
-
-
-def randperm(n, *, generator=None, dtype=int64, device=None):
-    """The integers 0 to n - 1 in random order."""
-    return wrap(_stream(generator, device).permutation(n).astype(as_dtype(dtype), copy=False))
+    shape_of("eye", (n, n if m is None else m))
+    return place(np.eye(n, m, dtype=as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
 zeros_like, ones_like, empty_like = _like(zeros, "zeros_like"), _like(ones, "ones_like"), _like(empty, "empty_like")
-rand_like, randn_like = _like(rand, "rand_like"), _like(randn, "randn_like")
 
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
@@ -121,6 +107,24 @@ def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False
     check_tensor("full_like", input=input)
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device or input.device,
                 requires_grad=requires_grad)
+
+
+def _new(create, name):
+    def new(tensor, *size, dtype=None, device=None, requires_grad=False):
+        return create(*size, dtype=dtype or tensor.dtype, device=device or tensor.device, requires_grad=requires_grad)
+    new.__name__ = new.__qualname__ = name
+    new.__doc__ = f"`{create.__name__}` in the dtype and on the device of this tensor."
+    return method(name)(new)
+
+
+for _create in (zeros, ones, empty, full):
+    _new(_create, "new_" + _create.__name__)
+
+
+@method("new_tensor")
+def _new_tensor(x, data, *, dtype=None, device=None, requires_grad=False):
+    """`tensor(data)` in the dtype and on the device of this tensor."""
+    return tensor(data, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
 
 
 # ---- moving ----------------------------------------------------------------------------------------------------------
@@ -148,9 +152,11 @@ def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False):
     for t in target:
         if isinstance(t, Tensor):
             dtype, device = t.dtype, t.device
-        elif isinstance(t, Device) or (isinstance(t, str) and t.partition(":")[0] in ("cpu", "cuda")):
+        elif isinstance(t, bool):  # PyTorch's positional non_blocking
+            continue
+        elif isinstance(t, (Device, int)) or (isinstance(t, str) and t.partition(":")[0] in ("cpu", "cuda")):
             device = t
-        else:
+        elif t is not None:
             dtype = t
     dtype = x.dtype if dtype is None else as_dtype(dtype)
     device = x.device if device is None else Device(device)
@@ -166,9 +172,9 @@ def cpu(x):
 
 
 @method()
-def cuda(x, device="cuda"):
-    """x on a GPU."""
-    return x.to(Device(device))
+def cuda(x, device=None, non_blocking=False):
+    """x on a GPU, by default the first."""
+    return x.to(Device("cuda" if device is None else device))
 
 
 def _cast(name, dtype):
@@ -178,19 +184,29 @@ def _cast(name, dtype):
     return method(name)(cast)
 
 
-for _name, _dtype in dict(double="float64", half="float16", int="int32", long="int64", short="int16", bool="bool").items():
+for _name, _dtype in dict(double="float64", float="float32", half="float16", bool="bool", byte="uint8", char="int8",
+                          short="int16", int="int32", long="int64").items():
     _cast(_name, as_dtype(_dtype))
-_cast("float", float32)
-method("type")(lambda x, dtype: x.to(dtype))
-method("type_as")(lambda x, other: x.to(other.dtype))
+
+
+@method("type")
+def _type(x, dtype):
+    """x in another dtype."""
+    return x.to(dtype=dtype)
+
+
+@method("type_as")
+def _type_as(x, other):
+    """x in the dtype of `other`."""
+    return x.to(dtype=other.dtype)
 
 
 class Clone(Function):
-    """y = x in memory of its own.  dx = dy."""
+    """y = x in memory of its own, laid out like x.  dx = dy."""
 
     @staticmethod
     def forward(ctx, x):
-        return x.copy()
+        return x.copy(order="K")
 
     @staticmethod
     def backward(ctx, dy):
@@ -203,5 +219,5 @@ def clone(x):
     return Clone.apply(x)
 
 
-__all__ = ["arange", "clone", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
-           "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "zeros", "zeros_like"]
+__all__ = ["arange", "clone", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like",
+           "zeros", "zeros_like"]

@@ -20,11 +20,11 @@ def write(tensor, result, function):
         raise RuntimeError(f"{function}: a leaf that requires a gradient cannot be changed in place while autograd records: "
                            "use `with no_grad():` to update a parameter, or write x = x + ... to compute with it")
     if recorded and tensor._viewed_at is not None:
-        raise RuntimeError(f"{function}: this tensor is a view, and autograd cannot record a write through a view: index the "
-                           "whole tensor instead (x[i] = value), or build the result with cat, stack or where")
+        raise RuntimeError(f"{function}: this tensor is a view, and autograd cannot record a write through a view: index "
+                           "the whole tensor instead (x[i] = value), or build the result with cat, stack or where")
     if result.shape != tensor.shape or category(result.dtype) > category(tensor.dtype):
-        raise RuntimeError(f"{function}: a result of shape {result.shape} and dtype {result.dtype} does not fit in place into "
-                           f"a tensor of shape {tensor.shape} and dtype {tensor.dtype}")
+        raise RuntimeError(f"{function}: a result of shape {result.shape} and dtype {result.dtype} does not fit in place "
+                           f"into a tensor of shape {tensor.shape} and dtype {tensor.dtype}")
     tensor.array[...] = result.array
     tensor._version.writes += 1
     if recorded:

@@ -70,12 +70,6 @@ for _function in (ReLU, LeakyReLU, ELU, Hardtanh, Sigmoid, Tanh, Softplus, GELU)
     mutant(_function, "upstream gradient forgotten")(lambda backward, ctx, dy: backward(ctx, dy * 0 + 1))
 
 
-@mutant(ReLU, "slope 1 at 0")
-def _(backward, ctx, dy):
-    (y,) = ctx.saved_tensors
-    return dy * (y >= 0)
-
-
 @mutant(ReLU, "output instead of slope")
 def _(backward, ctx, dy):
     (y,) = ctx.saved_tensors
@@ -96,20 +90,19 @@ def _(backward, ctx, dy):
 
 @mutant(PReLU, "slope's gradient also from the positive side")
 def _(backward, ctx, dy):
-    (x, a), (dx, da) = ctx.saved_tensors, backward(ctx, dy)
+    x, (dx, da) = ctx.saved_tensors[0], backward(ctx, dy)
     return dx, da + (dy * x * (x > 0)).sum()
 
 
 @mutant(PReLU, "slope's gradient not multiplied by the input")
 def _(backward, ctx, dy):
-    (x, a), (dx, da) = ctx.saved_tensors, backward(ctx, dy)
+    x, (dx, da) = ctx.saved_tensors[0], backward(ctx, dy)
     return dx, da * 0 + (dy * (x <= 0)).sum()
 
 
 @mutant(PReLU, "negative side dead, as in ReLU")
 def _(backward, ctx, dy):
-    (x, a), (dx, da) = ctx.saved_tensors, backward(ctx, dy)
-    return dy * (x > 0), da
+    return dy * (ctx.saved_tensors[0] > 0), backward(ctx, dy)[1]
 
 
 @mutant(ELU, "slope y on the negative side instead of y + alpha")

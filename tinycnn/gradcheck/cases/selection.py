@@ -6,7 +6,8 @@ from ..registry import booleans, case, constant, distinct, fixed, mutant, normal
 
 for _function, _name in ((Maximum, "maximum"), (Minimum, "minimum")):
     case(_function, "same shape", [distinct(3, 4), normal(3, 4)], lambda t, x, y, f=_name: getattr(t, f)(x, y))
-    case(_function, "broadcast on both sides", [distinct(2, 1, 4), normal(3, 1)], lambda t, x, y, f=_name: getattr(t, f)(x, y))
+    case(_function, "broadcast on both sides", [distinct(2, 1, 4), normal(3, 1)],
+         lambda t, x, y, f=_name: getattr(t, f)(x, y))
     case(_function, "ties", [tied(4, 5), tied(4, 5)], lambda t, x, y, f=_name: getattr(t, f)(x, y), kinks=True)
     case(_function, "constant", [distinct(3), fixed(normal(3))], lambda t, x, y, f=_name: getattr(t, f)(x, y))
     case(_function, "empty", [normal(0, 3), normal(3)], lambda t, x, y, f=_name: getattr(t, f)(x, y))
@@ -30,24 +31,17 @@ case(Where, "number", [booleans(3, 4), normal(3, 4)], lambda t, c, x: t.where(c,
 case(Where, "number first", [booleans(3, 4), normal(3, 4)], lambda t, c, x: t.where(c, -1.0, x))
 case(Where, "method", [booleans(3, 4), normal(3, 4), normal(3, 4)], lambda t, c, x, y: x.where(c, y), linear=True)
 case(Where, "empty", [booleans(0, 3), normal(3), normal(0, 1)], lambda t, c, x, y: t.where(c, x, y), linear=True)
-case(Where, "nan_to_num", [constant([1.0, np.nan, np.inf, -np.inf, 2.0])], lambda t, x: t.nan_to_num(x, 0.5, 9.0, -9.0), kinks=True)
+case(Where, "nan_to_num", [constant([1.0, np.nan, np.inf, -np.inf, 2.0])],
+     lambda t, x: t.nan_to_num(x, 0.5, 9.0, -9.0), kinks=True)
 
 for _function in (Maximum, Minimum):
     mutant(_function, "all inputs get everything")(lambda backward, ctx, dz: [
         g if g is None or g.shape != dz.shape else dz + 0 for g in backward(ctx, dz)])
     mutant(_function, "the loser gets the gradient")(lambda backward, ctx, dz: [
         g if g is None or g.shape != dz.shape else dz - g for g in backward(ctx, dz)])
-    mutant(_function, "ties go to the first")(lambda backward, ctx, dz: _ties(backward, ctx, dz, 0.5, -0.5))
-    mutant(_function, "ties counted twice")(lambda backward, ctx, dz: _ties(backward, ctx, dz, 0.5, 0.5))
-
-
-def _ties(backward, ctx, dz, *more):
-    """The right gradients and, at ties, `more` times dz for each input."""
-    grads, (x, y) = list(backward(ctx, dz)), ctx.saved_tensors
-    for i, extra in enumerate(more):
-        if grads[i] is not None and grads[i].shape == dz.shape:
-            grads[i] = grads[i] + extra * dz * (x == y)
-    return grads
+    mutant(_function, "ties counted twice")(lambda backward, ctx, dz: [
+        g if g is None or g.shape != dz.shape else g + dz / 2 * (ctx.saved_tensors[0] == ctx.saved_tensors[1])
+        for g in backward(ctx, dz)])
 
 
 @mutant(Clamp, "gradient flows through the bounds")

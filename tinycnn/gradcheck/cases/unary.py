@@ -1,10 +1,10 @@
 """Cases and mutants of `ops/unary.py`."""
-from ...ops.unary import (Abs, Acos, Asin, Atan, Cos, Cosh, Erf, Exp, Expm1, Log, Log1p, Neg, Sin, Sinh, Sqrt, Staircase, Tan)
+from ...ops.unary import (Abs, Acos, Asin, Atan, Cos, Cosh, Erf, Exp, Expm1, Log, Log1p, Neg, Sin, Sinh, Sqrt, Staircase,
+                          Tan)
 from ..registry import case, constant, distinct, mutant, normal, positive, uniform
 
 case(Neg, "operator", [normal(3, 4)], lambda t, x: -x, linear=True)
 case(Exp, "both signs", [normal(3, 4)], lambda t, x: t.exp(x))
-case(Exp, "far to the left", [uniform(-800, -700, 3)], lambda t, x: t.exp(x))
 case(Log, "natural", [positive(3, 4)], lambda t, x: t.log(x))
 case(Log, "base 2", [positive(3)], lambda t, x: t.log2(x))
 case(Log, "base 10", [positive(3)], lambda t, x: t.log10(x))
@@ -33,11 +33,9 @@ for _function, _name in ((Neg, "neg"), (Exp, "exp"), (Log, "log"), (Sqrt, "sqrt"
 for _name in ("floor", "ceil", "trunc", "round", "sign"):
     case(Staircase, _name, [distinct(3, 4)], lambda t, x, name=_name: getattr(t, name)(x * 1.01))
 case(Staircase, "part of a sum", [distinct(3, 4)], lambda t, x: t.frac(x * 1.01))
-case(Staircase, "half rounds to even", [constant([0.5, 1.5, 2.5, -0.5])], lambda t, x: t.round(x), kinks=True)
 case(Staircase, "decimals", [normal(6)], lambda t, x: t.round(x, decimals=2))
 case(Staircase, "floor division", [distinct(3, 4), positive(3, 1)], lambda t, x, y: t.div(x, y, rounding_mode="floor"))
 case(Staircase, "truncated division", [distinct(3, 4), positive(3, 1)], lambda t, x, y: t.div(x, y, rounding_mode="trunc"))
-case(Staircase, "sign at 0", [constant([0.0, -1.0, 2.0])], lambda t, x: t.sign(x), kinks=True)
 
 mutant(Staircase, "straight through")(lambda backward, ctx, dy: [dy for _ in ctx.inputs])
 mutant(Staircase, "straight through with the wrong sign")(lambda backward, ctx, dy: [-dy for _ in ctx.inputs])
@@ -81,9 +79,3 @@ def _(backward, ctx, dy):
 @mutant(Erf, "factor 2/sqrt(pi) forgotten")
 def _(backward, ctx, dy):
     return backward(ctx, dy) * 0.8862269254527580
-
-
-@mutant(Abs, "slope 1 at 0")
-def _(backward, ctx, dy):
-    (x,) = ctx.saved_tensors
-    return backward(ctx, dy) + dy * (x == 0)
