@@ -34,11 +34,11 @@ class _Pending:
             raise RuntimeError(f"{source}: backward returned a gradient of shape {gradient.shape} for an input of shape "
                                f"{shape}")
         if gradient.dtype != dtype:
-            gradient, owned = gradient.astype(dtype), True
+            gradient, owned = _cast(gradient, dtype), True
         before = self.gradients[nr]
         if before is None:
             self.gradients[nr], self.owned = gradient, owned
-        elif self.owned and len(self.types) == 1:
+        elif self.owned and len(self.types) == 1 and is_array(before):
             before += gradient
         else:
             self.gradients[nr], self.owned = as_array(before + gradient, gradient), True
@@ -50,21 +50,28 @@ class _Pending:
                 like = next(g for g in self.gradients if g is not None)
                 self.gradients[nr] = array_module(like).zeros(shape, dtype)
             for hook in hooks.get(nr, ()) if hooks else ():
-                changed = hook(wrap(self.gradients[nr]))
+                recorded = isinstance(self.gradients[nr], Tensor)
+                changed = hook(self.gradients[nr] if recorded else wrap(self.gradients[nr]))
                 if changed is not None:
-                    self.gradients[nr], self.owned = changed.array, False
+                    self.gradients[nr], self.owned = changed if recorded else changed.array, False
         return self.gradients
 
 
+def _cast(gradient, dtype):
+    """`gradient`, array or Tensor, as `dtype`."""
+    return gradient.to(dtype) if isinstance(gradient, Tensor) else gradient.astype(dtype)
+
+
 @quiet()
-def _walk(roots, retain_graph, wanted=()):
+def _walk(roots, retain_graph, create_graph=False, wanted=()):
     """Carry gradients from `roots` [(tensor, gradient array)] down the graph; returns {wanted edge: gradient array}.
 
     The node made last goes first: every user of a node was made after it, so when its turn comes all its gradients have
     arrived, and each node runs once. In `b = a + a; c = b + b` a depth-first walk that runs a node whenever a gradient
     reaches it visits a four times, and 60 such lines 2^60 times; here each node waits until it is complete. A heap in a
     loop instead of recursion lets the graph be any depth. Leaves are older than every node, so they come last.
-    With `wanted`, leaves keep their `grad` as it was.
+    With `wanted`, leaves keep their `grad` as it was. With `create_graph`, the gradients are Tensors and the walk is
+    recorded, so that it can be differentiated in turn.
     """
     pending, heap, found = {}, [], {}
 
@@ -88,7 +95,7 @@ def _walk(roots, retain_graph, wanted=()):
             if not wanted:
                 _accumulate(node, grads[0], arrived.owned)
             continue
-        results = node.backward(node, *grads)
+        results = node.differentiate(*grads) if create_graph else node.backward(node, *grads)
         results = results if isinstance(results, (tuple, list)) else (results,)
         if len(results) < len(node.edges) and any(node.edges[len(results):]):
             raise RuntimeError(f"{node.name()}: backward returned {len(results)} gradients for {len(node.edges)} inputs")
@@ -99,8 +106,9 @@ def _walk(roots, retain_graph, wanted=()):
         holders = [id(owner(g)) for g in (*grads, *results) if is_array(g)]
         for edge, g in zip(node.edges, results):
             if edge is not None and g is not None:
-                g = as_array(g, grads[0])
-                deliver(edge, g, holders.count(id(owner(g))) == 1 and g.flags.forc, type(node).__name__)
+                g = g if create_graph else as_array(g, grads[0])
+                owned = not create_graph and holders.count(id(owner(g))) == 1 and g.flags.forc
+                deliver(edge, g, owned, type(node).__name__)
     return found
 
 
@@ -110,15 +118,17 @@ def _edge(tensor):
 
 
 def _accumulate(leaf, gradient, owned):
-    """Add `gradient` to `leaf.grad`, in memory that is the leaf's own."""
-    if leaf.grad is None:
+    """Add `gradient` to `leaf.grad`, in memory that is the leaf's own (a recorded gradient keeps its history instead)."""
+    if isinstance(gradient, Tensor):
+        leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+    elif leaf.grad is None:
         leaf.grad = wrap(gradient if owned else gradient.copy())
     else:
         leaf.grad.array += gradient
 
 
-def _roots(function, tensors, gradients):
-    """[(tensor, gradient array)] after checking both; a scalar starts from 1."""
+def _roots(function, tensors, gradients, create_graph):
+    """[(tensor, gradient)] after checking both; a scalar starts from 1. Gradients are arrays, or Tensors to be recorded."""
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     gradients = [gradients] if gradients is None or isinstance(gradients, Tensor) else list(gradients)
     if gradients == [None]:
@@ -135,40 +145,46 @@ def _roots(function, tensors, gradients):
                                "pass the gradient of its shape")
         if g is not None and g.shape != t.shape:
             raise RuntimeError(f"{function}: gradient of shape {g.shape} for a tensor of shape {t.shape}")
-        roots.append((t, array_module(t.array).ones_like(t.array) if g is None else g.array))
+        g = wrap(array_module(t.array).ones_like(t.array)) if g is None else g
+        roots.append((t, g if create_graph else g.array))
     return roots
 
 
 @method("backward")
-def _backward(tensor, gradient=None, retain_graph=False):
+def _backward(tensor, gradient=None, retain_graph=None, create_graph=False):
     """Add to the `grad` of every leaf behind this tensor the derivative of the tensor with respect to the leaf.
 
     `gradient` (a Tensor of this shape) weighs the elements; a tensor of one element needs none. What the graph saved is
-    freed on the way, unless `retain_graph`.
+    freed on the way, unless `retain_graph`. With `create_graph` the gradients are recorded, so that they can be
+    differentiated again.
     """
-    _walk(_roots("backward", tensor, gradient), retain_graph)
+    backward(tensor, gradient, retain_graph, create_graph)
 
 
-def backward(tensors, grad_tensors=None, retain_graph=False):
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
     """`Tensor.backward` from several tensors at once."""
-    _walk(_roots("backward", tensors, grad_tensors), retain_graph)
+    roots = _roots("backward", tensors, grad_tensors, create_graph)
+    _walk(roots, create_graph if retain_graph is None else retain_graph, create_graph)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=False, allow_unused=False):
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
     """The derivatives of `outputs` with respect to `inputs`, as a tuple of Tensors; no `grad` attribute changes.
 
-    Raises RuntimeError for an input that does not require a gradient, or that the outputs do not depend on (unless
-    `allow_unused`, when its place holds None).
+    `retain_graph` and `create_graph` as in `Tensor.backward`. Raises RuntimeError for an input that does not require a
+    gradient, or that the outputs do not depend on (unless `allow_unused`, when its place holds None).
     """
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for i, t in enumerate(inputs):
         if not t.requires_grad:
             raise RuntimeError(f"grad: inputs[{i}] of shape {t.shape} does not require a gradient")
-    found = _walk(_roots("grad", outputs, grad_outputs), retain_graph, {_edge(t) for t in inputs})
+    roots = _roots("grad", outputs, grad_outputs, create_graph)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    found = _walk(roots, retain_graph, create_graph, {_edge(t) for t in inputs})
     for i, t in enumerate(inputs):
         if _edge(t) not in found and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on inputs[{i}]; pass allow_unused=True to get None for it")
-    return tuple(wrap(found[_edge(t)].copy()) if _edge(t) in found else None for t in inputs)
+    found = {edge: g if create_graph else wrap(g.copy()) for edge, g in found.items()}
+    return tuple(found.get(_edge(t)) for t in inputs)
 
 
 # ---- hooks -----------------------------------------------------------------------------------------------------------

@@ -12,8 +12,12 @@ _MODULES = {np.ndarray: np}  # array type -> the library that made it; cupy join
 
 
 def array_module(array):
-    """The library (numpy or cupy) whose functions work on `array`."""
-    return _MODULES.get(type(array), np)
+    """The library (numpy or cupy) whose functions work on `array`.
+
+    A Tensor in place of an array, as backward receives it where the gradient is itself recorded, brings its own: NumPy's
+    names for tinycnn's functions (`ops/as_numpy.py`).
+    """
+    return _MODULES.get(type(array)) or getattr(array, "array_module", np)
 
 
 def is_array(value):

@@ -6,7 +6,7 @@ is `autograd.py`.
 import itertools
 
 from .backend import as_array, device_of, is_array, quiet
-from .grad_mode import check_finite, mode, user_line
+from .grad_mode import check_finite, enable_grad, mode, user_line
 from .tensor import Tensor, wrap
 
 _order = itertools.count()
@@ -23,11 +23,19 @@ class Function:
       argument of forward, in order, None for those that have none. It must not write into what it is given.
 
     `apply(*tensors, **options)` runs it. `ctx.needs_input_grad[i]` tells whether anyone wants gradient i.
+
+    For second derivatives (`create_graph=True`) the gradient must itself be recorded: then `backward` is called with Tensors
+    in place of arrays, saved ones included, and as most of them only use operators, methods and `array_module(x)`, the same
+    lines serve. An operation whose backward cannot (it writes into an array, say) defines `backward_recorded`, the same
+    gradients in Tensor operations.
     """
     hooks = None      # {output_nr: functions of the gradient}
     line = ""         # where the user called it, known in anomaly mode
+    backward_recorded = None
     _saved = ()
+    _origins = ()     # of every saved array: i for input i, -1 - j for output j, None for anything else
     _versions = ()
+    _recorded = False  # whether backward runs on Tensors just now
 
     @classmethod
     def apply(cls, *args, **options):
@@ -52,6 +60,7 @@ class Function:
                 if y.array.dtype.kind == "f":
                     y.requires_grad, y.grad_fn, y.output_nr = True, ctx, nr
             if ctx._saved:
+                ctx._origins = [_origin(a, arrays, outputs) for a in ctx._saved]
                 ctx._versions = [(t._version, t._version.writes) for t in (*tensors, *outputs) if _is_saved(t, ctx._saved)]
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
 
@@ -70,7 +79,32 @@ class Function:
             if version.writes != writes:
                 raise RuntimeError(f"backward: a tensor that {self.name()} needs was changed in place after it was used "
                                    "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
-        return self._saved
+        return self._saved_history() if self._recorded else self._saved
+
+    def differentiate(self, *grad_outputs):
+        """The gradients of the inputs as recorded Tensors, from Tensors."""
+        self._recorded = True
+        try:
+            with enable_grad():
+                return (self.backward_recorded or self.backward)(self, *grad_outputs)
+        finally:
+            self._recorded = False
+
+    def _saved_history(self):
+        """The saved arrays as Tensors that know where they came from: the inputs and outputs that they were."""
+        tensors = []
+        for array, origin in zip(self._saved, self._origins):
+            if origin is None and is_array(array) and array.dtype.kind == "f":
+                raise RuntimeError(f"backward: {self.name()} saved an intermediate result, so its gradient cannot be "
+                                   "differentiated again: save inputs and outputs only, or define backward_recorded")
+            edge = None if origin is None else self.edges[origin] if origin >= 0 else (self, -1 - origin)
+            if edge and isinstance(edge[0], Tensor):
+                tensors.append(edge[0])
+            else:
+                tensors.append(wrap(array) if is_array(array) else array)
+                if edge:
+                    tensors[-1].requires_grad, (tensors[-1].grad_fn, tensors[-1].output_nr) = True, edge
+        return tuple(tensors)
 
     def name(self):
         """The name of the operation."""
@@ -112,6 +146,17 @@ def _wrap_output(array, inputs):
         if whole is t.array or whole is t.array.base:
             out._version, out._viewed_at = t._version, t._version.rewrites
     return out
+
+
+def _origin(array, inputs, outputs):
+    """Which input (i) or output (-1 - j) the saved `array` is, None where it is neither."""
+    for i, x in enumerate(inputs):
+        if array is x:
+            return i
+    for j, y in enumerate(outputs):
+        if array is y.array:
+            return -1 - j
+    return None
 
 
 def _is_saved(tensor, saved):
