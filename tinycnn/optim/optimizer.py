@@ -118,7 +118,7 @@ class Optimizer:
         index = {id(p): i for i, p in enumerate(self._params())}
         groups = [{**group, "params": [index[id(p)] for p in group["params"]]} for group in self.param_groups]
         state = {index[id(p)]: {name: wrap(value) if is_array(value) else value for name, value in values.items()}
-                 for p, values in self.state.items()}
+                 for p, values in self.state.items() if values}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict):

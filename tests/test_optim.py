@@ -1,0 +1,278 @@
+"""Optimizers: the paths of PyTorch's, groups, states, and what is refused."""
+import itertools
+
+import numpy as np
+import pytest
+
+import tinycnn
+from tinycnn import nn, optim
+from tinycnn.nn import Parameter
+
+RNG = np.random.default_rng(0)
+START = [RNG.standard_normal((3, 2)), RNG.standard_normal(4)]
+GRADS = [[RNG.standard_normal(a.shape) for a in START] for _ in range(20)]
+
+
+def grid(**options):
+    return [dict(zip(options, values)) for values in itertools.product(*options.values())]
+
+
+PATHS = [("SGD", o) for o in grid(lr=[0.1], momentum=[0, 0.9], dampening=[0, 0.3], weight_decay=[0, 0.1],
+                                  nesterov=[False, True], maximize=[False, True])
+         if not o["nesterov"] or o["momentum"] and not o["dampening"]]
+PATHS += [("Adagrad", o) for o in grid(lr=[0.1], lr_decay=[0, 0.1], weight_decay=[0, 0.1], eps=[1e-10, 0.1],
+                                       initial_accumulator_value=[0, 0.5], maximize=[False, True])]
+PATHS += [("RMSprop", o) for o in grid(lr=[0.01], alpha=[0.99, 0.5], eps=[1e-8, 0.1], weight_decay=[0, 0.1],
+                                       momentum=[0, 0.9], centered=[False, True], maximize=[False, True])]
+PATHS += [(name, o) for name in ("Adam", "AdamW")
+          for o in grid(lr=[0.1], betas=[(0.9, 0.999), (0.5, 0.8)], eps=[1e-8, 0.1], weight_decay=[0, 0.1],
+                        amsgrad=[False, True], maximize=[False, True])]
+PATHS += [(name, {}) for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")]
+OPTIMIZERS = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"]
+
+
+def parameters(library, dtype="float64"):
+    return [library.nn.Parameter(library.tensor(a, dtype=getattr(library, dtype))) for a in START]
+
+
+def give(library, ps, grads):
+    for p, g in zip(ps, grads):
+        p.grad = library.tensor(g, dtype=p.dtype)
+
+
+@pytest.mark.parametrize("name, options", PATHS, ids=lambda v: v if isinstance(v, str) else ",".join(map(str, v.values())))
+def test_twenty_steps_are_pytorchs(name, options):
+    torch = pytest.importorskip("torch")
+    runs = []
+    for library in (tinycnn, torch):
+        ps = parameters(library)
+        optimizer = getattr(library.optim, name)(ps, **options)
+        for grads in GRADS:
+            give(library, ps, grads)
+            optimizer.step()
+        runs.append(([p.detach().numpy() for p in ps], optimizer.state_dict()))
+    (ours, our_state), (theirs, their_state) = runs
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    assert our_state["state"].keys() == their_state["state"].keys()
+    for i, values in our_state["state"].items():
+        wanted = {k: v for k, v in their_state["state"][i].items() if v is not None}
+        assert values.keys() == wanted.keys()
+        for key, value in values.items():
+            value = value if key == "step" else value.numpy()
+            np.testing.assert_allclose(value, wanted[key].numpy(), rtol=1e-10, atol=1e-12)
+    assert our_state["param_groups"][0]["params"] == [0, 1]
+    assert our_state["param_groups"][0].items() <= their_state["param_groups"][0].items()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_constructor_defaults_are_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = (getattr(library.optim, name)(parameters(library)).defaults for library in (tinycnn, torch))
+    assert ours.items() <= theirs.items()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_pytorchs_state_continues_here(name):
+    torch = pytest.importorskip("torch")
+    options = dict(momentum=0.9) if name in ("SGD", "RMSprop") else {}
+    ps, theirs = parameters(tinycnn), parameters(torch)
+    source, twin = (getattr(library.optim, name)(own, lr=0.05, **options)
+                    for library, own in ((torch, theirs), (tinycnn, ps)))
+    for grads in GRADS[:5]:
+        give(torch, theirs, grads)
+        source.step()
+    state = source.state_dict()
+    state["state"] = {i: {k: None if v is None else tinycnn.tensor(v.numpy()) for k, v in values.items() if v is not None}
+                      for i, values in state["state"].items()}
+    twin.load_state_dict(state)
+    for p, q in zip(ps, theirs):
+        p.array[...] = q.detach().numpy()
+    for grads in GRADS[5:]:
+        give(torch, theirs, grads)
+        give(tinycnn, ps, grads)
+        source.step(), twin.step()
+    for p, q in zip(ps, theirs):
+        np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name, options", [("SGD", dict(momentum=0.9, nesterov=True, weight_decay=0.1)), ("SGD", {}),
+                                           ("Adagrad", dict(lr_decay=0.1)), ("RMSprop", dict(momentum=0.9, centered=True)),
+                                           ("Adam", dict(amsgrad=True, weight_decay=0.1)), ("AdamW", {})])
+def test_float32_stays_and_memory_stays_and_gradients_are_untouched(name, options):
+    ps = parameters(tinycnn, "float32")
+    arrays, writes = [p.array for p in ps], [p._version.writes for p in ps]
+    optimizer = getattr(optim, name)(ps, **options)
+    for grads in GRADS[:3]:
+        give(tinycnn, ps, grads)
+        before = [p.grad.array.copy() for p in ps]
+        optimizer.step()
+        assert all((p.grad.array == g).all() for p, g in zip(ps, before))
+    assert all(p.array is a and p.dtype == tinycnn.float32 and p._version.writes > w for p, a, w in zip(ps, arrays, writes))
+    assert all(v.dtype == tinycnn.float32 for s in optimizer.state.values() for k, v in s.items() if k != "step")
+
+
+def test_an_update_is_noticed_by_a_graph_that_saved_the_weights():
+    layer = nn.Linear(2, 2)
+    y = layer(tinycnn.randn(1, 2, requires_grad=True)).sum()
+    layer.weight.grad = tinycnn.zeros(2, 2)
+    optim.SGD(layer.parameters(), lr=0.1).step()
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.backward()
+
+
+def test_parameters_without_gradient_stay_and_have_no_state():
+    a, b = parameters(tinycnn)
+    optimizer = optim.Adam([a, b])
+    a.grad = tinycnn.tensor(GRADS[0][0])
+    optimizer.step()
+    assert (b.array == START[1]).all() and (a.array != START[0]).all() and list(optimizer.state) == [a]
+
+
+def test_groups_have_options_of_their_own():
+    a, b = parameters(tinycnn)
+    optimizer = optim.SGD([{"params": a}, {"params": [b], "lr": 0.5, "momentum": 0.9}], lr=0.1)
+    give(tinycnn, (a, b), GRADS[0])
+    optimizer.step()
+    np.testing.assert_allclose(a.array, START[0] - 0.1 * GRADS[0][0])
+    np.testing.assert_allclose(b.array, START[1] - 0.5 * GRADS[0][1])
+    assert optimizer.param_groups[0]["momentum"] == 0 and optimizer.param_groups[1]["momentum"] == 0.9
+    c = Parameter(tinycnn.zeros(2))
+    optimizer.add_param_group({"params": [c], "lr": 3})
+    assert [g["lr"] for g in optimizer.param_groups] == [0.1, 0.5, 3]
+    assert optimizer.state_dict()["param_groups"][2]["params"] == [2]
+
+
+def test_named_parameters_are_accepted():
+    layer = nn.Linear(2, 1)
+    optimizer = optim.SGD(layer.named_parameters(), lr=0.1)
+    assert optimizer.param_groups[0]["params"][0] is layer.weight
+
+
+def test_step_runs_a_closure_with_recording_on():
+    p = Parameter(tinycnn.tensor([1.0]))
+    optimizer = optim.SGD([p], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+    with tinycnn.no_grad():
+        assert optimizer.step(closure).item() == 1
+    assert p.item() == pytest.approx(0.8)
+
+
+def test_zero_grad_forgets_or_fills():
+    ps = parameters(tinycnn)
+    optimizer = optim.SGD(ps)
+    give(tinycnn, ps, GRADS[0])
+    optimizer.zero_grad(set_to_none=False)
+    assert all(not p.grad.array.any() for p in ps)
+    optimizer.zero_grad()
+    assert all(p.grad is None for p in ps)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_loaded_state_continues_and_is_independent(name):
+    options = dict(momentum=0.9) if name in ("SGD", "RMSprop") else {}
+
+    def run(steps, ps, optimizer):
+        for grads in steps:
+            give(tinycnn, ps, grads)
+            optimizer.step()
+    ps = parameters(tinycnn)
+    first = getattr(optim, name)(ps, lr=0.05, **options)
+    run(GRADS[:5], ps, first)
+    twins = [Parameter(p.detach().clone()) for p in ps]
+    second = getattr(optim, name)(twins, lr=7.0, **options)
+    second.load_state_dict(first.state_dict())
+    assert second.param_groups[0]["lr"] == 0.05 and second.param_groups[0]["params"][0] is twins[0]
+    run(GRADS[5:], ps, first)
+    run(GRADS[5:], twins, second)
+    assert all((p.array == q.array).all() for p, q in zip(ps, twins))
+
+
+def test_a_loaded_state_takes_the_dtype_of_the_parameters():
+    ps = parameters(tinycnn)
+    first = optim.Adam(ps)
+    give(tinycnn, ps, GRADS[0])
+    first.step()
+    second = optim.Adam(parameters(tinycnn, "float32"))
+    second.load_state_dict(first.state_dict())
+    state = second.state[second.param_groups[0]["params"][0]]
+    assert state["exp_avg"].dtype == tinycnn.float32 and state["step"] == 1
+
+
+def test_a_state_of_other_groups_is_refused():
+    a, b = parameters(tinycnn)
+    with pytest.raises(ValueError, match=r"this SGD have \[2\] parameters, those of the loaded state \[1\]"):
+        optim.SGD([a, b]).load_state_dict(optim.SGD([a]).state_dict())
+
+
+@pytest.mark.parametrize("build, words", [
+    (lambda p: optim.SGD([p], lr=-1), "SGD: lr must not be negative, got -1"),
+    (lambda p: optim.SGD([p], lr=float("nan")), "SGD: lr must not be negative, got nan"),
+    (lambda p: optim.SGD([p], momentum=-0.1), "SGD: momentum must not be negative, got -0.1"),
+    (lambda p: optim.SGD([p], weight_decay=-0.1), "SGD: weight_decay must not be negative"),
+    (lambda p: optim.SGD([p], nesterov=True), "nesterov needs a positive momentum and no dampening, got momentum=0"),
+    (lambda p: optim.SGD([p], momentum=0.9, dampening=0.1, nesterov=True), "no dampening, got momentum=0.9, dampening=0.1"),
+    (lambda p: optim.SGD([{"params": [p], "lr": -2}], lr=1), "SGD: lr must not be negative, got -2"),
+    (lambda p: optim.Adam([p], betas=(1.0, 0.9)), r"Adam: betas must be two numbers in \[0, 1\), got \(1.0, 0.9\)"),
+    (lambda p: optim.AdamW([p], betas=(0.9,)), "AdamW: betas must be two numbers"),
+    (lambda p: optim.Adam([p], eps=-1), "Adam: eps must not be negative"),
+    (lambda p: optim.RMSprop([p], alpha=-1), "RMSprop: alpha must not be negative"),
+    (lambda p: optim.Adagrad([p], lr_decay=-1), "Adagrad: lr_decay must not be negative"),
+    (lambda p: optim.SGD([]), "SGD: params is empty"),
+    (lambda p: optim.SGD([p * 2]), r"can't optimize a non-leaf Tensor \(shape \(2,\), made by Mul\)"),
+    (lambda p: optim.SGD([p, p]), r"a parameter of shape \(2,\) appears twice"),
+    (lambda p: optim.SGD([{"params": [p]}, {"params": [p]}]), "appears twice"),
+    (lambda p: optim.SGD([{"lr": 1}]), "needs the key 'params'"),
+])
+def test_bad_values_are_refused(build, words):
+    with pytest.raises(ValueError, match=words):
+        build(Parameter(tinycnn.zeros(2)))
+
+
+@pytest.mark.parametrize("params, words", [
+    (tinycnn.zeros(2), "iterable of Tensors or of dictionaries, got one Tensor"),
+    ([3], "can only optimize Tensors, got int"),
+    ([{"params": [tinycnn.zeros(1)]}, 3], "must be a dictionary, got int"), ([{"params": {1}}], "a set has not")])
+def test_bad_types_are_refused(params, words):
+    with pytest.raises(TypeError, match=words):
+        optim.SGD(params)
+
+
+def test_an_optimizer_is_one_method():
+    class SignDescent(optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, dict(lr=lr))
+
+        def update(self, p, dp, state, group):
+            p -= group["lr"] * np.sign(dp)
+
+    p = Parameter(tinycnn.zeros(2))
+    optimizer = SignDescent([p], lr=1)
+    p.grad = tinycnn.tensor([5.0, -0.1])
+    optimizer.step()
+    assert p.tolist() == [-1, 1] and repr(optimizer) == "SignDescent (\nParameter Group 0\n    lr: 1\n)"
+    with pytest.raises(NotImplementedError, match="Optimizer: define update"):
+        base = optim.Optimizer([p], {})
+        base.step()
+
+
+def test_an_option_without_default_must_be_in_every_group():
+    p = Parameter(tinycnn.zeros(2))
+    with pytest.raises(ValueError, match="lacks the option 'lr', which has no default"):
+        optim.Optimizer([{"params": [p]}], dict(lr=optim.optimizer.required))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_finds_the_minimum_of_a_bowl(name):
+    p = Parameter(tinycnn.tensor([3.0, -2.0]))
+    optimizer = getattr(optim, name)([p], lr=0.5 if name == "Adagrad" else 0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        ((p - tinycnn.tensor([1.0, 2.0])) ** 2).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(p.array, [1, 2], atol=0.1)

@@ -1,0 +1,52 @@
+"""Floor 3: a table of learned vectors."""
+from ..ops.creation import empty
+from ..tensor import check_floating
+from . import functional as F
+from . import init
+from .arguments import integer
+from .module import Module
+from .parameter import Parameter
+
+
+class Embedding(Module):
+    """The rows `weight[i]` for integers i: input (*) -> output (*, embedding_dim), see `F.embedding`.
+
+    Parameter: `weight` (num_embeddings, embedding_dim), standard normal at first. The row `padding_idx` is zero at first and
+    gets no gradient.
+    """
+
+    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *, _weight=None, _freeze=False, device=None,
+                 dtype=None):
+        super().__init__()
+        self.num_embeddings = integer("Embedding", "num_embeddings", num_embeddings, 0)
+        self.embedding_dim = integer("Embedding", "embedding_dim", embedding_dim, 0)
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ValueError(f"Embedding: padding_idx must be within num_embeddings={num_embeddings}, got {padding_idx}")
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        if _weight is not None and _weight.shape != (num_embeddings, embedding_dim):
+            raise ValueError(f"Embedding: weight must have shape {(num_embeddings, embedding_dim)}, got {_weight.shape}")
+        values = empty(num_embeddings, embedding_dim, device=device, dtype=dtype) if _weight is None else _weight
+        self.weight = Parameter(values, requires_grad=not _freeze)
+        if _weight is None:
+            self.reset_parameters()
+
+    @classmethod
+    def from_pretrained(cls, embeddings, freeze=True, padding_idx=None):
+        """An Embedding whose weight is the tensor `embeddings` (num, dim); `freeze` keeps it from being trained."""
+        check_floating("Embedding.from_pretrained", embeddings=embeddings)
+        if embeddings.ndim != 2:
+            raise ValueError(f"Embedding.from_pretrained: embeddings must have 2 dimensions, got shape {embeddings.shape}")
+        return cls(*embeddings.shape, padding_idx, _weight=embeddings, _freeze=freeze)
+
+    def reset_parameters(self):
+        """Draw the rows anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight.array[self.padding_idx] = 0
+
+    def forward(self, input):
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self):
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"
