@@ -107,7 +107,8 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
         for edge, g in zip(node.edges, results):
             if edge is not None and g is not None:
                 g = g if create_graph else as_array(g, grads[0])
-                owned = not create_graph and holders.count(id(owner(g))) == 1 and g.flags.forc
+                owned = (not create_graph and holders.count(id(owner(g))) == 1 and g.flags.forc
+                         and getattr(g.flags, "writeable", True))  # a broadcast that repeats nothing is forc, yet read-only
                 deliver(edge, g, owned, type(node).__name__)
     return found
 
