@@ -10,10 +10,10 @@ import tinycnn
 
 PACKAGE = Path(tinycnn.__file__).parent
 FLOORS = {
-    "backend": 0, "dtype": 0, "hooks": 0,
+    "backend": 0, "dtype": 0, "hooks": 0, "files": 0,
     "tensor": 1, "grad_mode": 1, "function": 1, "autograd": 1,
     "ops": 2,
-    "nn": 3, "optim": 3, "data": 3, "utils": 3,
+    "nn": 3, "optim": 3, "data": 3, "utils": 3, "serialization": 3, "torchfile": 3,
     "models": 4,
     "train": 5, "viz": 5, "gradcheck": 5,
     "exercises": 6, "cli": 6, "__main__": 6, "__init__": 6,

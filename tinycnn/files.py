@@ -1,4 +1,4 @@
-"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one."""
+"""Floor 0: writing files so that a crash at any moment leaves the old file or the new one, never half of one."""
 import os
 from pathlib import Path
 
