@@ -22,7 +22,8 @@ BIG = (60, 40, 5, 5)
 FILLS = [
     (init.uniform_, dict(a=-1, b=3)), (init.normal_, dict(mean=2, std=3)),
     (init.trunc_normal_, dict(std=0.5, a=-0.4, b=1)),
-    (init.constant_, dict(val=3)), (init.ones_, {}), (init.zeros_, {}), (init.xavier_uniform_, {}), (init.xavier_normal_, {}),
+    (init.constant_, dict(val=3)), (init.ones_, {}), (init.zeros_, {}),
+    (init.xavier_uniform_, {}), (init.xavier_normal_, {}),
     (init.kaiming_uniform_, {}), (init.kaiming_normal_, {}), (init.orthogonal_, {})]
 
 
