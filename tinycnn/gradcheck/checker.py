@@ -1,0 +1,113 @@
+"""The gradient checker: `gradcheck` for anything on Tensors, `check_functions` for plain NumPy functions."""
+import importlib
+
+import numpy as np
+
+from .contracts import broken
+from .diagnosis import diagnose
+from .measure import InputCheck, Measurement, Tolerance, check_ties
+from .numeric import STEP
+from .problem import ArrayProblem, TensorProblem, names_of, title_of
+from .report import GradcheckError, Report
+
+
+def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True, nondet_tol=0.0, fast_mode=False,
+              options=None, linear=False, seed=0, tol=1e-7, full=None):
+    """Compare every gradient of `fn` with finite differences, and say what is wrong.
+
+        report = gradcheck(F.conv2d, x, w, b, options=dict(stride=2))
+        print(report)                        # the cause first; report is true when all is right
+        gradcheck(fn, (x, w), atol=1e-6)     # PyTorch's form: True, or GradcheckError with the report
+
+    `fn` is a function on Tensors, a Function, or a Module (its parameters are checked too). `inputs` are Tensors, arrays and
+    constants; those with `requires_grad` are checked, or all floating-point ones where none has it. `options` go to `fn` as
+    keywords. Inputs and parameters are promoted to float64 inside and stay untouched; random numbers restart in every pass.
+
+    The upstream gradient is random, drawn twice from `seed`: with sum(y) instead, the gradient of softmax or batch norm
+    would be zero whatever backward did. Two gradients agree when no entry differs by more than `tol` times their scale: the
+    largest magnitude in the finite differences of that input, but at least 1e-4 times the Euclidean norm of dy * y, below
+    which finite differences are rounding errors. `atol` or `rtol`, when given, take the place of that rule, entry by entry:
+    |a - n| <= atol + rtol * |n|; `eps` is the step (default 1e-3, five points; see `numeric.py` for kinks).
+
+    `linear=True` also demands <f(x), dy> = <x, dx> to 1e-12. `full` measures every entry (True) or only what it takes to
+    find an error (None); `fast_mode` is PyTorch's word for the latter. `nondet_tol` is how much two runs may differ.
+    Returns a Report; raises ValueError where there is nothing to check. See `contracts.py` for what else is checked.
+    """
+    torch_form = bool(inputs) and isinstance(inputs[0], (tuple, list))
+    if torch_form:
+        inputs, *steps = inputs
+        eps, atol, rtol = (*steps, *(eps, atol, rtol)[len(steps):])
+    problem = TensorProblem(fn, inputs, options, seed)
+    command = f"gradcheck({', '.join([problem.title, *problem.names[:len(problem.places)]])}"
+    command += f", options={options!r}" * bool(options) + f", seed={seed})"
+    report = check(problem, Tolerance(tol, atol, rtol, eps or STEP), linear=linear, full=full and not fast_mode,
+                   command=command, nondet_tol=nondet_tol)
+    if not torch_form:
+        return report
+    if raise_exception and not report:
+        raise GradcheckError(str(report))
+    return report.ok
+
+
+def check_functions(forward, backward, *arrays, options=None, linear=False, seed=0, tol=1e-7, full=None, names=None):
+    """`gradcheck` for plain functions: `forward(*arrays, **options) -> (y, cache)`, `backward(dy, cache) -> gradients`.
+
+    `backward` returns one gradient for each floating-point array (or for each argument, None for the others); where y is a
+    tuple of arrays, dy is one too. Returns a Report; raises TypeError or ValueError when the functions return something
+    else.
+    """
+    problem = ArrayProblem(forward, backward, arrays, options, seed, names=names)
+    command = f"check_functions({problem.title}, {title_of(backward)}, {', '.join(problem.names)}"
+    command += f", options={options!r}" * bool(options) + f", seed={seed})"
+    return check(problem, Tolerance(tol), linear=linear, full=full, command=command)
+
+
+def check_case(case, *, seed=0, full=None, partly=True):
+    """`gradcheck` for a registry's case, with inputs drawn from `seed`.
+
+    `partly=False` leaves out that each input alone may require a gradient, of which mutants know nothing.
+    """
+    library = importlib.import_module(__package__.partition(".")[0])
+    inputs = [library.from_numpy(array).requires_grad_(sample.differentiable)
+              for array, sample in zip(case.draw(seed), case.inputs)]
+    problem = TensorProblem(lambda *tensors: case.call(library, *tensors), inputs, seed=seed, title=case.id,
+                            names=names_of(case.call, len(inputs), skip=1))
+    command = f"python -m {__package__} --only {case.function.__name__} --seed {seed}"
+    return check(problem, Tolerance(), linear=case.linear, full=full, command=command, partly=partly)
+
+
+def check(problem, tolerance, *, linear=False, full=None, command="", nondet_tol=0.0, partly=True):
+    """Check one Problem: measure every input, hold backward to its promises, and diagnose what is wrong."""
+    checks, cotangents, y = _measure(problem, tolerance, full)
+    promises = []
+    if all(c.misshapen is None for c in checks):
+        gradients = [[c.analytic[k] for c in checks] for k in range(len(cotangents))]
+        promises = broken(problem, cotangents, gradients, linear=linear, nondet_tol=nondet_tol, partly=partly)
+    for c in checks:
+        if not c.ok:
+            c.cause = diagnose(c, checks, problem, cotangents, y, lambda other: _measure(other, tolerance, None)[0])
+    return Report(problem.title, checks, promises, [problem.split(c) for c in cotangents], problem.seed, command)
+
+
+def _measure(problem, tolerance, full):
+    """One InputCheck an input, the two upstream gradients as vectors, and the outputs as one."""
+    rng = np.random.default_rng(problem.seed)
+    y = problem.vector(problem.values)
+    cotangents = [rng.uniform(0.5, 1.5, y.size) * rng.choice([-1.0, 1.0], y.size) for _ in range(2)]
+    with problem.run([v.copy() for v in problem.values]) as run:
+        gradients = [run.pull(problem.split(c)) for c in cotangents]
+        misshapen = run.misshapen
+    finite = np.where(np.isfinite(y), y, 0.0)
+    floors = [max(1e-4 * float(np.linalg.norm(c * finite)), 1e-290) for c in cotangents]
+    checks = []
+    for i, (name, value) in enumerate(zip(problem.names, problem.values)):
+        analytic = [np.zeros_like(value) if g[i] is None else g[i] for g in gradients]
+        checks.append(InputCheck(name, value, analytic, [np.full(value.shape, np.nan) for _ in cotangents], floors,
+                                 gradients[0][i] is None, misshapen.get(i)))
+        Measurement(problem, i, checks[i], cotangents, tolerance, rng).run(full)
+    if all(c.ok for c in checks):
+        check_ties(problem, checks, cotangents, tolerance)
+    return checks, cotangents, y
+
+
+__all__ = ["GradcheckError", "Report", "check_case", "check_functions", "gradcheck"]

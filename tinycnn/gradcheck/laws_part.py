@@ -1,0 +1,266 @@
+"""Laws of the diagnosis, third part: one term, one factor, one place, one option. See `diagnosis.py` for what a law is."""
+import numpy as np
+
+from .scene import CLOSE, long_axes, same, subsets
+
+NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_padding": 0}
+
+
+# ---- one term or factor, element by element ---------------------------------------------------------------------------
+
+def _named_arrays(s):
+    """(name, array) of what stands near: the inputs and the output, where they broadcast to the shape of x."""
+    near = [(s.check.name, s.x), *((c.name, c.value) for c in s.others)] + ([("y", s.y)] if s.y is not None else [])
+    for name, array in near:
+        try:
+            fitting = np.broadcast_to(array, s.shape)
+        except ValueError:
+            continue
+        if fitting.size > 1 and np.ptp(fitting) > 0 and np.isfinite(fitting).all():
+            yield name, fitting
+
+
+def factor_off(s):
+    """A = N times, or divided by, something known."""
+    for name, g in _named_arrays(s):
+        for words, f in ((name, g), (f"{name}**2", g * g), (f"(1 - {name})", 1 - g)):
+            if s.fits(lambda k: s.n[k] * f):
+                return f"has a factor {words} too much"
+            if all(same(a * f, n) for a, n in zip(s.a, s.n)):
+                return f"lacks a factor {words}"
+    if all(same(np.abs(a), np.abs(n)) for a, n in zip(s.a, s.n)):
+        count = int((np.sign(s.a[0]) != np.sign(s.n[0])).sum())
+        return f"has the right size but the wrong sign at {count} of {s.x.size} entries" + _where(s)
+
+
+def mask_wrong(s):
+    """Zeros where there should be none, and the other way round."""
+    zero_a, zero_n = ([np.abs(g) <= CLOSE * scale for g, scale in zip(grads, s.check.scales)] for grads in (s.a, s.n))
+    if not all(zero.any() for zero in zero_n):
+        return "is zero at entries where it should not be" if _alike_elsewhere(s, zero_a) else None
+    if all(zero.all() for zero in zero_n):
+        return f"should be zero: the output does not change with {s.check.name}"
+    if all((a | n).all() and not (a & n).all() for a, n in zip(zero_a, zero_n)):
+        return "is zero where it should not be, and not zero where it should be: a mask is the wrong way round"
+    if _alike_elsewhere(s, [a | n for a, n in zip(zero_a, zero_n)]):
+        if not any((a & ~n).any() for a, n in zip(zero_a, zero_n)):
+            return (f"should be zero where the output does not depend on {s.check.name}, and is right elsewhere: a mask is "
+                    "forgotten")
+        if not any((n & ~a).any() for a, n in zip(zero_a, zero_n)):
+            return "is zero at entries where it should not be, and is right elsewhere: a mask or a condition is too strict"
+        return "is zero at the wrong entries, and is right elsewhere: the mask is not that of the forward pass"
+    return None
+
+
+def _alike_elsewhere(s, masks):
+    """Whether A and N agree outside `masks`, at two entries at least."""
+    return all((~m).sum() > 1 and m.any() and same(a[~m], n[~m]) for a, n, m in zip(s.a, s.n, masks))
+
+
+def factor_per_slice(s):
+    """A / N is a factor that is constant over some axes and does not depend on dy; at worst, one of each entry."""
+    known = np.isfinite(s.n[0]) & np.isfinite(s.n[1]) & (np.abs(s.n[0]) > CLOSE * s.check.scales[0])
+    if known.sum() < 2 or 2 * known.sum() < known.size:
+        return None
+    factor = s.a[0] / s.n[0]
+    if not same(np.where(known, factor * s.n[1], np.nan), np.where(known, s.a[1], np.nan)):
+        return None
+    if known.all():
+        for axes in reversed(subsets(long_axes(s.shape)[:5])):
+            part = np.broadcast_to(factor.mean(axes, keepdims=True), s.shape)
+            if len(axes) < len(long_axes(s.shape)) and same(factor, part):
+                return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale or weight "
+                        "of "
+                        "each slice is missing or doubled")
+    if s.y is None or s.y.shape != s.shape or not diagonal(s):
+        return None
+    e = np.unravel_index(np.where(known, s.check.wrong * np.abs(s.a[0] - s.n[0]), -1).argmax(), s.shape)
+    c = s.dy[0][0][e]
+    return (f"is dy times a wrong local derivative: at {s.check.name} = {s.x[e]:.6g} yours is {s.a[0][e] / c:.6g}, right is "
+            f"{s.n[0][e] / c:.6g}")
+
+
+def diagonal(s):
+    """Whether every output depends on its own input alone."""
+    j = s.check.jacobian
+    return j is not None and np.count_nonzero(j - np.diag(np.diagonal(j))) == 0
+
+
+def one_of_each_row(s):
+    """Exactly one entry of each row is wrong."""
+    for axis in long_axes(s.shape):
+        each = s.check.wrong.sum(axis)
+        if s.x.ndim > 1 and s.shape[axis] > 2 and s.x.size > s.shape[axis] and (each == 1).all():
+            if len(set(s.check.wrong.argmax(axis).ravel())) > 1:
+                return (f"is wrong at exactly one entry of each row along {s.axis(axis)}: the term of the chosen one "
+                        "(label, "
+                        "maximum) is missing or wrong")
+    return None
+
+
+def term_off(s):
+    """A lacks, or has too much, a multiple of something known."""
+    extras = [(other.shown, other.numeric) for other in s.others if other.value.shape == s.shape]
+    if s.y is not None and s.y.shape == s.shape:
+        extras.append(("dy", [dy[0] for dy in s.dy]))
+    extras += [(name, [g, g]) for name, g in _named_arrays(s)]
+    for name, terms in extras:
+        for r in (1.0, -1.0):
+            if all(same(a - n, r * t) for a, n, t in zip(s.a, s.n, terms)):
+                return f"contains the term {name} too much" if r > 0 else f"lacks the term {name}"
+    return None
+
+
+def normalisation_term(s):
+    """N - A is constant, or a multiple of x or of y, over the axes that a mean or a sum runs over."""
+    off = [n - a for n, a in zip(s.n, s.a)]
+    if not all(np.isfinite(o).all() for o in off):
+        return None
+    for axes in reversed(subsets(long_axes(s.shape)[:5])):
+        if np.prod([s.shape[i] for i in axes]) < 4:
+            continue
+        over = f"over {s.axes(axes)}"
+        means = [o.mean(axes, keepdims=True) for o in off]
+        if all(same(o, np.broadcast_to(m, s.shape)) for o, m in zip(off, means)):
+            return (f"is off by a constant {over}: the term through the mean is missing (subtract the mean of the "
+                    "gradient, every "
+                    "x also moves the mean)")
+        centred = s.x - s.x.mean(axes, keepdims=True)
+        if not (centred ** 2).sum(axes).all():
+            continue
+        for base, words in ((centred, "the term through the variance is missing (every x also moves the standard "
+                                      "deviation)"),
+                            (s.x, "a term proportional to x is missing (every x also moves the norm or scale)")):
+            if all(same(o, _fit(o, base, axes)) for o in off):
+                return f"is off by a multiple of x {over}: {words}"
+        if all(same(o - m, _fit(o, centred, axes)) for o, m in zip(off, means)):
+            return f"is off by a constant and a multiple of x {over}: the terms through mean and variance are missing"
+        if s.y is not None and s.y.shape == s.shape:
+            for base, name in ((s.y, "y"), (np.exp(np.minimum(s.y, 50.0)), "exp(y)")):
+                if (base ** 2).sum(axes).all() and all(same(o, _fit(o, base, axes)) for o in off):
+                    return (f"is off by {name} times a number that is constant {over}: the term {name} * sum(dy * ...) is "
+                            "missing "
+                            "or wrong (every x also moves the denominator)")
+    return None
+
+
+def _fit(off, base, axes):
+    """The multiple of `base` that is nearest to `off`, a factor for each slice along `axes`."""
+    return base * ((off * base).sum(axes, keepdims=True) / (base * base).sum(axes, keepdims=True))
+
+
+# ---- only somewhere ---------------------------------------------------------------------------------------------------
+
+def only_somewhere(s):
+    """Wrong at a part of the entries that a sentence can describe."""
+    where = _where(s)
+    return f"is wrong{where}{_how_there(s)}" if where else None
+
+
+def clearly_somewhere(s):
+    """The same, where the wrong entries have something in common besides."""
+    return only_somewhere(s) if _how_there(s) else None
+
+
+def _where(s):
+    """The place of the wrong entries in words, "" where none fits."""
+    wrong = s.check.wrong
+    right = s.check.measured & ~wrong & (np.abs(s.n[0]) > 0)  # a right zero proves nothing
+    if not right.any() or not wrong.any():
+        return ""
+    for axis in long_axes(s.shape):
+        others = tuple(i for i in range(s.x.ndim) if i != axis)
+        bad, good = np.flatnonzero(wrong.any(others)), np.flatnonzero(right.any(others))
+        if len(bad) == 1 and bad[0] not in good:
+            last = ", the last" if bad[0] == s.shape[axis] - 1 else ""
+            return f" only at index {bad[0]}{last}, of {s.axis(axis)}"
+    border = _border(s, wrong, right)
+    if border:
+        return border
+    ties = np.isin(s.x, [v for v, c in zip(*np.unique(s.x, return_counts=True)) if c > 1])
+    for words, mask in (("where x is 0", s.x == 0), ("at ties (entries whose value occurs more than once)", ties),
+                        ("where x is negative", s.x < 0), ("where x is positive", s.x > 0)):
+        if not (wrong & ~mask).any() and not (right & mask).any():
+            return f" only {words}".replace("x is", f"{s.check.name} is")
+    for values, words in ((s.x, s.check.name), (np.abs(s.x), f"|{s.check.name}|")):
+        if values[wrong].min() > values[right].max():
+            return f" only where {words} is above {values[right].max():.4g} (right up to there)"
+        if values[wrong].max() < values[right].min():
+            return f" only where {words} is below {values[right].min():.4g} (right from there)"
+    for axis in long_axes(s.shape):
+        others = tuple(i for i in range(s.x.ndim) if i != axis)
+        bad, good = set(np.flatnonzero(wrong.any(others))), set(np.flatnonzero(right.any(others)))
+        if bad & good or len(bad) < 2:
+            continue
+        for step in (2, 3):
+            if len({b % step for b in bad}) == 1 and s.shape[axis] > step + 1:
+                return f" only at every {'second' if step == 2 else 'third'} index of {s.axis(axis)}: look at the stride"
+        if min(bad) > max(good):
+            return f" only from index {min(bad)} of {s.axis(axis)} on: look at how a range or a group ends"
+        if max(bad) < min(good):
+            return f" only below index {max(bad) + 1} of {s.axis(axis)}: look at how a range or a group starts"
+        if len(bad) <= 4:
+            return f" only at indices {sorted(map(int, bad))} of {s.axis(axis)}"
+    return ""
+
+
+def _border(s, wrong, right):
+    """Whether only a border of the spatial axes is wrong."""
+    spatial = list(range(2, s.x.ndim))
+    if not spatial:
+        return ""
+    for width in (1, 2):
+        inside = tuple(slice(width, s.shape[i] - width) if i in spatial else slice(None) for i in range(s.x.ndim))
+        if right[inside].any() and not wrong[inside].any() and all(s.shape[i] > 2 * width for i in spatial):
+            return f" only at the border ({width} wide): look at the padding"
+    return ""
+
+
+def _how_there(s):
+    """What the wrong entries have in common."""
+    w = s.check.wrong
+    a, n = ([g[w] for g in gradients] for gradients in (s.a, s.n))
+    if not all(np.isfinite(v).all() for v in n):
+        return ""
+    if not any(v.any() for v in a):
+        return "; there it is zero and should not be"
+    if all(np.abs(v).max() <= CLOSE * scale for v, scale in zip(n, s.check.scales)):
+        return "; there it should be zero"
+    r = (a[0] * n[0]).sum() / (n[0] ** 2).sum()
+    if w.sum() > 1 and all(same(v, r * m) for v, m in zip(a, n)):
+        return f"; there it is {r:.6g} times the right value"
+    return ""
+
+
+# ---- try again with less ----------------------------------------------------------------------------------------------
+
+def passes_without_an_option(s):
+    """Right once a stride, dilation, padding or group is switched off."""
+    for name, neutral in NEUTRAL.items():
+        value = s.problem.options.get(name, neutral)
+        if np.all(np.asarray(value) == neutral) or isinstance(value, str):
+            continue
+        if _right_again(s, options={**s.problem.options, name: neutral}):
+            return (f"is wrong only with {name}={value}: with {name}={neutral} it is right, so look at how {name} enters "
+                    "backward")
+    return None
+
+
+def passes_for_one_example(s):
+    """Right for a batch of one."""
+    if s.y is None or s.y.ndim < 2 or s.y.shape[0] < 2:
+        return None
+    count = s.y.shape[0]
+    if s.problem.values[0].shape[:1] == (count,) and _right_again(s, batch=count):
+        return (f"is right for a batch of one but wrong for {count} examples: look at what is summed or averaged over the "
+                "batch")
+    return None
+
+
+def _right_again(s, **change):
+    """Whether this gradient is right with other options or with the first example alone; False where that cannot run."""
+    try:
+        checks = s.measure(s.problem.variant(**change))
+    except Exception:  # the smaller problem is a guess: that it cannot run only means that this law has nothing to say
+        return False
+    return checks[s.problem.names.index(s.check.name)].ok

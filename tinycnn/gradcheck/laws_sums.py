@@ -1,0 +1,128 @@
+"""Laws of the diagnosis, second part: what was done to sums, to dy and to the other inputs. See `diagnosis.py`."""
+import itertools
+
+import numpy as np
+
+from .numeric import line, slope
+from .scene import CLOSE, long_axes, subsets
+
+
+def extra_sum(s):
+    """A is N summed or averaged over axes, the same at every index along them."""
+    if not all(np.isfinite(n).all() for n in s.n):
+        return None
+    for axes in subsets(long_axes(s.shape)[:5]):
+        for words, reduce in (("summed", np.sum), ("averaged", np.mean)):
+            if s.fits(lambda k: np.broadcast_to(reduce(s.n[k], axis=axes, keepdims=True), s.shape)):
+                return f"is {words} over {s.axes(axes)}, where every index has a gradient of its own"
+
+
+def mistreated_dy(s):
+    """A is right for another upstream gradient: flipped, transposed, shifted, averaged, or only a part of it."""
+    if s.check.jacobian is None or not np.isfinite(s.check.jacobian).all():
+        return None
+    for words, change in _changes(s):
+        if s.fits(s.pulled(change)):
+            return words
+    return None
+
+
+def _changes(s):
+    """(words, what was done to dy)."""
+    for m in range(len(s.ys) if s.y is None else 0):
+        yield (f"counts only output {m} of {len(s.ys)}: add the gradients that arrive through the other outputs",
+               lambda dy, m=m: [c if i == m else c * 0 for i, c in enumerate(dy)])
+        yield (f"ignores the upstream gradient of output {m}", lambda dy, m=m: [c * (i != m) for i, c in enumerate(dy)])
+    if s.y is None:
+        return
+    long = long_axes(s.y.shape)
+    for axis in long:
+        for index, words in ((0, "first"), (-1, "last")):
+            def only(dy, axis=axis, index=index):
+                part = np.zeros_like(dy[0])
+                at = (slice(None),) * axis + (index,)
+                part[at] = dy[0][at]
+                return [part]
+            yield (f"counts only the {words} index of dy along {s.axis(axis, s.y)}: a sum over that axis is missing, or = "
+                   "overwrites where += should add", only)
+            yield (f"leaves out the {words} index of dy along {s.axis(axis, s.y)}: a range ends too early or starts too "
+                   "late",
+                   lambda dy, only=only: [dy[0] - only(dy)[0]])
+    for axes in subsets(long[:4]):
+        yield (f"uses dy reversed along axis {' and '.join(map(str, axes))}", lambda dy, axes=axes: [np.flip(dy[0], axes)])
+        yield (f"uses the mean of dy over axis {' and '.join(map(str, axes))} in the place of dy",
+               lambda dy, axes=axes: [np.broadcast_to(dy[0].mean(axes, keepdims=True), dy[0].shape)])
+        yield (f"uses the sum of dy over axis {' and '.join(map(str, axes))} in the place of dy",
+               lambda dy, axes=axes: [np.broadcast_to(dy[0].sum(axes, keepdims=True), dy[0].shape)])
+    for order in list(itertools.permutations(range(s.y.ndim)))[1:] if 2 <= s.y.ndim <= 4 else ():
+        yield (f"uses dy in the wrong order: its axes were swapped or reshaped without transpose{order}",
+               lambda dy, order=order: [dy[0].transpose(order).reshape(dy[0].shape)])
+    for axis in long:
+        for k in (1, -1):
+            yield (f"uses dy shifted by {k} along axis {axis}", lambda dy, axis=axis, k=k: [np.roll(dy[0], k, axis)])
+
+
+def uses_not_added(s):
+    """An entry of x is used at several places of y, but only one of the terms counts, or their mean."""
+    jacobian = s.check.jacobian
+    if jacobian is None or s.y is None or s.y.ndim == 0 or not np.isfinite(jacobian).all():
+        return None
+    for channels in {(), (1,) if s.y.ndim == 2 else (1, 2) if s.y.ndim > 2 else ()}:  # summed along the way, as in products
+        lead = s.y.shape[:len(channels)]
+        parts = jacobian.reshape(s.x.size, *lead, -1)
+        used = (parts != 0).any(channels) if channels else parts != 0
+        uses = used.sum(1)
+        if uses.max() < 2:
+            continue
+        if len(set(uses)) > 1 and s.fits(lambda k: s.n[k] / np.maximum(uses, 1).reshape(s.shape)):
+            return "is the mean over the places that use an entry, where it must be their sum"
+        for chosen in (used.argmax(1), used.shape[1] - 1 - used[:, ::-1].argmax(1)):
+            def make(k):
+                terms = parts * s.dy[k][0].reshape(1, *lead, -1)
+                terms = terms.sum(channels) if channels else terms
+                return terms[np.arange(s.x.size), chosen].reshape(s.shape)
+            if s.fits(make):
+                return ("keeps only one of the terms that meet in an entry: where several windows or indices use it, their "
+                        "gradients must be added, with += (or add.at) in the place of =")
+    return None
+
+
+def diagonal_only(s):
+    """Each output is taken to depend on its own input alone."""
+    if s.check.jacobian is None or s.y is None or s.y.shape != s.shape:
+        return None
+    own = np.diagonal(s.check.jacobian).reshape(s.shape)
+    if s.fits(lambda k: s.dy[k][0] * own):
+        return ("treats every output as if it depended on its own input alone: the other entries of the Jacobian are "
+                "forgotten")
+    return None
+
+
+def mistreated_input(s):
+    """A is right at another value of another input: flipped, transposed, or forgotten (ones)."""
+    rng = np.random.default_rng(0)
+    direction = rng.standard_normal(s.shape)
+    index = s.problem.names.index(s.check.name)
+    numbers = [(a * direction).sum() for a in s.a]
+    for other in s.others:
+        i = s.problem.names.index(other.name)
+        for words, changed in _variants(other.value):
+            values = list(s.problem.values)
+            values[i] = changed
+            column = slope(line(s.problem, {index: direction}, values))
+            if all(abs(c @ column - number) <= CLOSE * abs(number) for c, number in zip(s.vectors, numbers)):
+                return f"is what it would be with {other.name} {words}"
+    return None
+
+
+def _variants(value):
+    """(words, array) of what people turn an operand into by mistake."""
+    for axes in subsets(long_axes(value.shape)[-4:]):
+        hint = ": a kernel must be flipped in exactly one of the two places" if value.ndim > 2 else ""
+        yield f"flipped along axis {' and '.join(map(str, axes))}{hint}", np.flip(value, axes)
+    for order in list(itertools.permutations(range(value.ndim)))[1:] if value.ndim <= 4 else ():
+        if value.transpose(order).shape == value.shape:
+            yield f"transposed by {order}: its axes are in the wrong order", value.transpose(order)
+        yield (f"read in the wrong order: it was reshaped where transpose{order} belongs, or the other way round",
+               value.transpose(order).reshape(value.shape))
+    yield "replaced by ones: the factor is missing", np.ones_like(value)

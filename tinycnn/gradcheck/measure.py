@@ -1,0 +1,219 @@
+"""One input against finite differences: a projection as the gate, then entry by entry to locate what is wrong.
+
+A projection compares <gradient, v> with the slope along a random direction v: four evaluations for an input of any size, and
+no error in the gradient escapes it except by an accident of probability zero. It cannot say where the error is, nor judge a
+kink. So small inputs are measured entry by entry at once, larger ones when the gate fails, and very large ones by bisection:
+the failing half of a failing block, again and again.
+"""
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .numeric import STEP, Bounds, line, look_closer, slope
+
+SMALL = 48             # entries that are always measured one by one
+FULL = 4096            # entries that are measured one by one when the gate fails; beyond, bisection
+LOOKS = 512            # entries that bisection measures at most
+JACOBIAN = 2_000_000   # numbers of a Jacobian that is kept for the diagnosis
+TIES = 64              # groups of equal values that get a joint step
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """When two numbers agree: |a - n| <= tol * scale; with atol or rtol, PyTorch's atol + rtol * |n|."""
+    tol: float = 1e-7
+    atol: float = None
+    rtol: float = None
+    step: float = STEP
+
+    def slack(self, scale, number):
+        """How far from `number` is still right."""
+        if self.atol is None and self.rtol is None:
+            return self.tol * scale
+        return (self.atol or 0.0) + (self.rtol or 0.0) * abs(number)
+
+
+@dataclass
+class InputCheck:
+    """What was found out about the gradient of one input; lists hold one array for each of the two cotangents."""
+    name: str
+    value: np.ndarray
+    analytic: list
+    numeric: list                  # NaN where not measured
+    floors: list                   # the least scale, by the size of the outputs
+    missing: bool = False          # no gradient arrived at all
+    misshapen: np.ndarray = None   # a gradient that arrived in another shape
+    wrong: np.ndarray = None       # which entries are wrong
+    kinks: np.ndarray = None       # which are right, being between the slopes at a kink
+    jumps: np.ndarray = None       # which cannot be judged, because the function jumps there
+    error: float = 0.0
+    jacobian: np.ndarray = None    # d outputs / d entries, (entries, outputs), where it was kept
+    tie: tuple = None              # (value, how many, analytic, numeric) of a joint step that disagrees
+    cause: str = ""
+    scales: list = field(default_factory=list)
+
+    @property
+    def ok(self):
+        """Whether this gradient is right."""
+        return not (self.wrong.any() or self.tie or self.misshapen is not None)
+
+    @property
+    def measured(self):
+        """Which entries were measured one by one."""
+        return np.isfinite(self.numeric[0]) | self.wrong
+
+    @property
+    def shown(self):
+        """The name of the gradient: dx of x, "gradient of conv.weight" of a long name."""
+        return f"d{self.name}" if len(self.name) <= 2 else f"the gradient of {self.name}"
+
+
+class Measurement:
+    """The work on input `index` of `problem`."""
+
+    def __init__(self, problem, index, check, cotangents, tolerance, rng):
+        self.problem, self.index, self.check, self.rng = problem, index, check, rng
+        self.cotangents, self.tolerance = cotangents, tolerance
+        shape = check.value.shape
+        check.wrong, check.kinks, check.jumps = (np.zeros(shape, bool) for _ in range(3))
+        check.scales = [max(_largest(a), floor) for a, floor in zip(check.analytic, check.floors)]
+
+    def run(self, entries):
+        """Measure; `entries` says whether one by one at once (None: as the size suggests)."""
+        size = self.check.value.size
+        if size == 0:
+            return
+        if entries or entries is None and size <= SMALL or self.check.misshapen is not None:
+            self.measure(np.arange(size), keep=True)
+        elif not self.passes(self._direction()):
+            if size <= FULL:
+                self.measure(np.arange(size), keep=True)
+            else:
+                self.bisect()
+
+    # ---- the gate ----
+    def _direction(self):
+        """Every entry moves, by a step of its own size and sign."""
+        shape = self.check.value.shape
+        return self.rng.uniform(0.5, 1.0, shape) * self.rng.choice([-1.0, 1.0], shape)
+
+    def passes(self, direction, note=True):
+        """Whether gradient and slope agree along `direction`; if `note`, the error counts as that of the input."""
+        column = slope(line(self.problem, {self.index: direction}), self.tolerance.step)
+        errors = []
+        for c, a, scale in zip(self.cotangents, self.check.analytic, self.check.scales):
+            number, expected = (a * direction).sum(), c @ column
+            difference = abs(number - expected)
+            if not difference <= self.tolerance.slack(scale, expected):
+                return False
+            errors.append(difference / scale if scale else 0.0)
+        if note:
+            self.check.error = max(self.check.error, *errors)
+        return True
+
+    # ---- entry by entry ----
+    def measure(self, entries, keep=False):
+        """Judge `entries` (flat indices) one by one; with `keep` their columns are kept as the Jacobian."""
+        check = self.check
+        if keep and check.value.size * self.cotangents[0].size <= JACOBIAN:
+            check.jacobian = np.empty((check.value.size, self.cotangents[0].size))
+        for e in entries:
+            column = slope(self._line(e), self.tolerance.step)
+            for c, numeric in zip(self.cotangents, check.numeric):
+                numeric.flat[e] = c @ column
+            if check.jacobian is not None:
+                check.jacobian[e] = column
+        check.scales = [max(_largest(n), floor) for n, floor in zip(check.numeric, check.floors)]
+        for e in entries:
+            numbers = [n.flat[e] for n in check.numeric]
+            if not self._agree(e, numbers, numbers):
+                self._look_closer(e)
+            self._note_error(e)
+
+    def _line(self, e):
+        direction = np.zeros(self.check.value.shape)
+        direction.flat[e] = 1.0
+        return line(self.problem, {self.index: direction})
+
+    def _agree(self, e, lows, highs):
+        """Whether the gradient's entry e lies between `lows` and `highs`, for both cotangents."""
+        slack = self.tolerance.slack
+        return all(low - slack(scale, low) <= a.flat[e] <= high + slack(scale, high)
+                   for a, low, high, scale in zip(self.check.analytic, lows, highs, self.check.scales))
+
+    def _look_closer(self, e):
+        """Judge entry e again with small steps and one-sided slopes."""
+        check = self.check
+
+        def agrees(bounds):
+            return self._agree(e, *zip(*(bounds.interval(c) for c in self.cotangents)))
+        bounds = look_closer(self._line(e), agrees)
+        for c, a, numeric in zip(self.cotangents, check.analytic, check.numeric):
+            numeric.flat[e] = bounds.nearest(c, a.flat[e])
+        if check.jacobian is not None:
+            check.jacobian[e] = (bounds.lower + bounds.upper) / 2
+        if bounds.kind == "jump":
+            check.jumps.flat[e] = True
+        elif not agrees(bounds):
+            check.wrong.flat[e] = True
+        elif bounds.kind == "kink":
+            check.kinks.flat[e] = True
+
+    def _note_error(self, e):
+        check = self.check
+        for a, n, scale in zip(check.analytic, check.numeric, check.scales):
+            if not (check.kinks.flat[e] or check.jumps.flat[e]):
+                difference = abs(a.flat[e] - n.flat[e])
+                error = difference / scale if scale else float(difference > 0)
+                check.error = max(check.error, error if np.isfinite(error) else np.inf)
+
+    # ---- halves ----
+    def bisect(self):
+        """Find wrong entries of a very large input: split failing blocks in halves, measure small ones."""
+        direction = self._direction().reshape(-1)
+        blocks, looks = [np.arange(direction.size)], 0
+        while blocks and looks < LOOKS:
+            block = blocks.pop(self.rng.integers(len(blocks)))
+            if block.size <= 16:
+                self.measure(block)
+                looks += block.size
+                continue
+            for half in np.array_split(block, 2):
+                part = np.zeros(direction.size)
+                part[half] = direction[half]
+                if not self.passes(part.reshape(self.check.value.shape), note=False):
+                    blocks.append(half)
+
+
+def _largest(array):
+    """The largest finite magnitude in `array`, 0 where there is none."""
+    finite = np.abs(array[np.isfinite(array)])
+    return float(finite.max()) if finite.size else 0.0
+
+
+def check_ties(problem, checks, cotangents, tolerance):
+    """Move entries of equal value together: two winners that each take the whole gradient are right one by one only."""
+    every = np.concatenate([c.value.ravel() for c in checks])
+    values, counts = np.unique(every, return_counts=True)
+    for value in values[counts > 1][:TIES]:
+        direction = {i: (c.value == value).astype(np.float64) for i, c in enumerate(checks) if (c.value == value).any()}
+        numbers = [sum((checks[i].analytic[d] * v).sum() for i, v in direction.items()) for d in range(len(cotangents))]
+        y = line(problem, direction)
+
+        def agrees(bounds):
+            for d, (c, number) in enumerate(zip(cotangents, numbers)):
+                low, high = bounds.interval(c)
+                scale = max(abs(low), abs(high), *(checks[i].scales[d] for i in direction))
+                if not low - tolerance.slack(scale, low) <= number <= high + tolerance.slack(scale, high):
+                    return False
+            return True
+        column = slope(y, tolerance.step)
+        bounds = Bounds(column, column)
+        if not agrees(bounds):
+            bounds = look_closer(y, agrees)
+        if not agrees(bounds) and bounds.kind != "jump":
+            first = checks[min(direction)]
+            first.tie = (float(value), int(sum(v.sum() for v in direction.values())), numbers[0],
+                         bounds.nearest(cotangents[0], numbers[0]))
+            first.error = max(first.error, abs(first.tie[2] - first.tie[3]) / max(abs(first.tie[3]), first.scales[0]))
+            return

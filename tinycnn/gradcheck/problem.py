@@ -1,0 +1,325 @@
+"""What is checked, seen as arrays: values go in, outputs come out, cotangents go in, gradients come back.
+
+A `TensorProblem` wraps anything that computes on Tensors (a function, a Function, a Module), an `ArrayProblem` a pair of
+plain NumPy functions. Both promote to float64, leave the caller's arrays alone and throw the same dice in every run, so
+that dropout is a function like any other. A `Run` is one forward pass and pulls cotangents back through it, as often as
+asked.
+"""
+import contextlib
+import functools
+import inspect
+
+import numpy as np
+
+from ..autograd import grad
+from ..backend import CPU, default_generator, device_of, is_array, to_device, to_numpy
+from ..function import Function
+from ..grad_mode import enable_grad, no_grad
+from ..nn.module import Module
+from ..tensor import Tensor, wrap
+from .watch import Watch, alien_memory, same_values
+
+
+def title_of(fn):
+    """A name for `fn` in messages."""
+    if isinstance(fn, functools.partial):
+        return title_of(fn.func)
+    if isinstance(fn, Module):
+        return type(fn).__name__
+    name = getattr(fn, "__name__", type(fn).__name__)
+    return "fn" if name == "<lambda>" else name
+
+
+def names_of(fn, count, skip=0):
+    """The names of the first `count` positional parameters of `fn` after `skip` of them; input0, input1 where unknown."""
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())[skip:]
+    except (TypeError, ValueError):
+        parameters = []
+    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [known[i] if i < len(known) else f"input{i}" for i in range(count)]
+
+
+def _is_floating(value):
+    return (isinstance(value, Tensor) or is_array(value)) and value.dtype.kind == "f"
+
+
+def _flatten(output):
+    """The tensors or arrays in an output: itself, or what nested tuples and lists of it hold."""
+    if isinstance(output, (tuple, list)):
+        return [leaf for part in output for leaf in _flatten(part)]
+    return [output]
+
+
+def _first_of(value, batch):
+    """The first example of a tensor or array of `batch` examples; anything else is itself."""
+    if batch is None or getattr(value, "shape", ())[:1] != (batch,):
+        return value
+    return wrap(value.array[:1]).requires_grad_(value.requires_grad) if isinstance(value, Tensor) else value[:1]
+
+
+class Problem:
+    """The common part: `values` (float64 arrays of the inputs with a gradient), their `names`, and the shapes of the
+    outputs.
+
+    Subclasses define `run(values, ...)`, a context manager that yields a Run, and `outputs(values)`.
+    """
+
+    def __init__(self, title, options, seed):
+        self.title, self.options, self.seed = title, dict(options or {}), seed
+
+    def vector(self, values):
+        """All floating-point outputs at `values`, as one vector."""
+        return np.concatenate([np.ravel(y) for y in self.outputs(values)])
+
+    def split(self, vector):
+        """A vector over all outputs as one array an output."""
+        parts, start = [], 0
+        for shape in self.shapes:
+            size = int(np.prod(shape))
+            parts.append(np.array(vector[start:start + size]).reshape(shape))
+            start += size
+        return parts
+
+    def gradients(self, values, vectors, **how):
+        """One list of gradients (arrays, or None) for each cotangent vector, all from one forward pass at `values`."""
+        with self.run(values, **how) as run:
+            return [run.pull(self.split(v)) for v in vectors]
+
+    def _look(self):
+        """Learn the outputs' shapes from a first run."""
+        outputs = self.outputs(self.values)
+        if not outputs:
+            raise ValueError(f"gradcheck: {self.title} returned no floating-point output, so there is no gradient to check")
+        self.shapes = [y.shape for y in outputs]
+
+
+@contextlib.contextmanager
+def _dice(seed, devices=(CPU,)):
+    """The random numbers of tinycnn and of `numpy.random` start from `seed`, and go on afterwards as if nothing had been."""
+    streams = [default_generator(device) for device in {CPU, *devices}]
+    ours, numpys = default_generator(CPU).get_state(), np.random.get_state()
+    for stream in streams:
+        stream.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        default_generator(CPU).set_state(ours)
+        np.random.set_state(numpys)
+
+
+# ---- functions of tensors --------------------------------------------------------------------------------------------
+
+class TensorProblem(Problem):
+    """`fn` on Tensors: a function, a Function (its `apply`) or a Module, whose parameters are inputs too."""
+
+    def __init__(self, fn, inputs, options=None, seed=0, title=None, names=None):
+        super().__init__(title or title_of(fn), options, seed)
+        self.source, self.fn, self.module = (fn, names), fn, fn if isinstance(fn, Module) else None
+        if isinstance(fn, type) and issubclass(fn, Function):
+            names = names or names_of(fn.forward, len(inputs), skip=1)
+            self.fn = fn.apply
+        names = names or names_of(fn.forward if self.module else fn, len(inputs))
+        asked = any(isinstance(v, Tensor) and v.requires_grad for v in inputs)
+        self.inputs = list(inputs)
+        self.places = [i for i, v in enumerate(inputs)
+                       if _is_floating(v) and (not asked or isinstance(v, Tensor) and v.requires_grad)]
+        self.parameters = []
+        self.names = [names[i] for i in self.places]
+        if self.module:
+            named = [(name, p) for name, p in fn.named_parameters() if p.requires_grad]
+            self.names += [name for name, _ in named]
+            self.parameters = [p for _, p in named]
+        sources = [getattr(v, "array", v) for v in (*(self.inputs[i] for i in self.places), *self.parameters)]
+        if not sources:
+            raise ValueError(f"gradcheck: {self.title} got no floating-point input, so there is no gradient to check")
+        self.devices = [device_of(array) for array in sources]
+        self.values = [to_numpy(array).astype(np.float64) for array in sources]
+        self._look()
+
+    def variant(self, options=None, batch=None):
+        """The same problem with other options, or with the first of `batch` examples alone."""
+        fn, names = self.source
+        inputs = [_first_of(v, batch) for v in self.inputs]
+        return TensorProblem(fn, inputs, self.options if options is None else options, self.seed, self.title, names)
+
+    def outputs(self, values):
+        """The floating-point outputs at `values`, without recording."""
+        with no_grad(), self._ready(values, [False] * len(values), np.float64, None) as leaves:
+            return [to_numpy(y.array).astype(np.float64, copy=False) for y in self._call(leaves)]
+
+    @contextlib.contextmanager
+    def run(self, values, needs=None, dtype=np.float64, same=None, times=1):
+        """A forward pass at `values`, or `times` of them side by side.
+
+        `needs` says which inputs require a gradient, `same` (i, j) makes inputs i and j one tensor.
+        """
+        with enable_grad(), self._ready(values, needs or [True] * len(values), dtype, same) as leaves:
+            yield TensorRun(leaves, [y for _ in range(times) for y in self._call(leaves)])
+
+    def _call(self, leaves):
+        args = list(self.inputs)
+        for i, leaf in zip(self.places, leaves):
+            args[i] = leaf
+        dtype = leaves[0].dtype
+        args = [wrap(getattr(a, "array", a).astype(dtype if _is_floating(a) else a.dtype)) if i not in self.places
+                and (isinstance(a, Tensor) or is_array(a)) else a for i, a in enumerate(args)]
+        with _dice(self.seed, self.devices):
+            outputs = _flatten(self.fn(*args, **self.options))
+        return [y for y in outputs if isinstance(y, Tensor) and y.dtype.kind == "f"]
+
+    @contextlib.contextmanager
+    def _ready(self, values, needs, dtype, same):
+        """The leaves, with the module's parameters and buffers at `dtype` inside the block and as they were after it."""
+        arrays = [to_device(v.astype(dtype, copy=False), device) for v, device in zip(values, self.devices)]
+        leaves = [wrap(a) for a in arrays[:len(self.places)]]
+        modules = list(self.module.modules()) if self.module else []
+        everything = list(self.module.parameters()) if self.module else []
+        before = [(p, p.array, p.requires_grad) for p in everything], [(m, dict(m._buffers)) for m in modules]
+        try:
+            for p in everything:
+                p.array = p.array.astype(dtype)
+            for m in modules:
+                m._buffers.update({name: wrap(b.array.astype(dtype if b.dtype.kind == "f" else b.dtype))
+                                   for name, b in m._buffers.items() if b is not None})
+            for p, array in zip(self.parameters, arrays[len(self.places):]):
+                p.array = array
+            leaves += self.parameters
+            for leaf, need in zip(leaves, needs):
+                leaf.requires_grad = need
+            if same:
+                leaves[same[1]] = leaves[same[0]]
+            yield leaves
+        finally:
+            for p, array, requires_grad in before[0]:
+                p.array, p.requires_grad = array, requires_grad
+            for m, buffers in before[1]:
+                m._buffers.update(buffers)
+
+
+class TensorRun:
+    """One recorded forward pass; `watch` has looked over the shoulder of every backward in it."""
+
+    def __init__(self, leaves, outputs):
+        self.leaves, self.tensors = leaves, outputs
+        self.inputs = [leaf.array for leaf in leaves]
+        self.watch = Watch([y for y in outputs if y.requires_grad], leaves)
+
+    def pull(self, cotangents):
+        """The gradients of the leaves for one cotangent an output; None where none arrives."""
+        wanted = [leaf for leaf in self.leaves if leaf.requires_grad]
+        roots = [(y, c) for y, c in zip(self.tensors, cotangents) if y.requires_grad]
+        if not roots or not wanted:
+            return [None] * len(self.leaves)
+        ys, dys = zip(*((y, wrap(to_device(c.astype(y.dtype, copy=False), y.device))) for y, c in roots))
+        found = dict(zip(map(id, wanted), grad(ys, wanted, dys, retain_graph=True, allow_unused=True)))
+        gradients = [found.get(id(leaf)) for leaf in self.leaves]
+        return [None if g is None else to_numpy(g.array) for g in gradients]
+
+    @property
+    def faults(self):
+        """What the watch has seen, as sentences."""
+        return self.watch.faults
+
+    @property
+    def misshapen(self):
+        """{number of the input: its gradient} where a gradient came in the wrong shape."""
+        return {i: to_numpy(self.watch.misshapen[id(leaf)]) for i, leaf in enumerate(self.leaves)
+                if id(leaf) in self.watch.misshapen}
+
+
+# ---- plain functions of arrays ---------------------------------------------------------------------------------------
+
+class ArrayProblem(Problem):
+    """`forward(*arrays) -> (y, cache)` and `backward(dy, cache) -> gradients`, as in many courses."""
+
+    def __init__(self, forward, backward, arrays, options=None, seed=0, title=None, names=None):
+        super().__init__(title or title_of(forward), options, seed)
+        self.forward, self.backward = forward, backward
+        self.arguments = [np.asarray(a) if isinstance(a, (list, float)) else a for a in arrays]
+        self.places = [i for i, a in enumerate(self.arguments) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+        if not self.places:
+            raise ValueError(f"check_functions: {self.title} got no floating-point array, so there is no gradient to check")
+        self.all_names = names = names or names_of(forward, len(arrays))
+        self.names = [names[i] for i in self.places]
+        self.values = [self.arguments[i].astype(np.float64) for i in self.places]
+        self._look()
+
+    def variant(self, options=None, batch=None):
+        """The same problem with other options, or with the first of `batch` examples alone."""
+        arguments = [_first_of(a, batch) for a in self.arguments]
+        return ArrayProblem(self.forward, self.backward, arguments, self.options if options is None else options, self.seed,
+                            self.title, self.all_names)
+
+    def outputs(self, values):
+        """The floating-point outputs at `values`."""
+        return self._forward(values)[1]
+
+    def _forward(self, values):
+        arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in self.arguments]
+        for i, v in zip(self.places, values):
+            arguments[i] = v
+        with _dice(self.seed):
+            result = self.forward(*arguments, **self.options)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"check_functions: {self.title} must return (y, cache), got {type(result).__name__}")
+        outputs = [np.asarray(y) for y in _flatten(result[0])]
+        return arguments, [y for y in outputs if y.dtype.kind == "f"], isinstance(result[0], (tuple, list)), result[1]
+
+    @contextlib.contextmanager
+    def run(self, values, needs=None, dtype=np.float64, same=None):
+        """A forward pass at `values`; `same` (i, j) makes two inputs one array. `needs` means nothing to plain functions."""
+        values = [v.astype(dtype, copy=False) for v in values]
+        if same:
+            values[same[1]] = values[same[0]]
+        yield ArrayRun(self, values)
+
+
+class ArrayRun:
+    """One forward pass of plain functions, and its cache."""
+
+    def __init__(self, problem, values):
+        self.problem, self.inputs, self.faults, self.misshapen = problem, values, [], {}
+        _, self.arrays, self.several, self.cache = problem._forward(values)
+
+    def pull(self, cotangents):
+        """What the student's backward returns for these cotangents."""
+        dy = [c.astype(y.dtype) for c, y in zip(cotangents, self.arrays)]
+        given = [d.copy() for d in dy]
+        kept = [a for a in _flatten(self.cache.values() if isinstance(self.cache, dict) else self.cache)
+                if isinstance(a, np.ndarray)]
+        before = [a.copy() for a in kept]
+        with _dice(self.problem.seed + 1):
+            result = self.problem.backward(tuple(dy) if self.several else dy[0], self.cache)
+        result = list(result) if isinstance(result, (tuple, list)) else [result]
+        places, total = self.problem.places, len(self.problem.arguments)
+        if len(result) not in (len(places), total):
+            raise ValueError(f"check_functions: {title_of(self.problem.backward)} returned {len(result)} gradient(s) for "
+                             "the "
+                             f"inputs {', '.join(self.problem.names)}")
+        if len(result) != len(places):
+            result = [result[i] for i in places]
+        if not all(map(same_values, dy, given)):
+            self.faults.append("backward writes into the upstream gradient it is given: work on a copy, other users of it "
+                               "get the changed numbers")
+        if not all(map(same_values, kept, before)):
+            self.faults.append("backward writes into arrays of the cache: a second backward would see the changed numbers")
+        return [self._accept(i, g, kept) for i, g in enumerate(result)]
+
+    def _accept(self, i, gradient, kept):
+        """Gradient i as an array, after a look at its shape, dtype and memory."""
+        if gradient is None:
+            return None
+        gradient, x, name = np.asarray(gradient), self.inputs[i], self.problem.names[i]
+        if gradient.shape != x.shape:
+            self.misshapen[i] = gradient
+            return np.zeros_like(x)
+        if gradient.dtype != x.dtype:
+            self.faults.append(f"the gradient of {name} is {gradient.dtype} although {name} is {x.dtype}: keep the dtype")
+        owner = alien_memory(gradient, [*self.inputs, *kept])
+        if owner is not None:
+            self.faults.append(f"the gradient of {name} shares memory with "
+                               f"{'an input' if owner < len(self.inputs) else 'the cache'}"
+                               ": whoever adds to the gradient changes that too; return a copy")
+        return gradient
