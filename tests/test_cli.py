@@ -150,6 +150,17 @@ def test_missing_gpu_is_one_clear_error(tmp_path, capsys):
     assert "pip install" in capsys.readouterr().err and not (tmp_path / "x").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes work differently on Windows")
+def test_reader_that_stops_reading_is_no_error(trained, tmp_path):
+    files, _ = digit_pictures(tmp_path, 1)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "tinycnn", "predict", str(trained[0] / "model.safetensors"), str(files[0])]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals work differently on Windows")
 def test_interrupt_ends_cleanly(tmp_path):
     process = subprocess.Popen([sys.executable, "-m", "tinycnn", "train", "--epochs", "1000", "--out", str(tmp_path)],

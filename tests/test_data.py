@@ -452,6 +452,12 @@ def test_thin_strokes_are_widened(tmp_path):
     assert 0.7 < sums[0] / sums[1] < 1.3
 
 
+def test_strokes_are_widened_to_the_share_of_ink_that_the_digits_have(tmp_path):
+    for thick in (2, 6):
+        seven((255,) * 3, (0,) * 3, thick=thick).save(tmp_path / "7.png")
+        assert abs(read_picture(tmp_path / "7.png", Digits.FORMAT).mean() / 16 - 0.305) < 0.06
+
+
 def test_what_is_no_picture_is_named(tmp_path):
     file = tmp_path / "x.png"
     for content, message in ((b"hello", "no picture"), (b"", "no picture")):

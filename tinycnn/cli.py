@@ -5,6 +5,7 @@ makes no sense, 130 after Ctrl-C.
 """
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -20,7 +21,12 @@ def main(argv=None):
     if rest and not args.forwards:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return args.run(rest if args.forwards else args) or 0
+        code = args.run(rest if args.forwards else args) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("\ntinycnn: interrupted", file=sys.stderr)
         return 130

@@ -19,7 +19,7 @@ class Digits(PictureDataset):
     class from 0 in the order of the original file; the last decimal of that number is 0 to 6 in the training part, 7 in the
     validation part, 8 or 9 in the test part. So every part has the same share of every class and of every writer.
     """
-    FORMAT = PictureFormat(size=(8, 8), channels=1, scale=16.0, mean=(0.305,), std=(0.376,), box=8, centre="box")
+    FORMAT = PictureFormat(size=(8, 8), channels=1, scale=16.0, mean=(0.305,), std=(0.376,), box=8, centre="box", ink=0.305)
 
     def __init__(self, split="train"):
         if split != "all" and split not in SPLITS:

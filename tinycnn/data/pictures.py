@@ -13,7 +13,8 @@ class PictureFormat:
 
     `size` (height, width) and `channels`; a pixel lies between 0 and `scale`; the network sees (pixel / scale - mean) / std,
     with one mean and std a channel. `box` is the side of the square that a digit fills, and `centre` says what lies in the
-    middle of the picture: the "mass" of the ink, or the "box" around it.
+    middle of the picture: the "mass" of the ink, or the "box" around it. `ink` is the share of the picture that is ink
+    where the makers of the set widened the strokes until it was the same for all, else None.
     """
     size: tuple
     channels: int
@@ -22,6 +23,7 @@ class PictureFormat:
     std: tuple
     box: int
     centre: str
+    ink: float | None = None
 
     def normalise(self, pixels):
         """What the network sees of pixels (..., C, H, W): float32 of about mean 0 and deviation 1."""

@@ -24,7 +24,7 @@ def read_picture(path, format):
         picture.thumbnail((800, 800))
     paper = Image.new("RGBA", picture.size, "white")
     ink = _ink(np.asarray(Image.alpha_composite(paper, picture).convert("RGB"), np.float32), path)
-    ink = _place(_thicken(_crop(ink)), format)
+    ink = _place(_thicken(_crop(ink), format), format)
     return np.repeat(ink[None] * np.float32(format.scale), format.channels, 0)
 
 
@@ -45,20 +45,31 @@ def _crop(ink):
     return ink[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
 
 
-def _thicken(ink, stroke=0.11):
-    """The ink with its strokes widened to `stroke` times its height or width, where they are thinner.
+def _thicken(ink, format):
+    """The ink with its strokes widened, a pixel at a time, until they are as wide as the format's."""
+    height, width = ink.shape
+    scale = 100 / max(height, width)
+    if scale > 1:  # finer steps for small pictures
+        ink = _resize(ink, round(height * scale), max(1, round(width * scale)))
+    while _is_thin(ink, format):
+        ink = np.pad(ink, 2)
+        ink = np.maximum.reduce([ink[:-2], ink[1:-1], ink[2:]])
+        ink = np.maximum.reduce([ink[:, :-2], ink[:, 1:-1], ink[:, 2:]])
+    return ink
+
+
+def _is_thin(ink, format):
+    """Whether strokes are below a ninth of the side or, where the format says, the ink below its share of the picture.
 
     A pen line of length l and width w has the area l w and the outline 2 l, so w is twice their ratio; pi / 4 turns the
     steps between pixels into the length of an outline in any direction.
     """
-    from PIL import Image, ImageFilter
+    side, area = max(ink.shape), ink.sum()
+    if format.ink is not None:
+        return area < format.ink * format.size[0] * format.size[1] * (side / format.box) ** 2
     framed = np.pad(ink, 1)
     outline = (np.abs(np.diff(framed, axis=0)).sum() + np.abs(np.diff(framed, axis=1)).sum()) * np.pi / 4
-    grow = round((stroke * max(ink.shape) - 2 * ink.sum() / outline) / 2)
-    if grow < 1:
-        return ink
-    picture = Image.fromarray(np.uint8(255 * np.pad(ink, grow)))
-    return np.asarray(picture.filter(ImageFilter.MaxFilter(2 * grow + 1)), np.float32) / 255
+    return 2 * area / outline < side / 9
 
 
 def _place(ink, format):
@@ -81,4 +92,4 @@ def _place(ink, format):
 def _resize(ink, height, width):
     from PIL import Image
     picture = Image.fromarray(ink.astype(np.float32), mode="F")
-    return np.asarray(picture.resize((width, height), Image.Resampling.BOX), np.float32)
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), np.float32)

@@ -126,7 +126,8 @@ class Mean:
 def _bar(batches, title, wanted):
     """A progress bar on stderr; in a file or pipe it is renewed every ten seconds only."""
     from tqdm import tqdm
-    return tqdm(total=batches, desc=title, file=sys.stderr, disable=not wanted, mininterval=0.1 if sys.stderr.isatty() else 10,
+    return tqdm(total=batches, desc=title, file=sys.stderr, disable=not wanted,
+                mininterval=0.1 if sys.stderr.isatty() else 10,
                 bar_format="{desc} {bar:20} {n_fmt}/{total_fmt}, {elapsed}<{remaining}{postfix}")
 
 
