@@ -409,7 +409,7 @@ def _windows(function, size, kernel_size, stride, padding, dilation, ceil_mode):
     room = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation):
         span = d * (k - 1) + 1
-        if p > span // 2:
+        if p > k // 2:
             raise ValueError(f"{function}: padding must be at most half the kernel, got padding {padding} for a kernel of "
                              f"size {kernel}")
         out = (n + 2 * p - span + (s - 1 if ceil_mode else 0)) // s + 1
