@@ -12,7 +12,7 @@ from ..tensor import Tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, GetItem, SetItem, check_range
 from .inplace import twin
-from .shape import broadcast_shapes, check_dim, ravel, reshape
+from .shape import check_dim, common_shape, ravel, reshape
 
 
 # ---- the operations --------------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def take_along_dim(x, indices, dim=None):
     if indices.ndim != x.ndim:
         raise RuntimeError(f"take_along_dim: indices of shape {indices.shape} and x of shape {x.shape} must have as many "
                            "dimensions")
-    shape = broadcast_shapes(*((*a.shape[:dim], 1, *a.shape[dim + 1:]) for a in (x, indices)))
+    shape = common_shape("take_along_dim", *((*a.shape[:dim], 1, *a.shape[dim + 1:]) for a in (x, indices)))
     x, indices = (a.expand(*shape[:dim], a.shape[dim], *shape[dim + 1:]) for a in (x, indices))
     return gather(x, dim, indices)
 
@@ -202,7 +202,7 @@ def masked_fill(x, mask, value):
     """x with `value` (a number or a 0-d tensor) where `mask` is True; x and mask broadcast."""
     check_tensor("masked_fill", x=x)
     _check_mask("masked_fill", mask)
-    broadcast_shapes(x.shape, mask.shape)
+    common_shape("masked_fill", x.shape, mask.shape)
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
     return MaskedFill.apply(x, value, mask)
@@ -213,7 +213,7 @@ def masked_select(x, mask):
     """The elements of x where `mask` is True, as a vector; x and mask broadcast."""
     check_tensor("masked_select", x=x)
     _check_mask("masked_select", mask)
-    shape = broadcast_shapes(x.shape, mask.shape)
+    shape = common_shape("masked_select", x.shape, mask.shape)
     return x.expand(shape)[mask.expand(shape)]
 
 

@@ -6,7 +6,7 @@ from ..backend import array_module, as_array
 from ..function import Function
 from ..tensor import Tensor, as_tensor, check_tensor, method
 from .elementwise import unbroadcast
-from .shape import broadcast_shapes, check_dims, reshape, squeeze
+from .shape import check_dims, common_shape, reshape, squeeze
 
 
 def _flat(x):
@@ -241,7 +241,7 @@ def inner(input, other):
 def _add(function, input, product, beta, alpha):
     """beta * input + alpha * product; where beta is 0, input is ignored, even where it is NaN."""
     check_tensor(function, input=input)
-    if broadcast_shapes(input.shape, product.shape) != product.shape:
+    if common_shape(function, input.shape, product.shape) != product.shape:
         raise RuntimeError(f"{function}: input of shape {input.shape} must broadcast to the product's shape {product.shape}")
     product = product if alpha == 1 else product * alpha
     if beta == 0:

@@ -1,8 +1,7 @@
 """Floor 2: the same elements in another shape.
 
-Where memory allows, the result is a view: it shows the memory of its input and copies nothing. Three Functions carry the
-whole file. `Reshape` and `Permute` keep every element once, so dx is dy carried back; `Expand` repeats elements, so dx sums
-over the repetitions.
+Where memory allows, the result is a view: it shows the memory of its input and copies nothing. `Reshape` and
+`Permute` keep every element once, so dx is dy carried back; `Expand` repeats elements, so dx sums over the repetitions.
 """
 import math
 import operator
@@ -12,7 +11,6 @@ import numpy as np
 from ..backend import array_module
 from ..function import Function
 from ..tensor import Tensor, check_tensor, method
-from .creation import clone
 from .elementwise import unbroadcast
 
 
@@ -107,6 +105,18 @@ class Expand(Function):
     @staticmethod
     def backward(ctx, dy):
         return unbroadcast(dy, ctx.shape)
+
+
+class Contiguous(Function):
+    """y = x, the elements in memory in the order of their indices.  dx = dy."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.copy(order="C")
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy
 
 
 # ---- another shape ---------------------------------------------------------------------------------------------------
@@ -256,7 +266,7 @@ moveaxis = method("movedim", "moveaxis")(movedim)
 @method("contiguous")
 def _contiguous(x, memory_format=None):
     """x itself where its elements lie in order, else a copy where they do. `memory_format` changes nothing."""
-    return x if x.is_contiguous() else clone(x)
+    return x if x.is_contiguous() else Contiguous.apply(x)
 
 
 # ---- repeating -------------------------------------------------------------------------------------------------------
@@ -289,18 +299,25 @@ def broadcast_to(x, size):
 method("broadcast_to")(lambda x, *size: x.expand(*size))
 
 
-def broadcast_shapes(*shapes):
-    """The one shape to which all of `shapes` broadcast."""
+def common_shape(function, *shapes):
+    """The one shape to which all of `shapes` broadcast; RuntimeError in the name of `function` where there is none."""
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise RuntimeError(f"broadcast_shapes: shapes {', '.join(map(str, shapes))} do not broadcast: counted from the "
-                           "last, sizes must be equal or 1") from None
+        raise RuntimeError(f"{function}: shapes {', '.join(map(str, shapes))} do not broadcast: counted from the last, "
+                           "sizes must be equal or 1") from None
+
+
+def broadcast_shapes(*shapes):
+    """The one shape to which all of `shapes` broadcast."""
+    return common_shape("broadcast_shapes", *shapes)
 
 
 def broadcast_tensors(*tensors):
     """All `tensors` as views of the one shape to which they broadcast."""
-    shape = broadcast_shapes(*(x.shape for x in tensors))
+    for i, x in enumerate(tensors):
+        check_tensor("broadcast_tensors", **{f"tensors[{i}]": x})
+    shape = common_shape("broadcast_tensors", *(x.shape for x in tensors))
     return tuple(x.expand(shape) for x in tensors)
 
 

@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/shape.py`."""
-from ...ops.shape import Expand, Permute, Reshape
+from ...ops.shape import Contiguous, Expand, Permute, Reshape
 from ..registry import case, mutant, normal
 
 case(Reshape, "one size inferred", [normal(2, 3, 4)], lambda t, x: t.reshape(x, (4, -1)), linear=True)
@@ -29,6 +29,25 @@ case(Expand, "repeat", [normal(2, 3)], lambda t, x: x.repeat(2, 1, 3), linear=Tr
 case(Expand, "tile", [normal(2, 3)], lambda t, x: t.tile(x, (2,)), linear=True)
 case(Expand, "broadcast_tensors", [normal(2, 1), normal(3)], lambda t, x, y: t.broadcast_tensors(x, y), linear=True)
 case(Expand, "meshgrid", [normal(2), normal(3)], lambda t, x, y: t.meshgrid(x, y, indexing="xy"), linear=True)
+
+case(Contiguous, "of a transposed matrix", [normal(3, 4)], lambda t, x: x.t().contiguous(), linear=True)
+case(Contiguous, "of a slice with steps", [normal(4, 5)], lambda t, x: x[:, ::2].contiguous(), linear=True)
+case(Contiguous, "of an expanded tensor", [normal(1, 3)], lambda t, x: x.expand(2, 3).contiguous(), linear=True)
+
+
+@mutant(Contiguous, "gradient in column-major order")
+def _(backward, ctx, dy):
+    return dy.ravel(order="F").reshape(dy.shape)
+
+
+@mutant(Contiguous, "gradient in reversed order")
+def _(backward, ctx, dy):
+    return dy.ravel()[::-1].reshape(dy.shape)
+
+
+@mutant(Contiguous, "wrong sign")
+def _(backward, ctx, dy):
+    return -dy
 
 
 @mutant(Reshape, "gradient in column-major order")
