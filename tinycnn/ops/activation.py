@@ -239,7 +239,7 @@ def relu6(input, inplace=False):
 @_activation
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """x where x > 0, else negative_slope * x."""
-    return LeakyReLU.apply(input, slope=negative_slope)
+    return LeakyReLU.apply(input, slope=float(negative_slope))
 
 
 @_activation(rereads=True)
@@ -248,9 +248,9 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False):
     if not lower <= upper:
         raise ValueError(f"rrelu: lower must not exceed upper, got {lower} and {upper}")
     if not training:
-        return LeakyReLU.apply(input, slope=(lower + upper) / 2)
+        return LeakyReLU.apply(input, slope=float(lower + upper) / 2)
     draw = default_generator(device_of(input.array)).uniform(input.shape, input.dtype)
-    return where(input > 0, input, input * wrap(lower + (upper - lower) * draw))
+    return where(input > 0, input, input * wrap(float(lower) + float(upper - lower) * draw))
 
 
 @method("prelu")
@@ -268,7 +268,7 @@ def prelu(input, weight):
 @_activation(rereads=True)
 def elu(input, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (e^x - 1)."""
-    return ELU.apply(input, alpha=alpha)
+    return ELU.apply(input, alpha=float(alpha))
 
 
 @_activation(rereads=True)
@@ -282,7 +282,7 @@ def celu(input, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (e^(x / alpha) - 1)."""
     if alpha == 0:
         raise ValueError("celu: alpha must not be 0")
-    return ELU.apply(input, alpha=alpha, input_scale=1 / alpha)
+    return ELU.apply(input, alpha=float(alpha), input_scale=1 / float(alpha))
 
 
 def gelu(input, approximate="none"):
@@ -322,7 +322,7 @@ def softplus(input, beta=1.0, threshold=20.0):
     check_floating("softplus", input=input)
     if beta == 0:
         raise ValueError("softplus: beta must not be 0")
-    return Softplus.apply(input, beta=beta, threshold=threshold)
+    return Softplus.apply(input, beta=float(beta), threshold=float(threshold))
 
 
 def softsign(input):
@@ -336,7 +336,7 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """min(max(x, min_val), max_val): the piecewise linear tanh."""
     if not min_val <= max_val:
         raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
-    return Hardtanh.apply(input, low=min_val, high=max_val)
+    return Hardtanh.apply(input, low=float(min_val), high=float(max_val))
 
 
 @_activation
@@ -354,7 +354,7 @@ def hardswish(input, inplace=False):
 @_activation
 def threshold(input, threshold, value, inplace=False):
     """x where x > threshold, else value."""
-    return where(input > threshold, input, value)
+    return where(input <= threshold, value, input)
 
 
 def logsigmoid(input):
@@ -380,7 +380,7 @@ def softshrink(input, lambd=0.5):
 def hardshrink(input, lambd=0.5):
     """x, but 0 where |x| <= lambd."""
     check_floating("hardshrink", input=input)
-    return where(abs(input) > lambd, input, 0.0)
+    return where(abs(input) <= lambd, 0.0, input)
 
 
 def glu(input, dim=-1):

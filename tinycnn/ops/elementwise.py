@@ -170,10 +170,10 @@ def check_broadcast(function, *operands):
 
 def operand(function, name, value):
     """`value` as a Tensor or a Python number; TypeError naming `function` and the argument where it is neither."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":  # np.float64 is a float, but not so weak
+        return value.item()
     if isinstance(value, (Tensor, bool, int, float)):
         return value
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-        return value.item()
     if is_array(value):
         return as_tensor(value)
     raise TypeError(f"{function}: {name} must be a Tensor, an array or a number, got {type(value).__name__}")

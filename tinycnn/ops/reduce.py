@@ -12,7 +12,7 @@ from ..dtype import as_dtype, int64
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method, wrap
 from .selection import where
-from .unary import abs
+from .unary import Staircase, abs
 
 
 class Sum(Function):
@@ -291,8 +291,8 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     if p in (math.inf, -math.inf):
         return abs(input).amax(dim, keepdim) if p > 0 else abs(input).amin(dim, keepdim)
     if p == 0:
-        return sum(where(input != 0, 1.0, input), dim, keepdim)
-    return reduce("norm", Norm, input, dim, keepdim, p=p)
+        return sum(Staircase.apply(input, function=lambda x: (x != 0).astype(x.dtype)), dim, keepdim)
+    return reduce("norm", Norm, input, dim, keepdim, p=float(p))
 
 
 @reduction
@@ -348,7 +348,7 @@ def _spread(name, function, input, dim, unbiased, keepdim, correction):
     if correction is None:
         correction = 0 if unbiased is False else 1
     check_floating(name, input=input)
-    return reduce(name, function, input, dim, keepdim, correction=correction)
+    return reduce(name, function, input, dim, keepdim, correction=float(correction))
 
 
 def _test(name, input, dim, keepdim):

@@ -200,7 +200,7 @@ def _staircase(name, function, text):
     return method(name)(step)
 
 
-sign = _staircase("sign", "sign", "-1, 0 or 1.")
+sign = _staircase("sign", "sign", "-1, 0 or 1; NaN stays NaN (0 in PyTorch).")
 floor = _staircase("floor", "floor", "The largest whole number that is not above x.")
 ceil = _staircase("ceil", "ceil", "The smallest whole number that is not below x.")
 trunc = _staircase("trunc", "trunc", "x without the digits after the point: rounded towards zero.")
