@@ -41,10 +41,13 @@ from .tensor import *
 
 __version__ = "0.1.0"
 
-_LAZY = ("data", "gradcheck", "models", "train", "utils", "viz")  # loaded on first use: they need more than numpy
+# loaded on first use: they need more than numpy
+_LAZY = ("data", "gradcheck", "models", "serialization", "train", "utils", "viz")
 
 
 def __getattr__(name):
     if name in _LAZY:
         return importlib.import_module(f".{name}", __name__)
+    if name in ("load", "save"):
+        return getattr(importlib.import_module(".serialization", __name__), name)
     raise AttributeError(f"module 'tinycnn' has no attribute {name!r}")
