@@ -59,15 +59,19 @@ def _message(error):
 def _add_train(commands):
     from .models import list_models
     from .train.recipes import OPTIMIZERS, RECIPES
+
+    def usual(setting):
+        return "(default: " + ", ".join(f"{getattr(r, setting)} for {name}" for name, r in RECIPES.items()) + ")"
+
     p = commands.add_parser("train", help="train a network and draw what happened",
                             description="Train a network on labelled pictures. Writes the history, pictures and the network "
                             "of the epoch with the lowest validation loss into a folder, and says how good it is on the "
                             "test pictures, which training never saw.")
     p.add_argument("--dataset", choices=RECIPES, default="digits", help="the pictures (default: digits, which come along)")
     p.add_argument("--model", choices=list_models(), default="lenet5", help="the network (default: %(default)s)")
-    p.add_argument("--epochs", type=_count, help="passes over the training pictures (default: the data set's)")
-    p.add_argument("--batch-size", type=_count, help="pictures a step (default: the data set's)")
-    p.add_argument("--lr", type=_positive, help="the highest learning rate (default: the data set's)")
+    p.add_argument("--epochs", type=_count, help=f"passes over the training pictures {usual('epochs')}")
+    p.add_argument("--batch-size", type=_count, help=f"pictures a step {usual('batch_size')}")
+    p.add_argument("--lr", type=_positive, help="the highest learning rate (default: what suits the optimizer)")
     p.add_argument("--optimizer", choices=OPTIMIZERS, default="adamw", help="how to step (default: %(default)s)")
     p.add_argument("--no-augment", dest="augment", action="store_false",
                    help="show the training pictures as they are, not turned, shifted and scaled at random")
