@@ -90,7 +90,8 @@ def test_a_scalar_is_a_number_and_formats_like_one():
     (lambda: tinycnn.from_numpy([1.0]), TypeError, "list"),
     (lambda: (tinycnn.ones(1, requires_grad=True) * 2.0).requires_grad_(False), RuntimeError, r"detach\(\)"),
     (lambda: tinycnn.manual_seed("x"), TypeError, "'x'"),
-    (lambda: tinycnn.no_such_name, AttributeError, "no_such_name"),
+    (lambda: tinycnn.sigmod, AttributeError, "did you mean .sigmoid"),
+    (lambda: tinycnn.ones(2).reshpe, AttributeError, "did you mean .reshape"),
 ])
 def test_misuse_is_one_clear_error(use, error, words):
     with pytest.raises(error, match=words):

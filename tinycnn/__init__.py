@@ -4,13 +4,18 @@ Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs o
 `tensor.py`, `function.py` and `autograd.py`, then open any file of `ops/`.
 """
 import importlib
+from math import e, inf, nan, pi
 
-from . import autograd, nn, optim
+from numpy import finfo, iinfo
+
+from . import accelerator, autograd, backends, cuda, nn, optim
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
-from .backend import Generator, get_default_device, manual_seed, set_default_device
-from .dtype import (bool, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16, int32, int64,
-                    long, promote_types, result_type, set_default_dtype, short, uint8)
+from .backend import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed, set_default_device,
+                      set_rng_state)
+from .dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16, int32,
+                    int64, long, promote_types, result_type, set_default_dtype, short, uint8)
+from .names import no_such_name as _no_such_name
 from .ops.activation import *
 from .ops.attention import *
 from .ops.comparison import *
@@ -45,9 +50,14 @@ __version__ = "0.1.0"
 _LAZY = ("data", "gradcheck", "models", "serialization", "train", "utils", "viz")
 
 
+inference_mode = no_grad
+Size = tuple
+contiguous_format, preserve_format, channels_last = "contiguous_format", "preserve_format", "channels_last"
+
+
 def __getattr__(name):
     if name in _LAZY:
         return importlib.import_module(f".{name}", __name__)
     if name in ("load", "save"):
         return getattr(importlib.import_module(".serialization", __name__), name)
-    raise AttributeError(f"module 'tinycnn' has no attribute {name!r}")
+    raise _no_such_name("module 'tinycnn'", name, [*globals(), *_LAZY, "load", "save"])

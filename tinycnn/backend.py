@@ -269,3 +269,24 @@ def manual_seed(seed):
     for device in _generators:
         _generators[device].manual_seed(seed)
     return generator
+
+
+def seed():
+    """Restart the default generators from a seed that the operating system draws, and return it."""
+    manual_seed(int.from_bytes(os.urandom(7), "little"))
+    return initial_seed()
+
+
+def initial_seed():
+    """The seed from which the CPU's default generator started."""
+    return default_generator().initial_seed()
+
+
+def get_rng_state():
+    """The position of the CPU's default generator in its stream."""
+    return default_generator().get_state()
+
+
+def set_rng_state(state):
+    """Continue the CPU's default generator from a position that `get_rng_state` reported."""
+    default_generator().set_state(state)

@@ -59,6 +59,11 @@ def promote_types(a, b):
     return np.promote_types(a, b)
 
 
+def can_cast(source, target):
+    """Whether PyTorch would write a result of dtype `source` into a tensor of dtype `target`: floats stay floats."""
+    return category(as_dtype(source)) <= category(as_dtype(target))
+
+
 def scalar_dtype(value):
     """The dtype that a Python or NumPy scalar suggests when it meets tensors."""
     if isinstance(value, (builtins.bool, np.bool_)):

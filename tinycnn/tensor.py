@@ -9,6 +9,7 @@ import numpy as np
 from . import backend
 from .backend import Device, device_of, to_device, to_numpy
 from .dtype import as_dtype, category, get_default_dtype
+from .names import no_such_name
 
 
 class Version:
@@ -208,6 +209,9 @@ class Tensor:
         history = (f", grad_fn=<{type(self.grad_fn).__name__}>" if self.grad_fn is not None
                    else ", requires_grad=True" if self.requires_grad else "")
         return f"tensor({values}, dtype={self.dtype}, device={str(self.device)!r}{history})"
+
+    def __getattr__(self, name):
+        raise no_such_name("Tensor", name, dir(type(self)))
 
     def __deepcopy__(self, memo):
         if self.grad_fn is not None:

@@ -1,0 +1,4 @@
+"""Floor 0: PyTorch's `torch.backends`, so that code which sets `torch.backends.cudnn.benchmark` runs."""
+from . import cudnn, mps
+
+__all__ = ["cudnn", "mps"]

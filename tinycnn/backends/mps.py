@@ -1,0 +1,6 @@
+"""Floor 0: Apple's GPUs, which tinycnn does not use."""
+
+
+def is_available():
+    """False."""
+    return False

@@ -1,0 +1,10 @@
+"""Floor 0: what a user reads who asks for a name that does not exist."""
+
+
+def no_such_name(owner, name, known):
+    """The AttributeError for `name`, which `owner` (words such as "module 'tinycnn.nn'") lacks, with the nearest of `known`."""
+    import difflib  # only now: it costs more to import than all of floor 0
+    nearest = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3, 0.6)
+    advice = f"; did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+    return AttributeError(f"{owner} has no attribute {name!r}{advice} (tinycnn has PyTorch's names for convolutional networks "
+                          "and transformers for vision, not all of PyTorch)")
