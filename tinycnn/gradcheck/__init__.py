@@ -10,9 +10,9 @@ tinycnn.gradcheck` checks all of it.
 import sys
 import types
 
-from .checker import GradcheckError, Report, check_functions, gradcheck
+from .checker import GradcheckError, Report, check_functions, gradcheck, gradgradcheck
 
-__all__ = ["GradcheckError", "Report", "check_functions", "gradcheck"]
+__all__ = ["GradcheckError", "Report", "check_functions", "gradcheck", "gradgradcheck"]
 
 
 class _CallablePackage(types.ModuleType):

@@ -3,11 +3,13 @@ import importlib
 
 import numpy as np
 
+from ..autograd import enable_grad, grad, no_grad
+from ..tensor import as_tensor, wrap
 from .contracts import broken
 from .diagnosis import diagnose
-from .measure import InputCheck, Measurement, Tolerance, check_ties
+from .measure import InputCheck, Measurement, Tolerance, check_ties, largest
 from .numeric import STEP
-from .problem import ArrayProblem, TensorProblem, names_of, title_of
+from .problem import ArrayProblem, TensorProblem, flatten, names_of, title_of
 from .report import GradcheckError, Report
 
 
@@ -25,9 +27,10 @@ def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True,
 
     The upstream gradient is random, drawn twice from `seed`: with sum(y) instead, the gradient of softmax or batch norm
     would be zero whatever backward did. Two gradients agree when no entry differs by more than `tol` times their scale: the
-    largest magnitude in the finite differences of that input, but at least 1e-4 times the Euclidean norm of dy * y, below
-    which finite differences are rounding errors. `atol` or `rtol`, when given, take the place of that rule, entry by entry:
-    |a - n| <= atol + rtol * |n|; `eps` is the step (default 1e-3, five points; see `numeric.py` for kinks).
+    largest magnitude in the finite differences of that input, but at least 1e-4 times the Euclidean norm of dy * y and 1e-3
+    times the largest gradient of any input, below which finite differences are rounding errors (for example the bias before
+    a batch norm). `atol` or `rtol`, when given, take the place of that rule, entry by entry: |a - n| <= atol + rtol * |n|;
+    `eps` is the step (default 1e-3, five points; see `numeric.py` for kinks).
 
     `linear=True` also demands <f(x), dy> = <x, dx> to 1e-12. `full` measures every entry (True) or only what it takes to
     find an error (None); `fast_mode` is PyTorch's word for the latter. `nondet_tol` is how much two runs may differ.
@@ -47,6 +50,34 @@ def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True,
     if raise_exception and not report:
         raise GradcheckError(str(report))
     return report.ok
+
+
+def gradgradcheck(fn, *inputs, **options):
+    """`gradcheck` of the gradients of `fn`, which must be differentiable again: the second derivatives of `fn`.
+
+    The upstream gradients of the first backward are inputs too. Takes the inputs (all of them Tensors or arrays) and options
+    of `gradcheck`, in both forms, and returns what it returns.
+    """
+    torch_form = bool(inputs) and isinstance(inputs[0], (tuple, list))
+    values = [as_tensor(v) for v in (inputs[0] if torch_form else inputs)]
+    asked = any(v.requires_grad for v in values)
+    keywords = options.pop("options", None) or {}
+    wanted = [v.is_floating_point() and (v.requires_grad or not asked) for v in values]
+    with no_grad():
+        outputs = [y for y in flatten(fn(*values, **keywords)) if y.is_floating_point()]
+    rng = np.random.default_rng(options.get("seed", 0))
+    dys = [wrap(rng.standard_normal(y.shape)).requires_grad_() for y in outputs]
+
+    def gradients_of(*tensors):
+        with enable_grad():  # the checker evaluates without recording, but the inner gradient needs its graph
+            xs = [x if x.requires_grad or not want else x.detach().requires_grad_() for x, want in zip(tensors, wanted)]
+            ys = [y for y in flatten(fn(*xs, **keywords)) if y.is_floating_point()]
+            found = grad(ys, [x for x, want in zip(xs, wanted) if want], tensors[len(values):], create_graph=True)
+        return found
+    gradients_of.__name__ = f"the gradients of {title_of(fn)}"
+    values = [v.detach().requires_grad_(want) for v, want in zip(values, wanted)]
+    arguments = ((*values, *dys), *inputs[1:]) if torch_form else (*values, *dys)
+    return gradcheck(gradients_of, *arguments, **options)
 
 
 def check_functions(forward, backward, *arrays, options=None, linear=False, seed=0, tol=1e-7, full=None, names=None):
@@ -82,7 +113,8 @@ def check(problem, tolerance, *, linear=False, full=None, command="", nondet_tol
     promises = []
     if all(c.misshapen is None for c in checks):
         gradients = [[c.analytic[k] for c in checks] for k in range(len(cotangents))]
-        promises = broken(problem, cotangents, gradients, linear=linear, nondet_tol=nondet_tol, partly=partly)
+        promises = broken(problem, cotangents, gradients, max(checks[0].floors), linear=linear, nondet_tol=nondet_tol,
+                          partly=partly)
     for c in checks:
         if not c.ok:
             c.cause = diagnose(c, checks, problem, cotangents, y, lambda other: _measure(other, tolerance, None)[0])
@@ -98,7 +130,10 @@ def _measure(problem, tolerance, full):
         gradients = [run.pull(problem.split(c)) for c in cotangents]
         misshapen = run.misshapen
     finite = np.where(np.isfinite(y), y, 0.0)
-    floors = [max(1e-4 * float(np.linalg.norm(c * finite)), 1e-290) for c in cotangents]
+    floors = []
+    for c, found in zip(cotangents, gradients):
+        most = max(largest(g) for g in (*found, np.zeros(1)) if g is not None)
+        floors.append(max(1e-4 * float(np.linalg.norm(c * finite)), 1e-3 * most, 1e-290))
     checks = []
     for i, (name, value) in enumerate(zip(problem.names, problem.values)):
         analytic = [np.zeros_like(value) if g[i] is None else g[i] for g in gradients]
@@ -110,4 +145,4 @@ def _measure(problem, tolerance, full):
     return checks, cotangents, y
 
 
-__all__ = ["GradcheckError", "Report", "check_case", "check_functions", "gradcheck"]
+__all__ = ["GradcheckError", "Report", "check_case", "check_functions", "gradcheck", "gradgradcheck"]

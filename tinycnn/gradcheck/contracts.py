@@ -11,8 +11,9 @@ CLOSE = 1e-11  # what rounding may change when the order of a sum changes
 class Evidence:
     """A problem, its two cotangent vectors and the gradients they gave (zeros where none arrived)."""
 
-    def __init__(self, problem, cotangents, gradients, nondet_tol):
-        self.problem, self.cotangents, self.gradients, self.nondet_tol = problem, cotangents, gradients, nondet_tol
+    def __init__(self, problem, cotangents, gradients, floor, nondet_tol):
+        self.problem, self.cotangents, self.gradients = problem, cotangents, gradients
+        self.floor, self.nondet_tol = floor, nondet_tol
 
     def values(self):
         """Fresh copies of the inputs."""
@@ -25,7 +26,11 @@ class Evidence:
     def differing(self, one, other, tol=CLOSE):
         """The names of the inputs whose gradients differ by more than `tol` of their scale."""
         return [name for name, a, b in zip(self.problem.names, self.filled(one), self.filled(other))
-                if not (same_values(a, b) or relative(a, b) <= tol)]
+                if not self.alike(a, b, tol)]
+
+    def alike(self, a, b, tol=CLOSE):
+        """Whether two gradients are the same up to `tol` of their scale."""
+        return same_values(a, b) or relative(a, b, self.floor) <= tol
 
 
 def _listing(names):
@@ -83,7 +88,7 @@ def is_linear(e):
     a, b = e.cotangents
     (both,) = e.problem.gradients(e.values(), [a + 2 * b])
     for name, g, one, two in zip(e.problem.names, e.filled(both), *e.gradients):
-        scale = (np.abs(one) + 2 * np.abs(two)).max(initial=0)
+        scale = (np.abs(one) + 2 * np.abs(two)).max(initial=e.floor)
         if np.abs(g - (one + 2 * two)).max(initial=0) > CLOSE * scale:
             yield (f"the gradient of {name} is not linear in the upstream gradient dy: dy may only be multiplied and "
                    "summed, "
@@ -130,7 +135,7 @@ def asks_only_for_what_is_wanted(e):
             yield f"backward fails when only {name} requires a gradient: {type(error).__name__}: {error}"
             continue
         got, expected = e.filled(alone)[i], e.gradients[0][i]
-        if not (same_values(got, expected) or relative(got, expected) <= CLOSE):
+        if not e.alike(got, expected):
             yield (f"the gradient of {name} changes when {name} alone requires one: look at how backward uses "
                    "ctx.needs_input_grad")
 
@@ -156,7 +161,7 @@ def adds_up(e):
         (shared,) = e.problem.gradients(values, e.cotangents[:1], same=(j, i))
         apart, shared = e.filled(apart), e.filled(shared)
         total = apart[i] + apart[j]
-        if not same_values(shared[j], total) and relative(shared[j], total) > CLOSE:
+        if not e.alike(shared[j], total):
             yield (f"one tensor used as both {e.problem.names[j]} and {e.problem.names[i]} gets a gradient that is not the "
                    "sum "
                    "of the two")
@@ -194,9 +199,12 @@ CONTRACTS = (leaves_its_inputs_alone, answers_twice_the_same, zero_gives_zero, i
              adds_up, keeps_float32)
 
 
-def broken(problem, cotangents, gradients, *, linear=False, nondet_tol=0.0, partly=True):
-    """Every promise that `problem` breaks, as sentences; `partly`: also with a part of the inputs requiring gradients."""
-    evidence = Evidence(problem, cotangents, gradients, nondet_tol)
+def broken(problem, cotangents, gradients, floor, *, linear=False, nondet_tol=0.0, partly=True):
+    """Every promise that `problem` breaks, as sentences; `partly`: also with a part of the inputs requiring gradients.
+
+    Gradients smaller than `floor` are rounding errors.
+    """
+    evidence = Evidence(problem, cotangents, gradients, floor, nondet_tol)
     contracts = CONTRACTS + (asks_only_for_what_is_wanted,) * partly + (is_an_adjoint,) * linear
     found = [sentence for contract in contracts for sentence in contract(evidence)]
     return list(dict.fromkeys(found))

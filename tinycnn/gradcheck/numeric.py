@@ -92,9 +92,9 @@ def look_closer(y, agrees):
     return Bounds(np.where(stays, lower, smooth.lower), np.where(stays, upper, smooth.upper), "kink")
 
 
-def relative(a, b):
-    """The largest difference of two arrays as a fraction of the largest magnitude in them; 0 for two zeros."""
+def relative(a, b, floor=0.0):
+    """The largest difference of two arrays as a fraction of the largest magnitude in them (or of `floor`)."""
     if a.size == 0:
         return 0.0
-    scale = max(np.abs(a).max(), np.abs(b).max())
+    scale = max(np.abs(a).max(), np.abs(b).max(), floor)
     return float(np.abs(a - b).max() / scale) if scale > 0 else 0.0

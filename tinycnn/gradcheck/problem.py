@@ -44,10 +44,10 @@ def _is_floating(value):
     return (isinstance(value, Tensor) or is_array(value)) and value.dtype.kind == "f"
 
 
-def _flatten(output):
+def flatten(output):
     """The tensors or arrays in an output: itself, or what nested tuples and lists of it hold."""
     if isinstance(output, (tuple, list)):
-        return [leaf for part in output for leaf in _flatten(part)]
+        return [leaf for part in output for leaf in flatten(part)]
     return [output]
 
 
@@ -166,7 +166,7 @@ class TensorProblem(Problem):
         args = [wrap(getattr(a, "array", a).astype(dtype if _is_floating(a) else a.dtype)) if i not in self.places
                 and (isinstance(a, Tensor) or is_array(a)) else a for i, a in enumerate(args)]
         with _dice(self.seed, self.devices):
-            outputs = _flatten(self.fn(*args, **self.options))
+            outputs = flatten(self.fn(*args, **self.options))
         return [y for y in outputs if isinstance(y, Tensor) and y.dtype.kind == "f"]
 
     @contextlib.contextmanager
@@ -264,7 +264,7 @@ class ArrayProblem(Problem):
             result = self.forward(*arguments, **self.options)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"check_functions: {self.title} must return (y, cache), got {type(result).__name__}")
-        outputs = [np.asarray(y) for y in _flatten(result[0])]
+        outputs = [np.asarray(y) for y in flatten(result[0])]
         return arguments, [y for y in outputs if y.dtype.kind == "f"], isinstance(result[0], (tuple, list)), result[1]
 
     @contextlib.contextmanager
@@ -287,7 +287,7 @@ class ArrayRun:
         """What the student's backward returns for these cotangents."""
         dy = [c.astype(y.dtype) for c, y in zip(cotangents, self.arrays)]
         given = [d.copy() for d in dy]
-        kept = [a for a in _flatten(self.cache.values() if isinstance(self.cache, dict) else self.cache)
+        kept = [a for a in flatten(self.cache.values() if isinstance(self.cache, dict) else self.cache)
                 if isinstance(a, np.ndarray)]
         before = [a.copy() for a in kept]
         with _dice(self.problem.seed + 1):

@@ -129,6 +129,16 @@ def mutant(function, name):
     return add
 
 
+def cases_of(function):
+    """The cases of one Function, in the order of registration."""
+    return [case for case in CASES if case.function is function]
+
+
+def mutants_of(function):
+    """The mutants of one Function, in the order of registration."""
+    return [mutant for mutant in MUTANTS if mutant.function is function]
+
+
 @contextlib.contextmanager
 def mutated(mutant):
     """Inside the `with` block the Function of `mutant` has its wrong backward."""
