@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 
 import tinycnn
+from tinycnn.gradcheck import registry
+from tinycnn.ops import as_numpy  # noqa: F401 (teaches Tensors NumPy's names)
 
+registry.load()
+MOVES = [c for c in registry.CASES if c.function.__module__.rpartition(".")[2] in
+         ("shape", "rearrange", "pad", "indexing", "gather", "matmul", "embedding")]
 VIEWS = {
     "reshape": lambda x: x.reshape(4, 6),
     "view": lambda x: x.view(-1, 6),
@@ -205,6 +210,21 @@ def test_numel_is_a_function_too():
     assert tinycnn.numel(tinycnn.ones(2, 3)) == 6
     with pytest.raises(TypeError, match="numel: x must be a Tensor, got list"):
         tinycnn.numel([1])
+
+
+@pytest.mark.parametrize("case", MOVES, ids=lambda c: c.id)
+def test_backward_on_tensors_agrees_with_backward_on_arrays(case):
+    inputs = [tinycnn.tensor(a).requires_grad_(s.differentiable) for a, s in zip(case.draw(), case.inputs)]
+    result = case.call(tinycnn, *inputs)
+    nodes = [(result if isinstance(result, tinycnn.Tensor) else result[0]).grad_fn]
+    while not isinstance(node := nodes.pop(), case.function):
+        nodes += [f for f, _ in node.next_functions if isinstance(f, tinycnn.autograd.Function)]
+    rng = np.random.default_rng(0)
+    dys = [rng.standard_normal(shape) for shape, _ in node.output_types]
+    arrays, tensors = node.backward(node, *dys), node.differentiate(*map(tinycnn.tensor, dys))
+    pairs = zip(*(g if isinstance(g, (tuple, list)) else (g,) for g in (arrays, tensors)))
+    for wanted, (array, tensor) in zip(node.needs_input_grad, pairs):
+        assert not wanted or (tensor.dtype == array.dtype and np.allclose(tensor.array, array, rtol=1e-12, atol=1e-12))
 
 
 @pytest.mark.parametrize("call, error, message", [

@@ -48,7 +48,7 @@ class _Pending:
         for nr, (shape, dtype) in enumerate(self.types):
             if self.gradients[nr] is None:
                 like = next(g for g in self.gradients if g is not None)
-                self.gradients[nr] = array_module(like).zeros(shape, dtype)
+                self.gradients[nr] = array_module(like).zeros(shape, dtype=dtype)
             for hook in hooks.get(nr, ()) if hooks else ():
                 recorded = isinstance(self.gradients[nr], Tensor)
                 changed = hook(self.gradients[nr] if recorded else wrap(self.gradients[nr]))

@@ -4,7 +4,7 @@ import numpy as np
 from ..backend import array_module, scatter_add
 from ..function import Function
 from ..tensor import check_floating, check_tensor, wrap
-from .indexing import check_range
+from .indexing import AddItem, check_range
 
 
 class Embedding(Function):
@@ -26,6 +26,14 @@ class Embedding(Function):
         (index,) = ctx.saved_tensors
         dw = array_module(dy).zeros(ctx.shape, dy.dtype)
         scatter_add(dw, index, dy)
+        if ctx.padding_idx is not None:
+            dw[ctx.padding_idx] = 0
+        return dw, None
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        (index,) = ctx.saved_tensors
+        dw = AddItem.apply(dy.new_zeros(ctx.shape), dy, index, basic=...)
         if ctx.padding_idx is not None:
             dw[ctx.padding_idx] = 0
         return dw, None

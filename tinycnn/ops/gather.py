@@ -1,38 +1,17 @@
 """Floor 2: reading, writing and adding at positions that a tensor of integers or a mask holds.
 
-`gather`, `scatter` and `index_select` only build an index for the operations of `indexing.py`; new here are adding at
-positions (`AddItem`), where what meets in one place sums up, and filling under a mask (`MaskedFill`).
+`gather`, `scatter`, `index_select` and their kin only build an index for the operations of `indexing.py`; new here is
+filling under a mask (`MaskedFill`).
 """
 import operator
 
-from .. import backend
 from ..backend import array_module
 from ..function import Function
 from ..tensor import Tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
-from .indexing import ALL, GetItem, SetItem, check_range
+from .indexing import ALL, AddItem, GetItem, SetItem, check_range
 from .inplace import twin
 from .shape import check_dim, common_shape, ravel, reshape
-
-
-# ---- the operations --------------------------------------------------------------------------------------------------
-
-class AddItem(Function):
-    """y is x, but for y[index] += value, where a position that the index names twice receives twice.
-
-    y = x + (value carried to its positions), so dx = dy and dvalue = dy[index].
-    """
-
-    @staticmethod
-    def forward(ctx, x, value, *index):
-        ctx.save_for_backward(*index)
-        y = x.copy()
-        backend.scatter_add(y, index, value)
-        return y
-
-    @staticmethod
-    def backward(ctx, dy):
-        return dy, dy[ctx.saved_tensors]
 
 
 class MaskedFill(Function):
@@ -48,9 +27,8 @@ class MaskedFill(Function):
     @staticmethod
     def backward(ctx, dy):
         (mask,), xp = ctx.saved_tensors, array_module(dy)
-        zero = xp.zeros((), dy.dtype)
-        return (unbroadcast(xp.where(mask, zero, dy), ctx.shape) if ctx.needs_input_grad[0] else None,
-                xp.where(mask, dy, zero).sum() if ctx.needs_input_grad[1] else None)
+        return (unbroadcast(xp.where(mask, 0, dy), ctx.shape) if ctx.needs_input_grad[0] else None,
+                xp.where(mask, dy, 0).sum() if ctx.needs_input_grad[1] else None)
 
 
 # ---- a tensor of positions along one dimension -----------------------------------------------------------------------
@@ -110,7 +88,7 @@ def scatter_add(x, dim, index, src):
     dim = check_dim("scatter_add", dim, x.ndim)
     _check_positions("scatter_add", index, dim, x.shape[dim], x.ndim)
     _check_fit("scatter_add", index, "x", x, dim)
-    return AddItem.apply(x, _source("scatter_add", x, index, src), *_along(index, dim))
+    return AddItem.apply(x, _source("scatter_add", x, index, src), *_along(index, dim), basic=...)
 
 
 def _source(function, x, index, src):
@@ -143,7 +121,7 @@ def index_add(x, dim, index, source, *, alpha=1):
     if source.shape != expected or source.dtype != x.dtype:
         raise RuntimeError(f"index_add: source must have shape {expected} and dtype {x.dtype}, got {source.shape} and "
                            f"{source.dtype}")
-    return AddItem.apply(x, source if alpha == 1 else source * alpha, *(ALL,) * dim, index)
+    return AddItem.apply(x, source if alpha == 1 else source * alpha, *(ALL,) * dim, index, basic=...)
 
 
 @method("take")

@@ -1,7 +1,8 @@
 """Floor 2: choosing elements by position, and writing to chosen positions.
 
 An index has two halves. Integers, slices, None and `...` choose a view (`basic`); tensors of integers and masks choose a
-copy (`advanced`). As in PyTorch, x[index] is x[basic][advanced]: the view first, then the copy.
+copy (`advanced`). As in PyTorch, x[index] is x[basic][advanced]: the view first, then the copy. One can read there
+(`GetItem`), write (`SetItem`) and add (`AddItem`); each one's gradient is another one of the three.
 """
 import operator
 
@@ -38,11 +39,17 @@ class GetItem(Function):
     def backward(ctx, dy):
         advanced = ctx.saved_tensors
         dx = array_module(dy).zeros(ctx.shape, dy.dtype)
-        if any(is_array(a) and a.dtype.kind != "b" for a in advanced):
+        if _may_repeat(advanced):
             backend.scatter_add(dx[ctx.basic], advanced, dy)
         else:
             dx[ctx.basic][advanced or ...] = dy
         return dx
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        advanced = ctx.saved_tensors
+        function = AddItem if _may_repeat(advanced) else SetItem
+        return function.apply(dy.new_zeros(ctx.shape), dy, *advanced, basic=ctx.basic)
 
 
 class SetItem(Function):
@@ -69,6 +76,31 @@ class SetItem(Function):
         if ctx.needs_input_grad[1]:
             dvalue = unbroadcast(_part(dy, ctx.basic, advanced), ctx.shape)
         return dx, dvalue
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        advanced = ctx.saved_tensors
+        dvalue = GetItem.apply(dy, *advanced, basic=ctx.basic)
+        return SetItem.apply(dy, 0.0, *advanced, basic=ctx.basic), unbroadcast(dvalue, ctx.shape)
+
+
+class AddItem(Function):
+    """y is x, but for y[basic][advanced] += value, where a position that the index names twice receives twice.
+
+    y = x + (value carried to its positions), so dx = dy and dvalue = dy[basic][advanced].
+    """
+
+    @staticmethod
+    def forward(ctx, x, value, *advanced, basic):
+        ctx.basic = basic
+        ctx.save_for_backward(*advanced)
+        y = x.copy()
+        backend.scatter_add(y[basic], advanced, value)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy, _part(dy, ctx.basic, ctx.saved_tensors)
 
 
 # ---- reading an index ------------------------------------------------------------------------------------------------
@@ -145,6 +177,11 @@ def _read_index(index, x):
             dim += 1
     basic.append(Ellipsis)                      # so that x[0] of a vector is a 0-d view, not a number
     return tuple(basic), tuple(advanced) if any(isinstance(item, Tensor) for item in advanced) else ()
+
+
+def _may_repeat(advanced):
+    """Whether the index may name a position twice: one of integers may, a mask does not."""
+    return any(hasattr(a, "dtype") and a.dtype.kind != "b" for a in advanced)
 
 
 def _part(x, basic, advanced):

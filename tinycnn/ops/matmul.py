@@ -2,7 +2,7 @@
 import itertools
 import math
 
-from ..backend import array_module, as_array
+from ..backend import array_module
 from ..function import Function
 from ..tensor import Tensor, as_tensor, check_tensor, method
 from .elementwise import unbroadcast
@@ -104,7 +104,7 @@ class Einsum(Function):
             others = [(ctx.letters[k], xs[k]) for k in range(len(xs)) if k != i]
             known = "".join(c for c in s if c in ctx.out or any(c in t for t, _ in others))
             dx = _contract([(ctx.out, dy), *others], known)
-            dx = dx.reshape([n if c in known else 1 for c, n in zip(s, x.shape)])
+            dx = dx.reshape(tuple(n if c in known else 1 for c, n in zip(s, x.shape)))
             grads.append(array_module(dy).broadcast_to(dx, x.shape))
         return grads
 
@@ -121,7 +121,7 @@ def _contract(terms, out):
         _, i, j, keep, rest = min(plans, key=lambda plan: plan[0])
         terms = [*rest, _multiply(*terms[i], *terms[j], keep)]
     s, x = _sum_out(*terms[0], out)
-    return x.transpose([s.index(c) for c in out])
+    return _arrange(s, x, out)
 
 
 def _multiply(s, x, t, y, keep):
@@ -133,16 +133,22 @@ def _multiply(s, x, t, y, keep):
     summed = [c for c in s if c in t and c not in keep]
     rows, columns = [c for c in s if c not in t], [c for c in t if c not in s]
     b, k, n, m = (math.prod(sizes[c] for c in group) for group in (batch, summed, rows, columns))
-    x = x.transpose([s.index(c) for c in batch + rows + summed]).reshape(b, n, k)
-    y = y.transpose([t.index(c) for c in batch + summed + columns]).reshape(b, k, m)
+    x = _arrange(s, x, batch + rows + summed).reshape(b, n, k)
+    y = _arrange(t, y, batch + summed + columns).reshape(b, k, m)
     z = x @ y if summed else x * y
-    return "".join(batch + rows + columns), z.reshape([sizes[c] for c in batch + rows + columns])
+    return "".join(batch + rows + columns), z.reshape(tuple(sizes[c] for c in batch + rows + columns))
+
+
+def _arrange(s, x, order):
+    """x with letters s, its dimensions in the order of the letters `order`."""
+    return array_module(x).moveaxis(x, tuple(s.index(c) for c in order), tuple(range(x.ndim)))
 
 
 def _sum_out(s, x, keep):
     """x with letters s, summed over those that are not in `keep`."""
     gone = tuple(i for i, c in enumerate(s) if c not in keep)
-    return ("".join(c for c in s if c in keep), as_array(x.sum(gone), x)) if gone else (s, x)
+    kept = tuple(n for n, c in zip(x.shape, s) if c in keep)
+    return ("".join(c for c in s if c in keep), x.sum(gone).reshape(kept)) if gone else (s, x)
 
 
 # ---- products of matrices --------------------------------------------------------------------------------------------

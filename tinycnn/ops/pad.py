@@ -4,29 +4,39 @@ import math
 from ..backend import array_module
 from ..function import Function
 from ..tensor import check_tensor
+from .creation import arange
+from .gather import index_add
 from .shape import integers
 
 
 class ConstantPad(Function):
     """x with `before` and `after` entries of one value added along each dimension; negative numbers cut entries away.
 
-    y holds a window of x and otherwise constants, which have no gradient: dx is dy on that window, zero where x was cut.
+    The constants have no gradient, and neither has what was cut away. So dx is dy without the entries that were added, and
+    with zeros where entries were cut: dy padded with zeros by the opposite widths.
     """
 
     @staticmethod
     def forward(ctx, x, pads, value):
-        ctx.shape = x.shape
-        ctx.source = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pads))
-        ctx.target = tuple(slice(max(a, 0), n + a + b - max(b, 0)) for n, (a, b) in zip(x.shape, pads))
-        y = array_module(x).full([n + a + b for n, (a, b) in zip(x.shape, pads)], value, x.dtype)
-        y[ctx.target] = x[ctx.source]
-        return y
+        ctx.opposite = [(-a, -b) for a, b in pads]
+        return _resized(x, pads, value)
 
     @staticmethod
     def backward(ctx, dy):
-        dx = array_module(dy).zeros(ctx.shape, dy.dtype)
-        dx[ctx.source] = dy[ctx.target]
-        return dx
+        return _resized(dy, ctx.opposite, 0)
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        return ConstantPad.apply(dy, pads=ctx.opposite, value=0)
+
+
+def _resized(x, pads, value):
+    """A copy of the array x, enlarged by entries of `value` or cut at both ends of each dimension."""
+    y = array_module(x).full([n + a + b for n, (a, b) in zip(x.shape, pads)], value, x.dtype)
+    source = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pads))
+    target = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(y.shape, pads))
+    y[target] = x[source]
+    return y
 
 
 class BorderPad(Function):
@@ -44,6 +54,7 @@ class BorderPad(Function):
     @staticmethod
     def forward(ctx, x, pads, mode):
         y = array_module(x).empty([n + a + b for n, (a, b) in zip(x.shape, pads)], x.dtype)
+        ctx.shape, ctx.pads, ctx.mode = x.shape, pads, mode
         ctx.middle = tuple(slice(a, a + n) for n, (a, b) in zip(x.shape, pads))
         ctx.copies = [c for dim, (n, (a, b)) in enumerate(zip(x.shape, pads)) for c in _copies(mode, dim, n, a, b)]
         y[ctx.middle] = x
@@ -59,6 +70,14 @@ class BorderPad(Function):
             dim = len(source) - 1
             onto += part if onto.shape == part.shape else part.sum(dim, keepdims=True)
         return dy[ctx.middle]
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        """Dimension by dimension, dx[j] sums the dy[i] whose y[i] shows x[j]; padding 0, ..., n - 1 tells j for each i."""
+        for dim, (n, pad) in enumerate(zip(ctx.shape, ctx.pads)):
+            source = BorderPad.apply(arange(n, device=dy.device), pads=[pad], mode=ctx.mode)
+            dy = index_add(dy.new_zeros(*dy.shape[:dim], n, *dy.shape[dim + 1:]), dim, source, dy)
+        return dy
 
 
 def _copies(mode, dim, n, a, b):

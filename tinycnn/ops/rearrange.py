@@ -11,7 +11,7 @@ from ..dtype import result_type
 from ..function import Function
 from ..tensor import check_tensor, method
 from .creation import clone
-from .shape import check_dim, check_dims, integers, ravel, reshape, squeeze, transpose, unsqueeze
+from .shape import check_dim, check_dims, integers, movedim, ravel, reshape, squeeze, transpose, unsqueeze
 
 
 # ---- the operations --------------------------------------------------------------------------------------------------
@@ -115,6 +115,13 @@ class Diagonal(Function):
         rows, columns = _diagonal_index(xp, dy.shape[-1], ctx.k)
         xp.moveaxis(dx, ctx.dims, (-2, -1))[..., rows, columns] = dy
         return dx
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        others = [n for d, n in enumerate(ctx.shape) if d not in ctx.dims]
+        dx = dy.new_zeros(*others, *(ctx.shape[d] for d in ctx.dims))
+        dx[(..., *_diagonal_index(array_module(dx.array), dy.shape[-1], ctx.k))] = dy
+        return movedim(dx, (-2, -1), ctx.dims)
 
 
 class Diag(Function):

@@ -78,7 +78,7 @@ class Reshape(Function):
 class Permute(Function):
     """The dimensions in another order: dimension i of y is dimension dims[i] of x.
 
-    So dimension dims[i] of dx is dimension i of dy: the inverse permutation, argsort(dims).
+    So dimension i of dy goes back to position dims[i] of dx.
     """
 
     @staticmethod
@@ -88,7 +88,7 @@ class Permute(Function):
 
     @staticmethod
     def backward(ctx, dy):
-        return dy.transpose(sorted(range(len(ctx.dims)), key=ctx.dims.__getitem__))
+        return array_module(dy).moveaxis(dy, tuple(range(dy.ndim)), ctx.dims)
 
 
 class Expand(Function):

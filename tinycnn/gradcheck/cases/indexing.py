@@ -1,5 +1,6 @@
 """Cases and mutants of `ops/indexing.py`."""
-from ...ops.indexing import GetItem, SetItem
+from ...backend import scatter_add
+from ...ops.indexing import AddItem, GetItem, SetItem
 from ..registry import booleans, case, constant, fixed, integers, mutant, normal
 
 case(GetItem, "integer", [normal(3, 4)], lambda t, x: x[-1], linear=True)
@@ -63,6 +64,19 @@ case(SetItem, "scatter from a larger source", [normal(3, 4), constant([[2, 0, 1]
      lambda t, x, i, v: x.scatter(0, i, v), torch=lambda t, x, i, v: x.scatter(0, i, v[:1, :3]), linear=True)
 case(SetItem, "scatter a number", [normal(3, 4), integers(0, 4, 3, 1)], lambda t, x, i: x.scatter(1, i, 2.0))
 
+case(AddItem, "scatter_add", [normal(3, 4), integers(0, 3, 5, 4), normal(5, 4)],
+     lambda t, x, i, v: t.scatter_add(x, 0, i, v), linear=True)
+case(AddItem, "scatter_add, index smaller than both", [normal(3, 4), integers(0, 4, 2, 3), normal(3, 5)],
+     lambda t, x, i, v: x.scatter_add(-1, i, v), torch=lambda t, x, i, v: x.scatter_add(-1, i, v[:2, :3]), linear=True)
+case(AddItem, "scatter_add into zeros", [fixed(normal(2, 3)), integers(0, 3, 2, 4), normal(2, 4)],
+     lambda t, x, i, v: x.scatter_add(1, i, v))
+case(AddItem, "index_add", [normal(3, 4), integers(0, 3, 5), normal(5, 4)], lambda t, x, i, v: t.index_add(x, 0, i, v),
+     linear=True)
+case(AddItem, "index_add with alpha", [normal(2, 3, 2), constant([1, 1]), normal(2, 2, 2)],
+     lambda t, x, i, v: x.index_add(1, i, v, alpha=-2.0), linear=True)
+case(AddItem, "nothing to add", [normal(3, 4), integers(0, 3, 0), normal(0, 4)], lambda t, x, i, v: x.index_add(0, i, v),
+     linear=True)
+
 
 @mutant(GetItem, "a position that is chosen twice gets one gradient")
 def _(backward, ctx, dy):
@@ -108,3 +122,22 @@ def _(backward, ctx, dy):
 def _(backward, ctx, dy):
     dx, dvalue = backward(ctx, dy)
     return None if dx is None else dx * 0, dvalue
+
+
+@mutant(AddItem, "one position too far")
+def _(backward, ctx, dy):
+    return dy, backward(ctx, dy[..., list(range(1, dy.shape[-1])) + [0]])[1]
+
+
+@mutant(AddItem, "target has no gradient where something was added")
+def _(backward, ctx, dy):
+    dx = dy.copy()
+    dx[ctx.saved_tensors] = 0
+    return dx, backward(ctx, dy)[1]
+
+
+@mutant(AddItem, "gradient divided among what meets in one place")
+def _(backward, ctx, dy):
+    count = dy * 0
+    scatter_add(count, ctx.saved_tensors, 1)
+    return backward(ctx, dy)[0], backward(ctx, dy / count.clip(1))[1]

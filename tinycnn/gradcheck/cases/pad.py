@@ -25,9 +25,9 @@ case(BorderPad, "size 1 replicated", [normal(1, 1, 1, 1)], _pad((2, 1, 1, 2), mo
 case(BorderPad, "empty batch", [normal(0, 2, 4)], _pad((1, 2), mode="circular"), linear=True)
 
 
-@mutant(ConstantPad, "window at the wrong end")
+@mutant(ConstantPad, "widths before and after exchanged")
 def _(backward, ctx, dy):
-    ctx.target = tuple(slice(n - s.stop, n - s.start) for n, s in zip(dy.shape, ctx.target))
+    ctx.opposite = [(b, a) for a, b in ctx.opposite]
     return backward(ctx, dy)
 
 
