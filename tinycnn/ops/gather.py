@@ -163,8 +163,9 @@ def repeat_interleave(x, repeats, dim=None):
     if repeats.numel() == 1:
         return repeat_interleave(x, repeats.item(), dim)
     ends = repeats.array.cumsum()
-    positions = array_module(ends).arange(int(ends[-1]) if ends.size else 0)
-    return index_select(x, dim, wrap(ends.searchsorted(positions, side="right")))
+    xp = array_module(ends)
+    positions = xp.arange(int(ends[-1]) if ends.size else 0)
+    return index_select(x, dim, wrap(xp.searchsorted(ends, positions, side="right")))
 
 
 # ---- masks -----------------------------------------------------------------------------------------------------------
