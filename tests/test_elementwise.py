@@ -120,6 +120,23 @@ def test_power_has_no_slope_at_0_to_the_0_as_in_pytorch():
     assert gradients[0] == gradients[1]
 
 
+def test_error_function_is_exact_to_the_last_digits_of_its_dtype():
+    values = np.concatenate([np.linspace(-7, 7, 1001), np.logspace(-30, 0, 61)])
+    for dtype, tolerance in (("float64", 4e-15), ("float32", 5e-7), ("float16", 2e-3)):
+        x = values.astype(dtype)
+        result = t.erf(t.tensor(x))
+        expected = [math.erf(v) for v in x.tolist()]
+        assert result.dtype == dtype and abs(result.numpy()).max() == 1
+        np.testing.assert_allclose(result.numpy().astype(float), expected, rtol=tolerance, atol=1e-7 * (dtype == "float16"))
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, 5, -1, -3, 0.5, 3.0, 2.5])
+def test_powers_of_every_kind_agree_with_numpy(exponent):
+    values = np.array([0.5, 1.0, 2.0, 3.0])
+    np.testing.assert_allclose((t.tensor(values) ** exponent).numpy(), values ** exponent, rtol=1e-15)
+    assert (t.ones(2) ** exponent).dtype == t.float32
+
+
 def test_the_unused_branch_of_where_may_be_infinite():
     x = t.tensor([0.0, 2.0], requires_grad=True)
     t.where(x > 0, x, t.tensor(math.inf)).sum().backward()

@@ -48,7 +48,8 @@ class Function:
         arrays = [a.array if isinstance(a, Tensor) else a for a in args]
         with quiet():
             result = cls.forward(ctx, *arrays, **options)
-        outputs = [_wrap_output(y, tensors) for y in (result if isinstance(result, tuple) else (result,))]
+        results = result if isinstance(result, tuple) else (result,)
+        outputs = [_wrap_output(y, tensors) for y in results]
         if mode.anomaly:
             ctx.line = user_line()
             check_finite(ctx, "forward", [*arrays, *options.values()], [y.array for y in outputs])
@@ -60,7 +61,7 @@ class Function:
                 if y.array.dtype.kind == "f":
                     y.requires_grad, y.grad_fn, y.output_nr = True, ctx, nr
             if ctx._saved:
-                ctx._origins = [_origin(a, arrays, outputs) for a in ctx._saved]
+                ctx._origins = [_origin(a, arrays, results) for a in ctx._saved]
                 ctx._versions = [(t._version, t._version.writes) for t in (*tensors, *outputs) if _is_saved(t, ctx._saved)]
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
 
@@ -94,14 +95,14 @@ class Function:
         """The saved arrays as Tensors that know where they came from: the inputs and outputs that they were."""
         tensors = []
         for array, origin in zip(self._saved, self._origins):
-            if origin is None and is_array(array) and array.dtype.kind == "f":
+            if origin is None and hasattr(array, "dtype") and array.dtype.kind == "f":
                 raise RuntimeError(f"backward: {self.name()} saved an intermediate result, so its gradient cannot be "
                                    "differentiated again: save inputs and outputs only, or define backward_recorded")
             edge = None if origin is None else self.edges[origin] if origin >= 0 else (self, -1 - origin)
             if edge and isinstance(edge[0], Tensor):
                 tensors.append(edge[0])
             else:
-                tensors.append(wrap(array) if is_array(array) else array)
+                tensors.append(wrap(as_array(array, array)) if hasattr(array, "dtype") else array)
                 if edge:
                     tensors[-1].requires_grad, (tensors[-1].grad_fn, tensors[-1].output_nr) = True, edge
         return tuple(tensors)
@@ -148,13 +149,13 @@ def _wrap_output(array, inputs):
     return out
 
 
-def _origin(array, inputs, outputs):
-    """Which input (i) or output (-1 - j) the saved `array` is, None where it is neither."""
+def _origin(array, inputs, results):
+    """Which input (i) or result (-1 - j) the saved `array` is, None where it is neither; in NumPy a 0-d one is a scalar."""
     for i, x in enumerate(inputs):
         if array is x:
             return i
-    for j, y in enumerate(outputs):
-        if array is y.array:
+    for j, y in enumerate(results):
+        if array is y:
             return -1 - j
     return None
 

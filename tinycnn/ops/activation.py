@@ -7,13 +7,13 @@ import functools
 import inspect
 import math
 
-from ..backend import array_module, default_generator, device_of, erf
+from ..backend import array_module, default_generator, device_of, erf as erf_of_array
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .inplace import private, twin, write
 from .selection import clamp, where
-from .unary import Staircase, abs, floating
+from .unary import Staircase, abs, erf, exp, floating
 
 
 class ReLU(Function):
@@ -65,8 +65,9 @@ class PReLU(Function):
         x, a = ctx.saved_tensors
         need_x, need_a = ctx.needs_input_grad
         positive = x > 0
-        return (dy * positive + a * (dy * ~positive) if need_x else None,
-                unbroadcast(dy * array_module(x).minimum(x, 0), a.shape) if need_a else None)
+        sloped = dy * ~positive
+        return (dy * positive + a * sloped if need_x else None,
+                unbroadcast(sloped * x, a.shape) if need_a else None)
 
 
 class ELU(Function):
@@ -89,7 +90,7 @@ class ELU(Function):
         (x,) = ctx.saved_tensors
         alpha, scale, input_scale = ctx.numbers
         xp = array_module(x)
-        slope = alpha * input_scale * xp.exp(input_scale * xp.minimum(x, 0))
+        slope = alpha * input_scale * xp.exp(-input_scale * xp.abs(x))  # where x > 0 it does not count
         positive = x > 0
         return scale * (dy * positive + slope * (dy * ~positive))
 
@@ -167,6 +168,12 @@ class Softplus(Function):
         e = xp.exp(-xp.abs(t))
         return dy * xp.maximum(xp.maximum(e, t >= 0) / (1 + e), t > ctx.threshold)
 
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        (x,) = ctx.saved_tensors
+        t = ctx.beta * x
+        return dy * where(t > ctx.threshold, 1.0, sigmoid(t))
+
 
 class GELU(Function):
     """y = x P(x), where P is the probability that a standard normal number lies below x: (1 + erf(x / sqrt 2)) / 2.
@@ -181,24 +188,33 @@ class GELU(Function):
     def forward(ctx, x, approximate):
         ctx.exact = approximate == "none"
         ctx.save_for_backward(x)
-        return x * GELU.probability(x, ctx.exact)
+        return x * GELU.probability(x, ctx.exact, erf_of_array, array_module(x).tanh)
 
     @staticmethod
-    def probability(x, exact):
+    def probability(x, exact, erf, tanh):
         """P, or its approximation."""
+        return (1 + (erf(x * math.sqrt(0.5)) if exact else tanh(GELU.ROOT * (x + GELU.CUBIC * x * x * x)))) * 0.5
+
+    @staticmethod
+    def slope(x, exact, erf, tanh, exp):
+        """f'."""
+        probability = GELU.probability(x, exact, erf, tanh)
         if exact:
-            return (1 + erf(x * math.sqrt(0.5))) * 0.5
-        return (1 + array_module(x).tanh(GELU.ROOT * (x + GELU.CUBIC * x * x * x))) * 0.5
+            density = exp(-0.5 * x * x) * (GELU.ROOT / 2)
+        else:
+            density = 2 * probability * (1 - probability) * (GELU.ROOT * (1 + 3 * GELU.CUBIC * x * x))
+        return probability + x * density
 
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        probability = GELU.probability(x, ctx.exact)
-        if ctx.exact:
-            density = array_module(x).exp(-0.5 * x * x) * (GELU.ROOT / 2)
-        else:
-            density = 2 * probability * (1 - probability) * (GELU.ROOT * (1 + 3 * GELU.CUBIC * x * x))
-        return dy * (probability + x * density)
+        xp = array_module(x)
+        return dy * GELU.slope(x, ctx.exact, erf_of_array, xp.tanh, xp.exp)
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return dy * GELU.slope(x, ctx.exact, erf, tanh, exp)
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------

@@ -142,6 +142,11 @@ class To(Function):
         dtype, device = ctx.back
         return to_device(dy, device).astype(dtype, copy=False)
 
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        dtype, device = ctx.back
+        return dy.to(dtype=dtype, device=device)
+
 
 @method()
 def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False):

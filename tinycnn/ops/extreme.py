@@ -9,7 +9,7 @@ from ..backend import array_module, as_array
 from ..dtype import int64
 from ..function import Function
 from ..tensor import Tensor, wrap
-from .reduce import check_keepdim, dropped_shape, kept_shape, one_dim, reduce, reduction, several_dims
+from .reduce import check_keepdim, kept_shape, one_dim, reduce, reduction, several_dims
 from .selection import maximum, minimum
 
 
@@ -18,16 +18,16 @@ class Extreme(Function):
 
     @staticmethod
     def forward(ctx, x, axes, largest, keepdim):
-        ctx.axes = axes
-        y = x.max(axis=axes, keepdims=True) if largest else x.min(axis=axes, keepdims=True)
+        ctx.axes, ctx.kept = axes, kept_shape(x.shape, axes)
+        y = as_array((x.max if largest else x.min)(axis=axes, keepdims=keepdim), x)
         ctx.save_for_backward(x, y)
-        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+        return y
 
     @staticmethod
     def backward(ctx, dy):
         x, y = ctx.saved_tensors
-        won = x == y
-        return dy.reshape(y.shape) / won.sum(axis=ctx.axes, keepdims=True, dtype=dy.dtype) * won
+        won = x == y.reshape(ctx.kept)
+        return dy.reshape(ctx.kept) / won.sum(axis=ctx.axes, keepdims=True, dtype=dy.dtype) * won
 
 
 class Pick(Function):

@@ -45,31 +45,37 @@ class Prod(Function):
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
         xp, axis = array_module(x), ctx.axis
-        one = xp.ones(ctx.kept, x.dtype)
-        but_last, but_first = ((slice(None),) * axis + (s,) for s in (slice(None, -1), slice(1, None)))
+        first, but_last, but_first = ((slice(None),) * axis + (s,) for s in (slice(1), slice(-1), slice(1, None)))
+        one = xp.ones_like(x[first])
         before = xp.cumprod(xp.concatenate([one, x[but_last]], axis), axis)
         after = xp.flip(xp.cumprod(xp.flip(xp.concatenate([x[but_first], one], axis), axis), axis), axis)
-        return dy.reshape(ctx.kept) * before * after if x.size else xp.zeros_like(x)
+        return dy.reshape(ctx.kept) * before * after
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        (x,) = ctx.saved_tensors  # all the others: for every i a copy of x with 1 in place i, n^2 numbers
+        own = wrap(array_module(x.array).eye(x.shape[ctx.axis], dtype=builtins.bool))
+        others = where(own, 1.0, x.movedim(ctx.axis, -1).unsqueeze(-2)).prod(-1).movedim(-1, ctx.axis)
+        return dy.reshape(ctx.kept) * others
 
 
 class Var(Function):
     """y = sum_i (x_i - m)^2 / (n - c), with the mean m of the n numbers and the correction c.
 
     m depends on every x_j, but its term vanishes: dy/dm is proportional to sum_i (x_i - m) = 0. So
-    dx_i = dy 2 (x_i - m) / (n - c). Kept: x and m, not their difference, which is as large as x.
+    dx_i = dy 2 (x_i - m) / (n - c). Kept: x alone; x - m is computed again.
     """
 
     @staticmethod
     def forward(ctx, x, axes, correction, keepdim):
-        ctx.kept = kept_shape(x.shape, axes)
-        mean, ctx.divisor, y = _variance(x, axes, correction)
-        ctx.save_for_backward(x, mean)
-        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+        ctx.axes, ctx.divisor = axes, builtins.max(_count(x, axes) - correction, 0)
+        ctx.save_for_backward(x)
+        return (_centred(x, axes) ** 2).sum(axis=axes, keepdims=keepdim) / ctx.divisor
 
     @staticmethod
     def backward(ctx, dy):
-        x, mean = ctx.saved_tensors
-        return dy.reshape(ctx.kept) * 2 / ctx.divisor * (x - mean)
+        (x,) = ctx.saved_tensors
+        return dy.reshape(kept_shape(x.shape, ctx.axes)) * 2 / ctx.divisor * _centred(x, ctx.axes)
 
 
 class Std(Function):
@@ -77,25 +83,25 @@ class Std(Function):
 
     @staticmethod
     def forward(ctx, x, axes, correction, keepdim):
-        ctx.kept = kept_shape(x.shape, axes)
-        mean, ctx.divisor, variance = _variance(x, axes, correction)
-        y = array_module(x).sqrt(variance)
-        ctx.save_for_backward(x, mean, y)
-        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+        ctx.axes, ctx.divisor = axes, builtins.max(_count(x, axes) - correction, 0)
+        y = as_array(array_module(x).sqrt((_centred(x, axes) ** 2).sum(axis=axes, keepdims=keepdim) / ctx.divisor), x)
+        ctx.save_for_backward(x, y)
+        return y
 
     @staticmethod
     def backward(ctx, dy):
-        x, mean, y = ctx.saved_tensors
-        return dy.reshape(ctx.kept) / (ctx.divisor * (y + (y == 0))) * (x - mean)
+        x, y = ctx.saved_tensors
+        dy = dy / (ctx.divisor * (y + (y == 0)))
+        return dy.reshape(kept_shape(x.shape, ctx.axes)) * _centred(x, ctx.axes)
 
 
-def _variance(x, axes, correction):
-    """Mean, n - correction (not below 0) and variance over the axes, which stay with size 1."""
-    count = math.prod(x.shape[a] for a in axes)
-    divisor = builtins.max(count - correction, 0)
-    mean = x.sum(axis=axes, keepdims=True) / count
-    centred = x - mean
-    return mean, divisor, (centred * centred).sum(axis=axes, keepdims=True) / divisor
+def _count(x, axes):
+    return math.prod(x.shape[a] for a in axes)
+
+
+def _centred(x, axes):
+    """x minus its mean along the axes."""
+    return x - x.sum(axis=axes, keepdims=True) / _count(x, axes)
 
 
 class Norm(Function):
@@ -108,16 +114,15 @@ class Norm(Function):
     def forward(ctx, x, p, axes, keepdim):
         xp = array_module(x)
         ctx.p, ctx.kept = p, kept_shape(x.shape, axes)
-        total = (x * x if p == 2 else xp.abs(x) ** p).sum(axis=axes, keepdims=True)
-        y = xp.sqrt(total) if p == 2 else total ** (1 / p)
+        y = as_array((xp.abs(x) ** p).sum(axis=axes, keepdims=keepdim) ** (1 / p), x)
         ctx.save_for_backward(x, y)
-        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+        return y
 
     @staticmethod
     def backward(ctx, dy):
         x, y = ctx.saved_tensors
         xp = array_module(x)
-        dy, y = dy.reshape(ctx.kept), y + (y == 0)
+        dy, y = dy.reshape(ctx.kept), (y + (y == 0)).reshape(ctx.kept)
         if ctx.p == 2:
             return dy / y * x
         size = xp.abs(x)
@@ -137,13 +142,14 @@ class LogSumExp(Function):
         largest = x.max(axis=axes, keepdims=True) if x.size else xp.zeros(ctx.kept, x.dtype)
         largest = xp.where(xp.isfinite(largest), largest, 0)
         y = xp.log(xp.exp(x - largest).sum(axis=axes, keepdims=True)) + largest
+        y = y if keepdim else y.reshape(dropped_shape(x.shape, axes))
         ctx.save_for_backward(x, y)
-        return y if keepdim else y.reshape(dropped_shape(x.shape, axes))
+        return y
 
     @staticmethod
     def backward(ctx, dy):
         x, y = ctx.saved_tensors
-        return dy.reshape(ctx.kept) * array_module(x).exp(x - y)
+        return dy.reshape(ctx.kept) * array_module(x).exp(x - y.reshape(ctx.kept))
 
 
 class Cumsum(Function):

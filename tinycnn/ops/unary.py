@@ -96,7 +96,7 @@ class Staircase(Function):
     @staticmethod
     def backward(ctx, dy):
         zeros = array_module(dy).zeros
-        return [zeros(*i) if need else None for i, need in zip(ctx.inputs, ctx.needs_input_grad)]
+        return [zeros(i[0], dtype=i[1]) if need else None for i, need in zip(ctx.inputs, ctx.needs_input_grad)]
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ case(Div, "0-d and empty", [constant(2.0), normal(0, 3)], lambda t, x, y: y / x)
 
 case(Pow, "square", [normal(3, 4)], lambda t, x: t.square(x))
 case(Pow, "whole number, negative bases", [normal(3, 4)], lambda t, x: x ** 3)
+case(Pow, "fourth", [normal(3, 4)], lambda t, x: x ** 4.0)
+case(Pow, "fifth", [normal(3, 4)], lambda t, x: x ** 5)
 case(Pow, "negative number", [uniform(-2, -0.5, 4)], lambda t, x: x ** -2)
 case(Pow, "broken number", [positive(3, 4)], lambda t, x: t.pow(x, 1.7))
 case(Pow, "to the 0 at 0", [constant([0.0, 1.0, -2.0])], lambda t, x: x ** 0)

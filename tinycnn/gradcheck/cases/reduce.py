@@ -59,18 +59,23 @@ def _times(factor):
     return lambda backward, ctx, dy: factor(ctx) * backward(ctx, dy)
 
 
-def _count(ctx):
-    shape = ctx.shape if hasattr(ctx, "shape") else ctx.saved_tensors[0].shape
-    return math.prod(shape) / max(math.prod(ctx.kept), 1)
+def _biased(ctx):
+    """(n - c) / n."""
+    return ctx.divisor / math.prod(ctx.saved_tensors[0].shape[a] for a in ctx.axes)
 
 
-mutant(Sum, "mean instead of sum")(_times(lambda ctx: 1 / max(_count(ctx), 1)))
+def _kept(ctx):
+    """The shape of the input with size 1 at the reduced axes."""
+    return tuple(1 if i in ctx.axes else n for i, n in enumerate(ctx.saved_tensors[0].shape))
+
+
+mutant(Sum, "mean instead of sum")(_times(lambda ctx: math.prod(ctx.kept) / max(math.prod(ctx.shape), 1)))
 mutant(Sum, "sign")(_times(lambda ctx: -1))
 mutant(Sum, "upstream gradient forgotten")(lambda backward, ctx, dy: backward(ctx, dy * 0 + 1))
 mutant(Var, "2 forgotten")(_times(lambda ctx: 0.5))
-mutant(Var, "correction forgotten")(_times(lambda ctx: ctx.divisor / max(_count(ctx), 1)))
+mutant(Var, "correction forgotten")(_times(_biased))
 mutant(Std, "1/2 of the square root's slope forgotten")(_times(lambda ctx: 2))
-mutant(Std, "correction forgotten")(_times(lambda ctx: ctx.divisor / max(_count(ctx), 1)))
+mutant(Std, "correction forgotten")(_times(_biased))
 mutant(LogSumExp, "weights 1 instead of the softmax")(
     lambda backward, ctx, dy: dy.reshape(ctx.kept) + 0 * ctx.saved_tensors[0])
 mutant(LogSumExp, "e^x not divided by the sum")(
@@ -100,14 +105,14 @@ def _(backward, ctx, dy):
 
 @mutant(Var, "mean not subtracted")
 def _(backward, ctx, dy):
-    x, mean = ctx.saved_tensors
-    return dy.reshape(ctx.kept) * 2 / ctx.divisor * x
+    (x,) = ctx.saved_tensors
+    return dy.reshape(_kept(ctx)) * 2 / ctx.divisor * x
 
 
 @mutant(Std, "slope of the variance")
 def _(backward, ctx, dy):
-    x, mean, y = ctx.saved_tensors
-    return 2 * y * backward(ctx, dy)
+    x, y = ctx.saved_tensors
+    return 2 * y.reshape(_kept(ctx)) * backward(ctx, dy)
 
 
 @mutant(Norm, "squared norm: 2 x")
@@ -131,4 +136,4 @@ def _(backward, ctx, dy):
 @mutant(Norm, "p = 2 for every p")
 def _(backward, ctx, dy):
     x, y = ctx.saved_tensors
-    return dy.reshape(ctx.kept) / (y + (y == 0)) * x
+    return dy.reshape(ctx.kept) / (y + (y == 0)).reshape(ctx.kept) * x
