@@ -106,7 +106,7 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
         holders = [id(owner(g)) for g in (*grads, *results) if is_array(g)]
         for edge, g in zip(node.edges, results):
             if edge is not None and g is not None:
-                g = g if create_graph else as_array(g, grads[0])
+                g = as_array(g, grads[0])
                 owned = (not create_graph and holders.count(id(owner(g))) == 1 and g.flags.forc
                          and getattr(g.flags, "writeable", True))  # a broadcast that repeats nothing is forc, yet read-only
                 deliver(edge, g, owned, type(node).__name__)
@@ -165,7 +165,8 @@ def _backward(tensor, gradient=None, retain_graph=None, create_graph=False):
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
     """`Tensor.backward` from several tensors at once."""
     roots = _roots("backward", tensors, grad_tensors, create_graph)
-    _walk(roots, create_graph if retain_graph is None else retain_graph, create_graph)
+    walk = enable_grad(_walk) if create_graph else _walk
+    walk(roots, create_graph if retain_graph is None else retain_graph, create_graph)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
@@ -180,7 +181,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
             raise RuntimeError(f"grad: inputs[{i}] of shape {t.shape} does not require a gradient")
     roots = _roots("grad", outputs, grad_outputs, create_graph)
     retain_graph = create_graph if retain_graph is None else retain_graph
-    found = _walk(roots, retain_graph, create_graph, {_edge(t) for t in inputs})
+    walk = enable_grad(_walk) if create_graph else _walk
+    found = walk(roots, retain_graph, create_graph, {_edge(t) for t in inputs})
     for i, t in enumerate(inputs):
         if _edge(t) not in found and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on inputs[{i}]; pass allow_unused=True to get None for it")

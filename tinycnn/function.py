@@ -6,7 +6,7 @@ is `autograd.py`.
 import itertools
 
 from .backend import as_array, device_of, is_array, quiet
-from .grad_mode import check_finite, enable_grad, mode, user_line
+from .grad_mode import check_finite, mode, user_line
 from .tensor import Tensor, wrap
 
 _order = itertools.count()
@@ -26,8 +26,8 @@ class Function:
 
     For second derivatives (`create_graph=True`) the gradient must itself be recorded: then `backward` is called with Tensors
     in place of arrays, saved ones included, and as most of them only use operators, methods and `array_module(x)`, the same
-    lines serve. An operation whose backward cannot (it writes into an array, say) defines `backward_recorded`, the same
-    gradients in Tensor operations.
+    lines serve. An operation whose backward cannot (it writes into an array, or saved an intermediate result) defines
+    `backward_recorded`, the same gradients in Tensor operations; there, in place of a saved intermediate result stands None.
     """
     hooks = None      # {output_nr: functions of the gradient}
     line = ""         # where the user called it, known in anomaly mode
@@ -86,8 +86,7 @@ class Function:
         """The gradients of the inputs as recorded Tensors, from Tensors."""
         self._recorded = True
         try:
-            with enable_grad():
-                return (self.backward_recorded or self.backward)(self, *grad_outputs)
+            return (self.backward_recorded or self.backward)(self, *grad_outputs)
         finally:
             self._recorded = False
 
@@ -96,8 +95,10 @@ class Function:
         tensors = []
         for array, origin in zip(self._saved, self._origins):
             if origin is None and hasattr(array, "dtype") and array.dtype.kind == "f":
-                raise RuntimeError(f"backward: {self.name()} saved an intermediate result, so its gradient cannot be "
-                                   "differentiated again: save inputs and outputs only, or define backward_recorded")
+                if not self.backward_recorded:
+                    raise RuntimeError(f"backward: {self.name()} saved an intermediate result, so its gradient cannot be "
+                                       "differentiated again: save inputs and outputs only, or define backward_recorded")
+                array = None
             edge = None if origin is None else self.edges[origin] if origin >= 0 else (self, -1 - origin)
             if edge and isinstance(edge[0], Tensor):
                 tensors.append(edge[0])

@@ -35,6 +35,8 @@ def watch_backward(module, args):
         return grad_output
 
     def at_input(grad_input):
+        if not arrived:  # a second derivative may come here without passing through the outputs: there is nothing to report
+            return grad_input
         grad_output = arrived.pop()
         for hook in tuple(module._backward_hooks):
             grad_input = _changed(hook(module, grad_input, grad_output), grad_input)
@@ -62,9 +64,10 @@ def _lead(values, hook):
     def notify(*dys):
         grads = [None] * count
         for i, dy in zip(places, dys):
-            grads[i] = wrap(dy)
+            grads[i] = dy if isinstance(dy, Tensor) else wrap(dy)
         grads = hook(tuple(grads))
-        return [None if grads[i] is None else grads[i].array for i in places]
+        recorded = isinstance(dys[0], Tensor)
+        return [g if g is None or recorded else g.array for g in (grads[i] for i in places)]
 
     for i, watched in zip(places, HookPoint.apply(*(values[i] for i in places), notify=notify)):
         values[i] = watched

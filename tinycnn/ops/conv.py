@@ -27,13 +27,15 @@ its adjoint: a pixel collects the gradients of all its copies (`col2im`; see `un
 
 So the three functions are `convolve` (x, w -> y), `weight_gradient` (x, dy -> dw) and `input_gradient` (dy, w -> dx). Being
 adjoint, convolve is the gradient of input_gradient as much as the reverse: used forward, input_gradient is the transposed
-convolution.
+convolution. All three are derivatives of one number, T = sum_{n, f, o} dy[n, f, o] y[n, f, o], which is linear in each of
+x, w and dy; and so the gradients of each of them are the other two. Given Tensors, as where a gradient is itself recorded,
+they run as the operations `Conv`, `ConvWeight` and `ConvTranspose`.
 """
 import numpy as np
 
 from ..backend import array_module, sliding_windows
 from ..function import Function
-from ..tensor import check_floating
+from ..tensor import Tensor, check_floating
 from .unfold import add_windows, as_batch, count_windows, crop, im2col, sizes, zeros_padded
 
 # The columns are made, used and forgotten piece by piece, and made again in backward. Saved, they would take K times the
@@ -43,6 +45,8 @@ COLUMN_BYTES = 4 * 2**20
 
 def convolve(x, w, out, stride, padding, dilation, groups):
     """x (N, C, *S), w (F, C/G, *K) -> y (N, F, *out):  y = w @ cols."""
+    if isinstance(x, Tensor):
+        return Conv.apply(x, w, None, stride=stride, padding=padding, dilation=dilation, groups=groups, out=out)
     windows = im2col(x, w.shape[2:], stride, padding, dilation)
     y = array_module(x).empty((x.shape[0], w.shape[0], *out), x.dtype)
     w = w.reshape(groups, w.shape[0] // groups, -1)
@@ -53,6 +57,8 @@ def convolve(x, w, out, stride, padding, dilation, groups):
 
 def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy @ cols^T."""
+    if isinstance(x, Tensor):
+        return ConvWeight.apply(x, dy, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
     windows, out = im2col(x, kernel, stride, padding, dilation), dy.shape[2:]
     channels, filters = x.shape[1] // groups, dy.shape[1]
     dw = array_module(x).zeros((groups, filters // groups, channels * int(np.prod(kernel))), x.dtype)
@@ -63,6 +69,8 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
 
 def input_gradient(dy, w, size, stride, padding, dilation, groups):
     """dy (N, F, *O), w (F, C/G, *K) -> dx (N, C, *size):  dcols = w^T @ dy, and every pixel collects its copies."""
+    if isinstance(dy, Tensor):
+        return ConvTranspose.apply(dy, w, None, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size)
     dx, out = zeros_padded(dy, w.shape[1] * groups, size, padding), dy.shape[2:]
     windows = sliding_windows(dx, w.shape[2:], stride, dilation, writeable=True)
     w = w.reshape(groups, w.shape[0] // groups, -1)
@@ -170,6 +178,32 @@ class ConvTranspose(Function):
         dw = weight_gradient(dy, x, w.shape[2:], *ctx.geometry) if need_w else None
         db = bias_gradient(dy) if need_b else None
         return dx, dw, db
+
+
+class ConvWeight(Function):
+    """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K): how `Conv` gets dw, as an operation of its own.
+
+    dw[f, c, k] = sum_{n, o} dy[n, f, o] x[n, c, o * stride + k * dilation - padding]
+
+    Derivation: let g, shaped like w, be the gradient that arrives. Then sum g dw, over all entries, is the number T that
+    stands at the top of the file, with g as the kernel:
+        ddy[n, f, o] = sum_{c, k} g[f, c, k] x[n, c, o * stride + k * dilation - padding]
+        dx[n, c, i]  = sum_f sum_{k, o: o * stride + k * dilation - padding = i} g[f, c, k] dy[n, f, o]
+    Cost: 2 N F O (C/G) K FLOPs, twice that backward. Saves x and dy.
+    """
+
+    @staticmethod
+    def forward(ctx, x, dy, kernel, stride, padding, dilation, groups):
+        ctx.geometry = stride, padding, dilation, groups
+        ctx.save_for_backward(x, dy)
+        return weight_gradient(x, dy, kernel, *ctx.geometry)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, dy = ctx.saved_tensors
+        need_x, need_dy = ctx.needs_input_grad
+        return (input_gradient(dy, g, x.shape[2:], *ctx.geometry) if need_x else None,
+                convolve(x, g, dy.shape[2:], *ctx.geometry) if need_dy else None)
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------

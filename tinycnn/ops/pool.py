@@ -12,6 +12,7 @@ from ..backend import array_module, scatter_add, sliding_windows
 from ..function import Function
 from ..tensor import check_floating, check_tensor
 from .comparison import eq
+from .creation import eye
 from .unfold import as_batch, col2im, pad, sizes
 
 
@@ -103,9 +104,10 @@ class MaxUnpool(Function):
 
 def _send(values, indices, size):
     """x (N, C, *size), zero but for x[n, c, indices[n, c, o]] += values[n, c, o]: the adjoint of `_fetch`."""
-    x = array_module(values).zeros((*values.shape[:2], *size), values.dtype)
-    scatter_add(x.reshape(-1), _all_planes(indices, size), values.reshape(-1))
-    return x
+    planes = values.shape[:2]
+    x = array_module(values).zeros(int(np.prod((*planes, *size))), values.dtype)
+    scatter_add(x, _all_planes(indices, size), values.reshape(-1))
+    return x.reshape(*planes, *size)
 
 
 def _fetch(x, indices):
@@ -137,7 +139,7 @@ class AvgPool(Function):
 
     Derivation: every element of window o has the weight 1/m[o] in y[o], so dcols[k, o] = dy[o] / m[o] for all k, and each
     pixel collects its copies: dx = col2im(dcols).
-    Cost: K additions an output. Saves m.
+    Cost: K additions an output. Keeps m, which depends on shapes only.
     Source: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998.
     """
 
@@ -148,21 +150,19 @@ class AvgPool(Function):
         windows = sliding_windows(pad(x, room), kernel, stride, ctx.geometry[2])
         out = windows.shape[-len(kernel):]
         if divisor is None:
-            m = _count_elements(xp, ctx.size, out, kernel, stride, padding, count_include_pad).astype(x.dtype)
+            ctx.m = _count_elements(xp, ctx.size, out, kernel, stride, padding, count_include_pad).astype(x.dtype)
         else:
-            m = xp.full(out, divisor, x.dtype)
-        ctx.save_for_backward(m)
+            ctx.m = xp.full(out, divisor, x.dtype)
         y = xp.zeros((*x.shape[:2], *out), x.dtype)
         for k in np.ndindex(*kernel):
             y += windows[:, :, *k]
-        y /= m
+        y /= ctx.m
         return y
 
     @staticmethod
     def backward(ctx, dy):
-        (m,) = ctx.saved_tensors
         images, out = dy.shape[:2], dy.shape[2:]
-        dcols = (dy / m).reshape(*images, *[1] * len(out), *out)
+        dcols = (dy / ctx.m).reshape(*images, *[1] * len(out), *out)
         dcols = array_module(dy).broadcast_to(dcols, (*images, *ctx.kernel, *out))
         return col2im(dcols, ctx.size, *ctx.geometry)
 
@@ -201,6 +201,14 @@ class AdaptiveAvgPool(Function):
             inside = dx[:, :, *window]
             inside += dy[:, :, *o].reshape(*dy.shape[:2], *[1] * len(window)) / int(np.prod(inside.shape[2:]))
         return dx
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        """One axis after the other: the means of the rows of an identity matrix are the weights of x in y."""
+        for axis, (size, out) in enumerate(zip(ctx.size, dy.shape[2:]), start=2):
+            weights = AdaptiveAvgPool.apply(eye(size, dtype=dy.dtype, device=dy.device).unsqueeze(0), out=(out,)).squeeze(0)
+            dy = (dy.movedim(axis, -1) @ weights.mT).movedim(-1, axis)
+        return dy
 
 
 def adaptive_windows(size, out):

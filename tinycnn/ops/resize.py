@@ -18,6 +18,7 @@ from ..dtype import float32, promote_types
 from ..function import Function
 from ..tensor import check_floating, check_tensor, wrap
 from . import pool
+from .creation import eye
 from .shape import permute, reshape
 
 _MODES = {"nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3),     # mode: for how many spatial axes
@@ -101,6 +102,16 @@ class Interpolate(Function):
             scatter_add(matrix, (xp.arange(out), index), dy.dtype.type(1) if weight is None else weight)
             dx = xp.moveaxis(xp.tensordot(dx, matrix, (axis, 0)), -1, axis)
         return dx
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        """One axis after the other: an identity matrix, its rows resized, is the transpose of A."""
+        options = dict(mode=ctx.mode, align_corners=ctx.align_corners)
+        for axis, (size, out, scale) in enumerate(zip(ctx.size, dy.shape[2:], ctx.scales), start=2):
+            identity = eye(size, dtype=dy.dtype, device=dy.device).unsqueeze(0)
+            weights = Interpolate.apply(identity, size=(out,), scales=(scale,), **options).squeeze(0)
+            dy = (dy.movedim(axis, -1) @ weights.mT).movedim(-1, axis)
+        return dy
 
     @staticmethod
     def taps(ctx, x, out):
@@ -343,7 +354,7 @@ class GridSample(Function):
         xp, (n, c, *sizes) = array_module(x), x.shape
         pixels, dy = x.reshape(n, c, math.prod(sizes)), dy.reshape(n, c, math.prod(dy.shape[2:]))
         places = GridSample.places(ctx, grid, sizes)
-        dx = xp.zeros(x.size, x.dtype) if need_x else None
+        dx = xp.zeros(math.prod(x.shape), x.dtype) if need_x else None
         dp = [xp.zeros_like(p) for p, _ in places]
         planes = xp.arange(n * c).reshape(n, c, 1) * pixels.shape[2]
         for index, inside, weights, directions in _corners([p for p, _ in places], sizes, ctx.nearest):

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backend import array_module, sliding_windows
 from ..function import Function
-from ..tensor import check_floating
+from ..tensor import Tensor, check_floating
 
 
 # ---- on arrays -------------------------------------------------------------------------------------------------------
@@ -40,6 +40,9 @@ def im2col(x, kernel, stride, padding, dilation):
 
 def col2im(cols, size, stride, padding, dilation):
     """The adjoint of im2col: cols (N, C, *K, *O) -> x (N, C, *size), each pixel the sum of its appearances in windows."""
+    if isinstance(cols, Tensor):  # where a gradient is itself recorded
+        return Fold.apply(cols.reshape(_matrix_shape(cols.shape)), windows_shape=cols.shape, size=size, stride=stride,
+                          padding=padding, dilation=dilation)
     x = zeros_padded(cols, cols.shape[1], size, padding)
     kernel = cols.shape[2:2 + len(size)]
     add_windows(sliding_windows(x, kernel, stride, dilation, writeable=True), cols)
@@ -98,6 +101,11 @@ class Fold(Function):
     def backward(ctx, dy):
         windows = im2col(dy, ctx.kernel, *ctx.geometry).copy()
         return windows.reshape(_matrix_shape(windows.shape))
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        stride, padding, dilation = ctx.geometry
+        return Unfold.apply(dy, kernel=ctx.kernel, stride=stride, padding=padding, dilation=dilation)
 
 
 def _matrix_shape(shape):

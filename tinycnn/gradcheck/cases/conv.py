@@ -4,7 +4,7 @@ from unittest import mock
 import numpy as np
 
 from ...ops import conv
-from ...ops.conv import Conv, ConvTranspose, convolve, input_gradient, weight_gradient
+from ...ops.conv import Conv, ConvTranspose, ConvWeight, convolve, input_gradient, weight_gradient
 from ..registry import case, fixed, mutant, normal
 
 
@@ -199,3 +199,50 @@ def _(backward, ctx, dy):
 def _(backward, ctx, dy):
     dx, dw, db = backward(ctx, dy)
     return dx, dw, db if db is None else dy[(slice(None), slice(None), *[0] * (dy.ndim - 2))].sum(0)
+
+
+def _weight_gradient(shape, **options):
+    """A call for the gradient of the weight, of `shape`, of a convolution, recorded."""
+    def call(t, x, dy):
+        with t.enable_grad():
+            w = x.new_zeros(shape).requires_grad_()
+            y = getattr(F(t), f"conv{x.ndim - 2}d")(x, w, **options)
+            return t.autograd.grad(y, w, dy, create_graph=True)[0]
+    return call
+
+
+case(ConvWeight, "one dimension", [normal(2, 3, 8), normal(2, 4, 6)], _weight_gradient((4, 3, 3)))
+case(ConvWeight, "linear in x", [normal(2, 3, 5, 6), fixed(normal(2, 4, 3, 4))], _weight_gradient((4, 3, 3, 3)), linear=True)
+case(ConvWeight, "linear in dy", [fixed(normal(2, 3, 5, 6)), normal(2, 4, 3, 4)], _weight_gradient((4, 3, 3, 3)), linear=True)
+case(ConvWeight, "all options, rectangular", [normal(2, 4, 7, 8), normal(2, 6, 4, 6)],
+     _weight_gradient((6, 2, 3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2))
+case(ConvWeight, "depthwise", [normal(2, 3, 4, 5), normal(2, 3, 4, 5)], _weight_gradient((3, 1, 3, 3), padding=1, groups=3))
+case(ConvWeight, "rows left over by the stride", [normal(2, 2, 8, 10), normal(2, 3, 2, 2)],
+     _weight_gradient((3, 2, 3, 3), stride=4))
+case(ConvWeight, "empty batch", [normal(0, 3, 5, 6), normal(0, 4, 3, 4)], _weight_gradient((4, 3, 3, 3)))
+case(ConvWeight, "three dimensions", [normal(1, 2, 4, 5, 3), normal(1, 3, 3, 3, 2)], _weight_gradient((3, 2, 2, 3, 2)))
+
+
+@mutant(ConvWeight, "kernel flipped in dx")
+def _(backward, ctx, g):
+    return backward(ctx, _flipped(g))[0], backward(ctx, g)[1]
+
+
+@mutant(ConvWeight, "stride ignored in dx")
+def _(backward, ctx, g):
+    (x, dy), (_, ddy) = ctx.saved_tensors, backward(ctx, g)
+    stride, *rest = ctx.geometry
+    return input_gradient(dy, g, x.shape[2:], (1,) * len(stride), *rest), ddy
+
+
+@mutant(ConvWeight, "padding forgotten in ddy")
+def _(backward, ctx, g):
+    (x, dy), (dx, _) = ctx.saved_tensors, backward(ctx, g)
+    stride, padding, *rest = ctx.geometry
+    room = [(0, before + after) for before, after in padding]
+    return dx, convolve(x, g, dy.shape[2:], stride, room, *rest)
+
+
+@mutant(ConvWeight, "groups in the wrong order in ddy")
+def _(backward, ctx, g):
+    return backward(ctx, g)[0], backward(ctx, _groups_reversed(ctx, g))[1]

@@ -154,20 +154,17 @@ case(AvgPool, "power average in two dimensions", [normal(2, 2, 5, 6)],
 
 @mutant(AvgPool, "not divided by the number of elements")
 def _(backward, ctx, dy):
-    (m,) = ctx.saved_tensors
-    return backward(ctx, dy * m)
+    return backward(ctx, dy * ctx.m)
 
 
 @mutant(AvgPool, "divided by the kernel, whatever the window holds")
 def _(backward, ctx, dy):
-    (m,) = ctx.saved_tensors
-    return backward(ctx, dy * m / m.max())
+    return backward(ctx, dy * ctx.m / ctx.m.max())
 
 
 @mutant(AvgPool, "mean instead of sum where windows overlap")
 def _(backward, ctx, dy):
-    (m,) = ctx.saved_tensors
-    windows = backward(ctx, m + array_module(dy).zeros_like(dy))
+    windows = backward(ctx, ctx.m + array_module(dy).zeros_like(dy))
     return backward(ctx, dy) / array_module(dy).maximum(windows, 1)
 
 
