@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 import tinycnn as t
-from tinycnn.ops import activation as F
+import tinycnn.nn.functional as F
+from tinycnn.ops import activation, rectifier
 
 FAR = [-1e4, -1000.0, -100.0, -88.0, -20.0, -1.0, 0.0, 1.0, 20.0, 88.0, 100.0, 1000.0, 1e4]
 SMOOTH = ["sigmoid", "tanh", "softplus", "logsigmoid", "elu", "selu", "celu", "gelu", "silu", "mish", "softsign",
           "tanhshrink"]
 BENT = ["relu", "relu6", "leaky_relu", "hardtanh", "hardsigmoid", "hardswish", "softshrink", "hardshrink", "rrelu"]
-IN_PLACE = [name for name in F.__all__ if "inplace" in inspect.signature(getattr(F, name)).parameters]
+IN_PLACE = [name for name in (*activation.__all__, *rectifier.__all__)
+            if "inplace" in inspect.signature(getattr(t, name)).parameters]
 
 
 def options(name):
@@ -36,8 +38,9 @@ def test_activations_and_their_slopes_are_those_of_pytorch_however_far_from_0(na
 
 
 @pytest.mark.parametrize("function, arguments", [
-    (F.ReLU, {}), (F.LeakyReLU, dict(slope=0.1)), (F.ELU, dict(alpha=1.0)), (F.Hardtanh, dict(low=0.0, high=6.0)),
-    (F.Sigmoid, {}), (F.Tanh, {}), (F.Softplus, dict(beta=1.0, threshold=20.0)), (F.GELU, dict(approximate="none"))])
+    (rectifier.ReLU, {}), (rectifier.LeakyReLU, dict(slope=0.1)), (rectifier.Hardtanh, dict(low=0.0, high=6.0)),
+    (activation.ELU, dict(alpha=1.0)), (activation.Sigmoid, {}), (activation.Tanh, {}),
+    (activation.Softplus, dict(beta=1.0, threshold=20.0)), (activation.GELU, dict(approximate="none"))])
 def test_no_formula_overflows_on_the_way(function, arguments):
     """Inside operations floating point is silent, so this would not show elsewhere."""
     ctx = function()
@@ -123,15 +126,15 @@ def test_leaky_relu_does_not_need_the_input_that_was_overwritten():
 
 def test_step_is_1_at_0_and_has_no_slope():
     x = t.tensor([-1.0, 0.0, 2.0], requires_grad=True)
-    y = F.step(x)
+    y = t.step(x)
     y.sum().backward()
     assert y.tolist() == [0, 1, 1] and x.grad.tolist() == [0, 0, 0]
-    assert F.step(t.tensor([-1, 1])).tolist() == [0, 1]
+    assert t.step(t.tensor([-1, 1])).tolist() == [0, 1]
 
 
 def test_identity_is_the_input_itself():
     x = t.ones(2)
-    assert F.identity(x) is x
+    assert t.identity(x) is x
 
 
 def test_glu_halves_the_given_dimension():

@@ -6,7 +6,8 @@
 | windows as columns: unfold, fold | `ops/unfold.py` |
 | pooling: max_pool2d, avg_pool2d, adaptive_avg_pool2d, lp_pool2d, max_unpool2d, ... | `ops/pool.py` |
 | normalisation: batch_norm, layer_norm, group_norm, instance_norm, normalize, ... | `ops/norm.py` |
-| activations: relu, gelu, silu, sigmoid, ... | `ops/activation.py` |
+| activations: gelu, silu, sigmoid, ... | `ops/activation.py` |
+| activations: relu, leaky_relu, hardtanh, ... | `ops/rectifier.py` |
 | softmax and cross entropy: softmax, log_softmax, cross_entropy, nll_loss | `ops/softmax.py` |
 | other losses and distances: mse_loss, l1_loss, cosine_similarity, ... | `ops/loss.py` |
 | linear, bilinear | `ops/matmul.py` |
@@ -16,9 +17,8 @@
 | pad | `ops/pad.py` |
 | interpolate, grid_sample, pixel_shuffle, ... | `ops/resize.py` |
 """
-from ..ops.activation import (celu, elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid,
-                              mish, prelu, relu, relu6, relu_, rrelu, selu, sigmoid, silu, softplus, softshrink, softsign,
-                              tanh, tanhshrink, threshold)
+from ..ops.activation import (celu, elu, gelu, glu, logsigmoid, mish, selu, sigmoid, silu, softplus, softsign, tanh,
+                              tanhshrink)
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from ..ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
@@ -32,6 +32,8 @@ from ..ops.pad import pad
 from ..ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
                         adaptive_max_pool2d, adaptive_max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d,
                         max_pool1d, max_pool2d, max_pool3d, max_unpool1d, max_unpool2d, max_unpool3d)
+from ..ops.rectifier import (hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, prelu, relu, relu6, relu_, rrelu,
+                             softshrink, threshold)
 from ..ops.resize import (affine_grid, channel_shuffle, grid_sample, interpolate, pixel_shuffle, pixel_unshuffle, upsample,
                           upsample_bilinear, upsample_nearest)
 from ..ops.softmax import cross_entropy, log_softmax, nll_loss, softmax, softmin

@@ -1,73 +1,18 @@
-"""Floor 2: activation functions, the nonlinearities without which a network of any depth is one matrix.
+"""Floor 2: smooth activation functions; the piecewise linear ones, such as ReLU, are in `rectifier.py`.
 
-All act on every element alone, so dx = dy f'(x). What a class docstring derives is f'. The activations that are short
-formulas in others (SiLU, Mish, shrinkages) are written as such, and the tape differentiates them.
+Activations are the nonlinearities without which a network of any depth is one matrix. All act on every element alone,
+so dx = dy f'(x). What a class docstring derives is f'. Those that are short formulas in others (SiLU, Mish) are written as
+such, and the tape differentiates them.
 """
-import functools
-import inspect
 import math
 
-from ..backend import array_module, default_generator, device_of, erf as erf_of_array
+from ..backend import array_module, erf as erf_of_array
 from ..function import Function
-from ..tensor import check_floating, check_tensor, method, wrap
-from .elementwise import unbroadcast
-from .inplace import private, twin, write
-from .selection import clamp, where
-from .unary import Staircase, abs, erf, exp, floating
-
-
-class ReLU(Function):
-    """y = max(x, 0).  f' = 1 where x > 0, else 0; at the kink 0 is taken. y > 0 just where x > 0, so y is what is kept."""
-
-    @staticmethod
-    def forward(ctx, x):
-        y = array_module(x).maximum(x, 0)
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx, dy):
-        (y,) = ctx.saved_tensors
-        return dy * (y > 0)
-
-
-class LeakyReLU(Function):
-    """y = x where x > 0, else a x with a small slope a.  f' = 1 where x > 0, else a. Source: Maas et al. 2013."""
-
-    @staticmethod
-    def forward(ctx, x, slope):
-        xp = array_module(x)
-        ctx.slope = slope
-        ctx.save_for_backward(x > 0)
-        return xp.maximum(x, 0) + slope * xp.minimum(x, 0)
-
-    @staticmethod
-    def backward(ctx, dy):
-        (positive,) = ctx.saved_tensors
-        return dy * positive + ctx.slope * (dy * ~positive)
-
-
-class PReLU(Function):
-    """y = x where x > 0, else a x with a learned slope a, one number or one a channel, shaped to broadcast against x.
-
-    dx = dy where x > 0, else a dy.  y depends on a only where x <= 0: da = dy x there, summed over everything that shares
-    the slope. Source: He et al. 2015.
-    """
-
-    @staticmethod
-    def forward(ctx, x, a):
-        xp = array_module(x)
-        ctx.save_for_backward(x, a)
-        return xp.maximum(x, 0) + a * xp.minimum(x, 0)
-
-    @staticmethod
-    def backward(ctx, dy):
-        x, a = ctx.saved_tensors
-        need_x, need_a = ctx.needs_input_grad
-        positive = x > 0
-        sloped = dy * ~positive
-        return (dy * positive + a * sloped if need_x else None,
-                unbroadcast(sloped * x, a.shape) if need_a else None)
+from ..tensor import check_floating, check_tensor, method
+from .inplace import twin
+from .rectifier import activation
+from .selection import where
+from .unary import abs, erf, exp, floating
 
 
 class ELU(Function):
@@ -93,20 +38,6 @@ class ELU(Function):
         slope = alpha * input_scale * xp.exp(-input_scale * xp.abs(x))  # where x > 0 it does not count
         positive = x > 0
         return scale * (dy * positive + slope * (dy * ~positive))
-
-
-class Hardtanh(Function):
-    """y = x moved into the interval from low to high.  f' = 1 strictly inside, else 0."""
-
-    @staticmethod
-    def forward(ctx, x, low, high):
-        ctx.save_for_backward((x > low) & (x < high))
-        return array_module(x).clip(x, low, high)
-
-    @staticmethod
-    def backward(ctx, dy):
-        (inside,) = ctx.saved_tensors
-        return dy * inside
 
 
 class Sigmoid(Function):
@@ -219,81 +150,19 @@ class GELU(Function):
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
 
-def _activation(function=None, *, rereads=False):
-    """Check that `input` is a floating-point Tensor and honour `inplace`, the last argument of the decorated function.
-
-    `rereads`: the gradient needs the input again, so in place a copy of it is used.
-    """
-    if function is None:
-        return functools.partial(_activation, rereads=rereads)
-    name, last = function.__name__, len(inspect.signature(function).parameters) - 1
-
-    @functools.wraps(function)
-    def activation(input, *args, inplace=False, **options):
-        check_floating(name, input=input)
-        if len(args) == last:
-            *args, inplace = args
-        if not inplace:
-            return function(input, *args, **options)
-        return write(input, function(private(input) if rereads else input, *args, **options), name)
-    return activation
-
-
-@method("relu")
-@_activation
-def relu(input, inplace=False):
-    """max(x, 0), the rectified linear unit."""
-    return ReLU.apply(input)
-
-
-@_activation
-def relu6(input, inplace=False):
-    """min(max(x, 0), 6)."""
-    return Hardtanh.apply(input, low=0.0, high=6.0)
-
-
-@_activation
-def leaky_relu(input, negative_slope=0.01, inplace=False):
-    """x where x > 0, else negative_slope * x."""
-    return LeakyReLU.apply(input, slope=float(negative_slope))
-
-
-@_activation(rereads=True)
-def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False):
-    """Leaky ReLU whose slope is drawn for every element from [lower, upper) in training, and is their mean otherwise."""
-    if not lower <= upper:
-        raise ValueError(f"rrelu: lower must not exceed upper, got {lower} and {upper}")
-    if not training:
-        return LeakyReLU.apply(input, slope=float(lower + upper) / 2)
-    draw = default_generator(device_of(input.array)).uniform(input.shape, input.dtype)
-    return where(input > 0, input, input * wrap(float(lower) + float(upper - lower) * draw))
-
-
-@method("prelu")
-def prelu(input, weight):
-    """x where x > 0, else weight * x; `weight` holds one slope, or one for each channel (dimension 1)."""
-    check_floating("prelu", input=input, weight=weight)
-    channels = input.shape[1] if input.ndim > 1 else 1
-    if weight.ndim > 1 or weight.numel() not in (1, channels):
-        raise ValueError(f"prelu: weight must hold 1 slope or {channels}, one for each channel of input {input.shape}, got "
-                         f"shape {weight.shape}")
-    slopes = weight.reshape((-1,) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight.reshape(())
-    return PReLU.apply(input, slopes)
-
-
-@_activation(rereads=True)
+@activation(rereads=True)
 def elu(input, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (e^x - 1)."""
     return ELU.apply(input, alpha=float(alpha))
 
 
-@_activation(rereads=True)
+@activation(rereads=True)
 def selu(input, inplace=False):
     """ELU with the two constants for which activations stay of mean 0 and variance 1."""
     return ELU.apply(input, alpha=1.6732632423543772, scale=1.0507009873554805)
 
 
-@_activation(rereads=True)
+@activation(rereads=True)
 def celu(input, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (e^(x / alpha) - 1)."""
     if alpha == 0:
@@ -321,13 +190,13 @@ def tanh(input):
     return Tanh.apply(floating("tanh", input))
 
 
-@_activation(rereads=True)
+@activation(rereads=True)
 def silu(input, inplace=False):
     """x * sigmoid(x), also called swish."""
     return input * sigmoid(input)
 
 
-@_activation(rereads=True)
+@activation(rereads=True)
 def mish(input, inplace=False):
     """x * tanh(softplus(x))."""
     return input * tanh(softplus(input))
@@ -347,32 +216,6 @@ def softsign(input):
     return input / (1 + abs(input))
 
 
-@_activation
-def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
-    """min(max(x, min_val), max_val): the piecewise linear tanh."""
-    if not min_val <= max_val:
-        raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
-    return Hardtanh.apply(input, low=float(min_val), high=float(max_val))
-
-
-@_activation
-def hardsigmoid(input, inplace=False):
-    """min(max(x + 3, 0), 6) / 6: the piecewise linear sigmoid."""
-    return relu6(input + 3) / 6
-
-
-@_activation(rereads=True)
-def hardswish(input, inplace=False):
-    """x * hardsigmoid(x)."""
-    return input * relu6(input + 3) / 6
-
-
-@_activation
-def threshold(input, threshold, value, inplace=False):
-    """x where x > threshold, else value."""
-    return where(input <= threshold, value, input)
-
-
 def logsigmoid(input):
     """log(sigmoid(x)) = -log(1 + e^-x), without overflow."""
     check_floating("logsigmoid", input=input)
@@ -385,20 +228,6 @@ def tanhshrink(input):
     return input - tanh(input)
 
 
-def softshrink(input, lambd=0.5):
-    """x moved towards 0 by lambd, and 0 where |x| <= lambd."""
-    check_floating("softshrink", input=input)
-    if lambd < 0:
-        raise ValueError(f"softshrink: lambd must not be negative, got {lambd}")
-    return input - clamp(input, -lambd, lambd)
-
-
-def hardshrink(input, lambd=0.5):
-    """x, but 0 where |x| <= lambd."""
-    check_floating("hardshrink", input=input)
-    return where(abs(input) <= lambd, 0.0, input)
-
-
 def glu(input, dim=-1):
     """a * sigmoid(b), where a and b are the two halves of `input` along `dim`."""
     check_floating("glu", input=input)
@@ -408,20 +237,13 @@ def glu(input, dim=-1):
     return a * sigmoid(b)
 
 
-def step(input):
-    """1 where x >= 0, else 0: the unit step of the perceptron. Its gradient is 0, which is why networks do not use it."""
-    check_tensor("step", input=input)
-    return Staircase.apply(input, function=lambda x: (x >= 0).astype(x.dtype))
-
-
 def identity(input):
     """x itself: the linear activation."""
     check_tensor("identity", input=input)
     return input
 
 
-relu_, sigmoid_, tanh_ = twin(relu), twin(sigmoid), twin(tanh)
+sigmoid_, tanh_ = twin(sigmoid), twin(tanh)
 
-__all__ = ["celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "identity", "leaky_relu",
-           "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "sigmoid", "sigmoid_", "silu",
-           "softplus", "softshrink", "softsign", "step", "tanh", "tanh_", "tanhshrink", "threshold"]
+__all__ = ["celu", "elu", "gelu", "glu", "identity", "logsigmoid", "mish", "selu", "sigmoid", "sigmoid_", "silu", "softplus",
+           "softsign", "tanh", "tanh_", "tanhshrink"]
