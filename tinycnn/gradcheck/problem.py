@@ -115,6 +115,8 @@ class TensorProblem(Problem):
     """`fn` on Tensors: a function, a Function (its `apply`) or a Module, whose parameters are inputs too."""
 
     def __init__(self, fn, inputs, options=None, seed=0, title=None, names=None):
+        if getattr(fn, "__name__", "") == "apply" and isinstance(getattr(fn, "__self__", None), type):
+            fn = fn.__self__  # PyTorch's way to pass a Function
         super().__init__(title or title_of(fn), options, seed)
         self.source, self.fn, self.module = (fn, names), fn, fn if isinstance(fn, Module) else None
         if isinstance(fn, type) and issubclass(fn, Function):

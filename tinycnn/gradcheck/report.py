@@ -62,8 +62,8 @@ class Report:
     def __str__(self):
         if self.ok:
             names = ", ".join(check.shown for check in self.inputs)
-            kinks = f"; {self.kinks} entries at kinks, between the slopes" if self.kinks else ""
-            kinks += f"; {self.jumps} entries at jumps, not judged" if self.jumps else ""
+            kinks = f"; entries at kinks, between the slopes: {self.kinks}" if self.kinks else ""
+            kinks += f"; entries at jumps, not judged: {self.jumps}" if self.jumps else ""
             return (f"{self.title}: right. {names}: worst relative error {self.error:.1e}, two random upstream gradients "
                     "from "
                     f"seed {self.seed}{kinks}")
@@ -78,7 +78,7 @@ class Report:
     def _about(self, check):
         """The lines on one input."""
         if check.ok:
-            kinks = f", {int(check.kinks.sum())} entries at kinks" if check.kinks.any() else ""
+            kinks = f", entries at kinks: {int(check.kinks.sum())}" if check.kinks.any() else ""
             return [f"  {check.shown}: right, relative error {check.error:.1e}{kinks}"]
         lines = []
         if f"{check.shown} {check.cause}" != self.cause:

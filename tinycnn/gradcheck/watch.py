@@ -56,7 +56,7 @@ class Watch:
             self._say(f"{name}: backward writes into an array that forward saved: a second backward sees the changed "
                       "numbers")
         if any(g is not None for g in results[len(node.edges):]):
-            self._say(f"{name}: backward returned {len(results)} gradients for {len(node.edges)} inputs")
+            self._say(f"{name}: backward returned {len(results)} gradients for {len(node.edges)} input(s)")
         for k, (edge, g) in enumerate(zip(node.edges, results)):
             if edge and g is not None:
                 results[k] = self._accept(node, k, edge, as_array(g, dy[0]), saved)
