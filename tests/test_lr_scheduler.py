@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 import tinycnn
-from tinycnn.optim import SGD, Adam, lr_scheduler
+from tinycnn.optim import SGD, Adam, lr_scheduler, swa_utils
 
 SCHEDULES = [
     ("StepLR", dict(step_size=3)), ("StepLR", dict(step_size=1, gamma=0.7)),
@@ -19,6 +19,13 @@ SCHEDULES = [
     ("PolynomialLR", {}), ("PolynomialLR", dict(total_iters=12, power=2.5)),
     ("LambdaLR", dict(lr_lambda=lambda epoch: 0.9 ** epoch)),
     ("LambdaLR", dict(lr_lambda=[lambda epoch: 1 / (1 + epoch), lambda epoch: 1.0])),
+    ("MultiplicativeLR", dict(lr_lambda=lambda epoch: 1 - 1 / (epoch + 3))),
+    ("MultiplicativeLR", dict(lr_lambda=[lambda epoch: 0.5, lambda epoch: 1.0])),
+    ("CyclicLR", dict(base_lr=0.01, max_lr=0.2, step_size_up=4)),
+    ("CyclicLR", dict(base_lr=[0.01, 0.02], max_lr=[0.2, 0.1], step_size_up=3, step_size_down=5, mode="triangular2")),
+    ("CyclicLR", dict(base_lr=0.01, max_lr=0.2, step_size_up=4, mode="exp_range", gamma=0.95, base_momentum=0.5)),
+    ("CyclicLR", dict(base_lr=0.01, max_lr=0.2, step_size_up=4, scale_fn=lambda x: 1 / x, cycle_momentum=False)),
+    ("CyclicLR", dict(base_lr=0.01, max_lr=0.2, step_size_up=3, scale_fn=lambda x: 0.9 ** x, scale_mode="iterations")),
     ("CosineAnnealingWarmRestarts", dict(T_0=4)), ("CosineAnnealingWarmRestarts", dict(T_0=2, T_mult=3, eta_min=0.01)),
     ("OneCycleLR", dict(max_lr=1.0, total_steps=30)),
     ("OneCycleLR", dict(max_lr=[1.0, 0.3], epochs=6, steps_per_epoch=5, anneal_strategy="linear", pct_start=0.25)),
@@ -48,7 +55,7 @@ def follow(library, kind, build, steps=STEPS):
         scheduler.step()
         path.append(rates(opt))
         assert scheduler.get_last_lr() == [group["lr"] for group in opt.param_groups]
-    return path, scheduler.last_epoch
+    return path, getattr(scheduler, "last_epoch", None)  # a chain has none
 
 
 def assert_same(ours, theirs):
@@ -67,12 +74,22 @@ def test_whole_schedule_is_pytorchs(name, options, kind):
     assert epoch == expected == STEPS
 
 
+def tools(module):
+    """The module swa_utils beside a module lr_scheduler."""
+    return (tinycnn if module is lr_scheduler else pytest.importorskip("torch")).optim.swa_utils
+
+
 COMPOSED = {
     "warm-up, then cosine": lambda m, o: m.SequentialLR(
         o, [m.LinearLR(o, 0.1, total_iters=4), m.CosineAnnealingLR(o, 20, 0.001)], [5]),
     "three": lambda m, o: m.SequentialLR(
         o, [m.ConstantLR(o, 0.1, 2), m.ExponentialLR(o, 0.9), m.StepLR(o, 4, 0.5)], [3, 11]),
     "starts at the second": lambda m, o: m.SequentialLR(o, [m.ConstantLR(o, 0.1, 2), m.PolynomialLR(o, 9)], [0]),
+    "chained": lambda m, o: m.ChainedScheduler([m.ConstantLR(o, 0.1, 4), m.ExponentialLR(o, 0.9), m.StepLR(o, 6)]),
+    "a chain that knows its optimizer": lambda m, o: m.ChainedScheduler([m.CosineAnnealingLR(o, 9)], optimizer=o),
+    "annealed to the rate of averaging": lambda m, o: tools(m).SWALR(o, [0.05, 0.3], anneal_epochs=5),
+    "annealed along a line": lambda m, o: tools(m).SWALR(o, 0.05, anneal_epochs=7, anneal_strategy="linear"),
+    "annealed at once": lambda m, o: tools(m).SWALR(o, 0.05, anneal_epochs=0),
     "a lambda last": lambda m, o: m.SequentialLR(
         o, [m.MultiStepLR(o, [1, 2]), m.LambdaLR(o, lambda epoch: 0.5 ** epoch)], [6]),
 }
@@ -84,6 +101,38 @@ def test_sequences_are_pytorchs(name):
     (ours, epoch), (theirs, expected) = (follow(library, "SGD", COMPOSED[name]) for library in (tinycnn, torch))
     assert_same(ours, theirs)
     assert epoch == expected
+
+
+def test_a_chain_in_a_sequence_starts_anew():
+    opt = optimizer(tinycnn)
+    chain = lr_scheduler.ChainedScheduler([lr_scheduler.ExponentialLR(opt, 0.5), lr_scheduler.StepLR(opt, 2)])
+    scheduler = lr_scheduler.SequentialLR(opt, [lr_scheduler.ConstantLR(opt, 0.5, 9), chain], [3])
+    path = []
+    for _ in range(6):
+        path.append(opt.param_groups[0]["lr"])
+        opt.step(), scheduler.step()
+    assert path == pytest.approx([0.05, 0.05, 0.05, 0.1, 0.05, 0.0025])
+
+
+@pytest.mark.parametrize("name", ["StepLR", "MultiStepLR", "CosineAnnealingLR", "LinearLR", "ConstantLR", "ExponentialLR",
+                                  "PolynomialLR", "LambdaLR"])
+def test_a_step_to_an_epoch_is_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    for options in (o for n, o in SCHEDULES if n == name and 0 not in o.get("milestones", ())):
+        paths = []
+        for library in (tinycnn, torch):
+            opt = optimizer(library)
+            scheduler = getattr(library.optim.lr_scheduler, name)(opt, **options)
+            opt.step()
+            paths.append([])
+            for epoch in (3, 4, 1, 0, 7, 5):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # PyTorch would like to drop the argument
+                    scheduler.step(epoch)
+                paths[-1].append([*rates(opt), scheduler.last_epoch])
+        assert_same(*paths)
+    with pytest.raises(ValueError, match=f"{name}.step: epoch must be a whole number, not negative, got -1"):
+        getattr(lr_scheduler, name)(optimizer(tinycnn), **options).step(-1)
 
 
 def test_two_schedulers_on_one_optimizer_multiply_as_in_pytorch():
@@ -135,6 +184,40 @@ def test_plateau_is_pytorchs(options):
     assert_same(run(tinycnn), run(torch))
 
 
+@pytest.mark.parametrize("name, options", [*SCHEDULES, *COMPOSED.items()], ids=lambda v: v if isinstance(v, str) else "")
+def test_pytorchs_schedule_continues_here(name, options):
+    torch = pytest.importorskip("torch")
+    runs = []
+    for library in (torch, tinycnn):
+        opt = optimizer(library)
+        module = library.optim.lr_scheduler
+        runs.append((opt, options(module, opt) if callable(options) else getattr(module, name)(opt, **options)))
+    (source, source_scheduler), (opt, scheduler) = runs
+    for _ in range(7):
+        source.step(), source_scheduler.step()
+    opt.load_state_dict(source.state_dict())
+    scheduler.load_state_dict(source_scheduler.state_dict())
+    for _ in range(8):
+        for step in (source, source_scheduler, opt, scheduler):
+            step.step()
+        assert rates(opt) == pytest.approx(rates(source), rel=1e-12, abs=1e-16)
+
+
+def test_a_callable_object_is_saved_with_its_attributes():
+    class Warm:
+        def __init__(self, epochs):
+            self.epochs = epochs
+
+        def __call__(self, epoch):
+            return min(1, (epoch + 1) / self.epochs)
+
+    for build in (lambda f: lr_scheduler.LambdaLR(optimizer(tinycnn), f),
+                  lambda f: lr_scheduler.CyclicLR(optimizer(tinycnn), 0.1, 1, 5, scale_fn=f)):
+        saved, loaded = Warm(10), Warm(3)
+        build(loaded).load_state_dict(build(saved).state_dict())
+        assert loaded.epochs == 10
+
+
 RESUMED = [*SCHEDULES, *((name, build) for name, build in COMPOSED.items())]
 
 
@@ -158,7 +241,7 @@ def test_a_saved_schedule_continues(name, options):
     assert "optimizer" not in scheduler.state_dict()
     for _ in range(8):
         assert steps(opt, scheduler, 1) == steps(opt2, scheduler2, 1)
-    assert scheduler2.last_epoch == 15
+    assert getattr(scheduler2, "last_epoch", 15) == 15
 
 
 def test_last_epoch_continues_from_the_rates_in_the_optimizer_as_in_pytorch():
@@ -176,7 +259,7 @@ def test_last_epoch_continues_from_the_rates_in_the_optimizer_as_in_pytorch():
             path.append(rates(opt))
         return path
     for name, options in SCHEDULES:
-        if name != "OneCycleLR" and "T_mult" not in options:  # PyTorch forgets the lengths of the cycles that went by
+        if name not in ("OneCycleLR", "CyclicLR") and "T_mult" not in options:  # PyTorch forgets cycles that went by
             assert_same(run(tinycnn, name, options), run(torch, name, options))
     with pytest.raises(KeyError, match=r"param_groups\[0\] has no 'initial_lr', which last_epoch=3 needs"):
         lr_scheduler.StepLR(optimizer(tinycnn), 3, last_epoch=3)
@@ -209,6 +292,15 @@ def test_a_step_before_the_optimizers_warns_once():
     (lambda o: lr_scheduler.LinearLR(o, end_factor=1.5), "end_factor must be between 0 and 1, got 1.5"),
     (lambda o: lr_scheduler.ConstantLR(o, 2), "factor must be above 0 and at most 1, got 2"),
     (lambda o: lr_scheduler.LambdaLR(o, [abs]), "lr_lambda must be one function or 2"),
+    (lambda o: lr_scheduler.MultiplicativeLR(o, [abs]), "MultiplicativeLR: lr_lambda must be one function or 2"),
+    (lambda o: lr_scheduler.CyclicLR(o, 0.1, 1, mode="saw"), "CyclicLR: mode must be 'triangular', .*, got 'saw'"),
+    (lambda o: lr_scheduler.CyclicLR(o, 0.1, 1, scale_mode="x"), "scale_mode must be 'cycle' or 'iterations', got 'x'"),
+    (lambda o: lr_scheduler.CyclicLR(tinycnn.optim.Adagrad([tinycnn.zeros(1)]), 0.1, 1), "Adagrad has neither momentum"),
+    (lambda o: lr_scheduler.ChainedScheduler([]), "ChainedScheduler: schedulers is empty"),
+    (lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.StepLR(o, 1), lr_scheduler.ReduceLROnPlateau(o)]),
+     r"schedulers\[1\] must be a schedule of epochs on the same optimizer"),
+    (lambda o: swa_utils.SWALR(o, 0.1, anneal_strategy="x"), "SWALR: anneal_strategy must be 'cos' or 'linear', got 'x'"),
+    (lambda o: swa_utils.SWALR(o, 0.1, -1), "SWALR: anneal_epochs must be an integer that is not negative, got -1"),
     (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3, 0), "T_mult must be a positive integer, got 0"),
     (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3).step(-1), "epoch must not be negative, got -1"),
     (lambda o: lr_scheduler.OneCycleLR(o, 1.0), "give total_steps, or both epochs and steps_per_epoch"),

@@ -27,12 +27,33 @@ PATHS += [("RMSprop", o) for o in grid(lr=[0.01], alpha=[0.99, 0.5], eps=[1e-8, 
 PATHS += [(name, o) for name in ("Adam", "AdamW")
           for o in grid(lr=[0.1], betas=[(0.9, 0.999), (0.5, 0.8)], eps=[1e-8, 0.1], weight_decay=[0, 0.1],
                         amsgrad=[False, True], maximize=[False, True])]
-PATHS += [(name, {}) for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")]
-OPTIMIZERS = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"]
+PATHS += [("Adadelta", o) for o in grid(lr=[1.0, 0.1], rho=[0.9, 0.5], eps=[1e-6, 0.1], weight_decay=[0, 0.1],
+                                        maximize=[False, True])]
+PATHS += [("Rprop", o) for o in grid(lr=[0.1], etas=[(0.5, 1.2), (0.3, 2)], step_sizes=[(1e-6, 50), (0.05, 0.2)],
+                                     maximize=[False, True])]
+PATHS += [("Adamax", o) for o in grid(lr=[0.1], betas=[(0.9, 0.999), (0.5, 0.8)], eps=[1e-8, 0.1], weight_decay=[0, 0.1],
+                                      maximize=[False, True])]
+PATHS += [("NAdam", o) for o in grid(lr=[0.1], betas=[(0.9, 0.999), (0.5, 0.8)], eps=[1e-8, 0.1], weight_decay=[0, 0.1],
+                                     momentum_decay=[4e-3, 0.5], decoupled_weight_decay=[False, True])]
+PATHS += [("RAdam", o) for o in grid(lr=[0.1], betas=[(0.9, 0.999), (0.5, 0.8)], eps=[1e-8, 0.1], weight_decay=[0, 0.1],
+                                     decoupled_weight_decay=[False, True], maximize=[False, True])]
+PATHS += [("Adam", dict(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True)), ("NAdam", dict(maximize=True))]
+OPTIMIZERS = ["SGD", "Adagrad", "Adadelta", "Rprop", "RMSprop", "Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
+PATHS += [(name, {}) for name in OPTIMIZERS]
+OURS = ["LARS", "LAMB"]  # PyTorch has none
 
 
 def parameters(library, dtype="float64"):
     return [library.nn.Parameter(library.tensor(a, dtype=getattr(library, dtype))) for a in START]
+
+
+@pytest.fixture
+def torch():
+    """PyTorch, with numbers in its states in float64 as ours are."""
+    torch = pytest.importorskip("torch")
+    torch.set_default_dtype(torch.float64)
+    yield torch
+    torch.set_default_dtype(torch.float32)
 
 
 def give(library, ps, grads):
@@ -41,8 +62,7 @@ def give(library, ps, grads):
 
 
 @pytest.mark.parametrize("name, options", PATHS, ids=lambda v: v if isinstance(v, str) else ",".join(map(str, v.values())))
-def test_twenty_steps_are_pytorchs(name, options):
-    torch = pytest.importorskip("torch")
+def test_twenty_steps_are_pytorchs(name, options, torch):
     runs = []
     for library in (tinycnn, torch):
         ps = parameters(library)
@@ -59,22 +79,21 @@ def test_twenty_steps_are_pytorchs(name, options):
         wanted = {k: v for k, v in their_state["state"][i].items() if v is not None}
         assert values.keys() == wanted.keys()
         for key, value in values.items():
-            value = value if key == "step" else value.numpy()
-            np.testing.assert_allclose(value, wanted[key].numpy(), rtol=1e-10, atol=1e-12)
+            value = value.numpy() if isinstance(value, tinycnn.Tensor) else value
+            expected = wanted[key].numpy()
+            np.testing.assert_allclose(value, expected, rtol=1e-10, atol=1e-12)
     assert our_state["param_groups"][0]["params"] == [0, 1]
     assert our_state["param_groups"][0].items() <= their_state["param_groups"][0].items()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_constructor_defaults_are_pytorchs(name):
-    torch = pytest.importorskip("torch")
+def test_constructor_defaults_are_pytorchs(name, torch):
     ours, theirs = (getattr(library.optim, name)(parameters(library)).defaults for library in (tinycnn, torch))
     assert ours.items() <= theirs.items()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_pytorchs_state_continues_here(name):
-    torch = pytest.importorskip("torch")
+def test_pytorchs_state_continues_here(name, torch):
     options = dict(momentum=0.9) if name in ("SGD", "RMSprop") else {}
     ps, theirs = parameters(tinycnn), parameters(torch)
     source, twin = (getattr(library.optim, name)(own, lr=0.05, **options)
@@ -96,9 +115,185 @@ def test_pytorchs_state_continues_here(name):
         np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=1e-10, atol=1e-12)
 
 
+def test_pytorchs_state_without_momentum_continues_here(torch):
+    source = torch.optim.SGD(parameters(torch), lr=0.05)
+    give(torch, source.param_groups[0]["params"], GRADS[0])
+    source.step()
+    ps = parameters(tinycnn)
+    twin = optim.SGD(ps)
+    twin.load_state_dict(source.state_dict())
+    give(tinycnn, ps, GRADS[1])
+    twin.step()
+    np.testing.assert_allclose(ps[0].array, START[0] - 0.05 * GRADS[1][0])
+
+
+# ---- large batches: the algorithms of the papers, once more, with vectors for layers ----
+
+def lars(w, grads, lr, momentum, weight_decay, trust, eps):
+    v = np.zeros_like(w)
+    for g in grads:
+        w_norm, g_norm = np.linalg.norm(w), np.linalg.norm(g)
+        local = trust * w_norm / (g_norm + weight_decay * w_norm + eps) if w_norm and g_norm else 1.0
+        v = momentum * v + lr * local * (g + weight_decay * w)
+        w = w - v
+    return w
+
+
+def lamb(x, grads, lr, betas, weight_decay, eps):
+    m = v = np.zeros_like(x)
+    for t, g in enumerate(grads, 1):
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g ** 2
+        r = (m / (1 - betas[0] ** t)) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+        u = r + weight_decay * x
+        trust = np.linalg.norm(x) / np.linalg.norm(u) if np.linalg.norm(x) and np.linalg.norm(u) else 1.0
+        x = x - lr * trust * u
+    return x
+
+
+@pytest.mark.parametrize("weight_decay", [0, 0.1])
+@pytest.mark.parametrize("start", [START, [a * 0 for a in START]], ids=["random", "zero"])
+def test_large_batch_rules_are_their_papers(start, weight_decay):
+    for name, rule, options in (("LARS", lars, dict(lr=2.0, momentum=0.8, trust_coefficient=0.01, eps=1e-6)),
+                                ("LAMB", lamb, dict(lr=0.1, betas=(0.8, 0.95), eps=1e-6))):
+        ps = [Parameter(tinycnn.tensor(a)) for a in start]
+        optimizer = getattr(optim, name)(ps, weight_decay=weight_decay, **options)
+        for grads in GRADS:
+            give(tinycnn, ps, grads)
+            optimizer.step()
+        if name == "LARS":
+            options["trust"] = options.pop("trust_coefficient")
+        for i, p in enumerate(ps):
+            expected = rule(start[i], [grads[i] for grads in GRADS], weight_decay=weight_decay, **options)
+            np.testing.assert_allclose(p.array, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_lars_without_trust_is_sgd():
+    runs = []
+    for build in (lambda ps: optim.LARS(ps, lr=0.1, momentum=0.9, weight_decay=0.1, trust_coefficient=None),
+                  lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, weight_decay=0.1)):
+        ps = parameters(tinycnn)
+        optimizer = build(ps)
+        for grads in GRADS:
+            give(tinycnn, ps, grads)
+            optimizer.step()
+        runs.append([p.array for p in ps])
+    np.testing.assert_allclose(runs[0][0], runs[1][0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_steps_of_large_batch_rules_do_not_depend_on_the_size_of_the_gradient(name):
+    runs = []
+    for scale in (1, 1000):
+        ps = parameters(tinycnn)
+        optimizer = getattr(optim, name)(ps, eps=0)
+        for grads in GRADS[:5]:
+            give(tinycnn, ps, [g * scale for g in grads])
+            optimizer.step()
+        runs.append(ps[0].array)
+    np.testing.assert_allclose(*runs, rtol=1e-10)
+    assert np.abs(runs[0] - START[0]).max() > 1e-4
+
+
+# ---- pieces ----
+
+@pytest.mark.parametrize("name, options", [
+    ("SGD", dict(momentum=0.9, dampening=0.1, weight_decay=0.1)), ("Adagrad", {}), ("Adadelta", {}), ("Rprop", {}),
+    ("RMSprop", dict(momentum=0.9, centered=True)), ("Adam", dict(amsgrad=True)), ("AdamW", {}), ("Adamax", {}),
+    ("NAdam", dict(maximize=True)), ("RAdam", {})])
+def test_a_large_parameter_is_updated_in_pieces_as_if_at_once(name, options, monkeypatch):
+    shape = (7, 5, 3)
+    start, grads = RNG.standard_normal(shape), [RNG.standard_normal(shape) for _ in range(4)]
+    sizes, runs = [], []
+    for piece in (1000, 8):
+        monkeypatch.setattr(optim.optimizer, "PIECE", piece)
+        p = Parameter(tinycnn.tensor(start))
+        optimizer = getattr(optim, name)([p], **options)
+        update = optimizer.update
+        monkeypatch.setattr(optimizer, "update", lambda p, *rest: (sizes.append(p.size), update(p, *rest)))
+        for g in grads:
+            p.grad = tinycnn.tensor(np.asfortranarray(g))
+            optimizer.step()
+        runs.append((p, optimizer.state[p]))
+    assert (runs[0][0].array == runs[1][0].array).all()
+    assert all((np.asarray(value) == runs[1][1][key]).all() for key, value in runs[0][1].items())
+    assert sizes == [105] * 4 + ([8] * 13 + [1]) * 4
+
+
+def test_parameters_in_other_memory_orders_are_updated(monkeypatch):
+    monkeypatch.setattr(optim.optimizer, "PIECE", 4)
+    base = tinycnn.tensor(START[0].copy())
+    p = Parameter(base.t())
+    optimizer = optim.Adam([p], lr=0.1)
+    q = parameters(tinycnn)[0]
+    other = optim.Adam([q], lr=0.1)
+    for grads in GRADS[:3]:
+        p.grad, q.grad = tinycnn.tensor(grads[0].T), tinycnn.tensor(grads[0])
+        optimizer.step(), other.step()
+    assert (p.array == q.array.T).all() and p.array.base is base.array
+
+
+def test_a_rule_sees_the_whole_parameter_unless_it_says_that_it_is_elementwise(monkeypatch):
+    monkeypatch.setattr(optim.optimizer, "PIECE", 2)
+
+    class Normalized(optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {})
+
+        def update(self, p, dp, state, group):
+            p -= dp / np.linalg.norm(dp)
+
+    p = Parameter(tinycnn.zeros(4))
+    p.grad = tinycnn.ones(4)
+    Normalized([p]).step()
+    assert p.tolist() == [-0.5] * 4
+
+
+def test_options_about_execution_change_nothing_and_unknown_ones_are_refused():
+    p = Parameter(tinycnn.zeros(2))
+    for name in OPTIMIZERS:
+        optimizer = getattr(optim, name)([p], foreach=True, capturable=True)
+        assert not {"foreach", "fused", "capturable"} & set(optimizer.defaults)
+    assert optim.AdamW([p], fused=True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'momentun'"):
+        optim.SGD([p], momentun=0.9)
+    with pytest.raises(ValueError, match="Adam: differentiable=True is not supported"):
+        optim.Adam([p], differentiable=True)
+
+
+def test_an_optimizer_with_a_step_of_its_own_gets_its_state_back_as_tensors():
+    class Heavy(optim.Optimizer):
+        def __init__(self, params, lr=0.1):
+            super().__init__(params, dict(lr=lr))
+
+        @tinycnn.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    if not state:
+                        state["step"], state["buffer"] = 0, tinycnn.zeros_like(p)
+                    state["step"] += 1
+                    state["buffer"].mul_(0.9).add_(p.grad)
+                    p.add_(state["buffer"], alpha=-group["lr"])
+
+    ps, twins = parameters(tinycnn), parameters(tinycnn)
+    first, second, sgd = Heavy(ps), Heavy(twins), optim.SGD(parameters(tinycnn), lr=0.1, momentum=0.9)
+    for grads in GRADS[:4]:
+        give(tinycnn, ps, grads), give(tinycnn, sgd.param_groups[0]["params"], grads)
+        first.step(), sgd.step()
+    second.load_state_dict(first.state_dict())
+    assert isinstance(second.state[twins[0]]["buffer"], tinycnn.Tensor) and second.state[twins[0]]["step"] == 4
+    second.state[twins[0]]["buffer"].zero_()
+    assert first.state[ps[0]]["buffer"].array.any()
+    np.testing.assert_allclose(ps[0].array, sgd.param_groups[0]["params"][0].array, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name, options", [("SGD", dict(momentum=0.9, nesterov=True, weight_decay=0.1)), ("SGD", {}),
                                            ("Adagrad", dict(lr_decay=0.1)), ("RMSprop", dict(momentum=0.9, centered=True)),
-                                           ("Adam", dict(amsgrad=True, weight_decay=0.1)), ("AdamW", {})])
+                                           ("Adam", dict(amsgrad=True, weight_decay=0.1)), ("AdamW", {}), ("Rprop", {}),
+                                           ("Adadelta", {}), ("Adamax", {}), ("NAdam", dict(momentum_decay=0.1)),
+                                           ("RAdam", dict(betas=(0.5, 0.5))), ("LARS", {}), ("LAMB", {})])
 def test_float32_stays_and_memory_stays_and_gradients_are_untouched(name, options):
     ps = parameters(tinycnn, "float32")
     arrays, writes = [p.array for p in ps], [p._version.writes for p in ps]
@@ -109,7 +304,8 @@ def test_float32_stays_and_memory_stays_and_gradients_are_untouched(name, option
         optimizer.step()
         assert all((p.grad.array == g).all() for p, g in zip(ps, before))
     assert all(p.array is a and p.dtype == tinycnn.float32 and p._version.writes > w for p, a, w in zip(ps, arrays, writes))
-    assert all(v.dtype == tinycnn.float32 for s in optimizer.state.values() for k, v in s.items() if k != "step")
+    assert all(v.dtype == tinycnn.float32 for s in optimizer.state.values() for k, v in s.items()
+               if k not in optimizer.scalars)
 
 
 def test_an_update_is_noticed_by_a_graph_that_saved_the_weights():
@@ -173,7 +369,7 @@ def test_zero_grad_forgets_or_fills():
     assert all(p.grad is None for p in ps)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", OPTIMIZERS + OURS)
 def test_a_loaded_state_continues_and_is_independent(name):
     options = dict(momentum=0.9) if name in ("SGD", "RMSprop") else {}
 
@@ -223,6 +419,13 @@ def test_a_state_of_other_groups_is_refused():
     (lambda p: optim.Adam([p], eps=-1), "Adam: eps must not be negative"),
     (lambda p: optim.RMSprop([p], alpha=-1), "RMSprop: alpha must not be negative"),
     (lambda p: optim.Adagrad([p], lr_decay=-1), "Adagrad: lr_decay must not be negative"),
+    (lambda p: optim.Adadelta([p], rho=1.1), "Adadelta: rho must be between 0 and 1, got 1.1"),
+    (lambda p: optim.Rprop([p], etas=(1.2, 0.5)), r"Rprop: etas must be one number between 0 and 1 .*, got \(1.2, 0.5\)"),
+    (lambda p: optim.NAdam([p], momentum_decay=-1), "NAdam: momentum_decay must not be negative, got -1"),
+    (lambda p: optim.RAdam([p], betas=(0.9, 1.0)), r"RAdam: betas must be two numbers in \[0, 1\)"),
+    (lambda p: optim.Adamax([p], weight_decay=-1), "Adamax: weight_decay must not be negative"),
+    (lambda p: optim.LARS([p], trust_coefficient=-1), "LARS: trust_coefficient must not be negative, got -1"),
+    (lambda p: optim.LAMB([p], eps=-1), "LAMB: eps must not be negative, got -1"),
     (lambda p: optim.SGD([]), "SGD: params is empty"),
     (lambda p: optim.SGD([p * 2]), r"can't optimize a non-leaf Tensor \(shape \(2,\), made by Mul\)"),
     (lambda p: optim.SGD([p, p]), r"a parameter of shape \(2,\) appears twice"),
@@ -267,10 +470,13 @@ def test_an_option_without_default_must_be_in_every_group():
         optim.Optimizer([{"params": [p]}], dict(lr=optim.optimizer.required))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+RATES = {"Adagrad": 0.5, "Adadelta": 50.0, "RAdam": 0.2, "LARS": 20.0, "LAMB": 0.02}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS + OURS)
 def test_each_finds_the_minimum_of_a_bowl(name):
     p = Parameter(tinycnn.tensor([3.0, -2.0]))
-    optimizer = getattr(optim, name)([p], lr=0.5 if name == "Adagrad" else 0.05)
+    optimizer = getattr(optim, name)([p], lr=RATES.get(name, 0.05))
     for _ in range(300):
         optimizer.zero_grad()
         ((p - tinycnn.tensor([1.0, 2.0])) ** 2).sum().backward()

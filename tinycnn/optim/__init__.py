@@ -1,7 +1,8 @@
 """Floor 3: optimizers, one family a file, and schedules for their learning rates."""
-from . import lr_scheduler
-from .adagrad import Adagrad
-from .adam import Adam, AdamW
+from . import lr_scheduler, swa_utils
+from .adagrad import Adadelta, Adagrad
+from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .large_batch import LAMB, LARS
 from .optimizer import Optimizer
-from .rmsprop import RMSprop
+from .rmsprop import RMSprop, Rprop
 from .sgd import SGD

@@ -2,29 +2,40 @@
 
 An optimizer is one method, `update`, on plain arrays: the rule of its paper for one parameter. Arrays are updated in place,
 so that the layers, which hold the same Parameters, see the new weights.
+
+The rules are written as formulas, each of whose operations makes an array. What that costs depends on where the array lies:
+so a large parameter is updated in pieces, of which all arrays of the formula stay in the processor's cache together.
 """
 from collections import defaultdict
 from copy import deepcopy
 
-from ..backend import is_array, to_device
+from ..backend import CPU, device_of, is_array, quiet, to_device
 from ..grad_mode import enable_grad
 from ..nn.module import clear_grad
 from ..tensor import Tensor, as_tensor, wrap
 
 required = object()  # the default of an option that has none
+PIECE = 32768        # entries of a parameter that are updated at once
 
 
 class Optimizer:
-    """The base of all optimizers. A subclass passes its options as `defaults` and defines `update(p, dp, state, group)`.
+    """The base of all optimizers. A subclass passes its options as `defaults` and defines `update(p, dp, state, group)`; one
+    that keeps a state for each parameter also `start(p, dp, group)`.
 
     `params`: Parameters, or (name, Parameter) pairs, or dictionaries, each a group with options of its own:
     `[{"params": net.body.parameters()}, {"params": net.head.parameters(), "lr": 0.1}]`.
 
     Attributes: `param_groups`, a list of dictionaries, "params" and options; `state`, a dictionary for each Parameter;
     `defaults`. Raises TypeError and ValueError for parameters that cannot be trained.
-    """
 
-    def __init__(self, params, defaults):
+    `foreach`, `fused` and `capturable` tell PyTorch how to compute, not what, and change nothing here.
+    """
+    elementwise = False    # whether `update` treats every entry alone, so that it can be given a piece of a parameter
+    scalars = ("step",)    # the entries of the state that are numbers
+
+    def __init__(self, params, defaults, *, foreach=None, fused=None, capturable=False, differentiable=False):
+        if differentiable:
+            raise ValueError(f"{self._name()}: differentiable=True is not supported: steps are not recorded")
         if isinstance(params, (Tensor, dict)):
             raise TypeError(f"{self._name()}: params must be an iterable of Tensors or of dictionaries, got one "
                             f"{type(params).__name__}; write [p]")
@@ -97,17 +108,48 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    dp = p.grad.array
-                    self.update(p.array, -dp if group.get("maximize") else dp, self.state[p], group)
-                    p._version.writes += 1
+        with quiet():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self._step_one(p, group)
         self._step_count += 1
         return loss
 
+    def _step_one(self, p, group):
+        """Update one parameter, in pieces where that is possible and worth it."""
+        array, dp, state = p.array, p.grad.array, self.state[p]
+        if group.get("maximize"):
+            dp = -dp
+        if not state:
+            state.update(self.start(array, dp, group))
+        self.advance(state, group)
+        arrays = {name: value for name, value in state.items() if is_array(value)}
+        if (self.elementwise and array.size > PIECE and device_of(array) == CPU
+                and all(a.flags.c_contiguous for a in (array, *arrays.values()))):
+            array, dp, arrays = array.reshape(-1), dp.reshape(-1), {name: a.reshape(-1) for name, a in arrays.items()}
+            for i in range(0, array.size, PIECE):
+                piece = slice(i, i + PIECE)
+                self.update(array[piece], dp[piece], {**state, **{name: a[piece] for name, a in arrays.items()}}, group)
+        else:
+            self.update(array, dp, state, group)
+        p._version.writes += 1
+
+    def start(self, p, dp, group):
+        """The state of a parameter before its first step, in which it is `p` and its gradient `dp`: arrays and numbers."""
+        return {}
+
+    def advance(self, state, group):
+        """Count the step: change the numbers in the state of a parameter, before `update` changes its arrays."""
+        if "step" in state:
+            state["step"] += 1
+
     def update(self, p, dp, state, group):
-        """Change the array `p` in place, given its gradient `dp` (not to be changed), its state and its group's options."""
+        """Change the array `p`, and the arrays in its state, in place, given its gradient `dp` (not to be changed).
+
+        The state is what `start` made, and `group` holds the options. Where the class says `elementwise = True`, p may be a
+        piece of a parameter, and dp and the arrays of the state the same piece of theirs.
+        """
         raise NotImplementedError(f"{self._name()}: define update(self, p, dp, state, group)")
 
     def state_dict(self):
@@ -135,9 +177,23 @@ class Optimizer:
         params = dict(zip((i for group in groups for i in group["params"]), self._params()))
         self.state = defaultdict(dict)
         for i, values in state_dict["state"].items():
-            self.state[params[i]] = {name: _loaded(name, value, params[i]) for name, value in values.items()}
+            self.state[params[i]] = {name: self._loaded(name, value, params[i]) for name, value in values.items()
+                                     if value is not None}
         self.param_groups = [{**own, **deepcopy({**group, "params": None}), "params": own["params"]}
                              for group, own in zip(groups, self.param_groups)]
+
+    def _loaded(self, name, value, p):
+        """A loaded entry of the state of `p`: a copy in its dtype, on its device; numbers as they are.
+
+        An optimizer that defines `step` itself gets Tensors, as in PyTorch, one that defines `update` arrays.
+        """
+        if not isinstance(value, Tensor) and not is_array(value):
+            return value
+        array = as_tensor(value).array
+        if name in self.scalars:  # tensors in PyTorch's checkpoints, numbers here
+            return int(array) if name == "step" else float(array)
+        array = to_device(array, p.device).astype(p.dtype, copy=True)
+        return array if type(self).step is Optimizer.step else wrap(array)
 
     def _params(self):
         return [p for group in self.param_groups for p in group["params"]]
@@ -147,13 +203,3 @@ class Optimizer:
         for i, group in enumerate(self.param_groups):
             lines += [f"Parameter Group {i}", *(f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]
         return f"{self._name()} (\n" + "\n".join(lines) + "\n)"
-
-
-def _loaded(name, value, p):
-    """A loaded entry of the state of `p`: an array of its dtype on its device, and of our own; numbers as they are."""
-    if not isinstance(value, Tensor) and not is_array(value):
-        return value
-    array = as_tensor(value).array
-    if name == "step":  # a tensor in PyTorch's checkpoints, an int here
-        return int(array)
-    return to_device(array, p.device).astype(p.dtype, copy=True)

@@ -1,6 +1,43 @@
-"""Floor 3: RMSprop, Adagrad with a memory that fades."""
+"""Floor 3: Rprop, which follows only the gradient's sign, and RMSprop, which makes that work on minibatches."""
 from ..backend import array_module
 from .optimizer import Optimizer
+
+
+class Rprop(Optimizer):
+    """Give each weight a step size of its own, which grows while the gradient keeps its sign and shrinks when it turns:
+
+        s  <- clip(s * (eta+ if dp dp' > 0, eta- if dp dp' < 0, else 1), step_sizes)      (s = lr at first)
+        dp <- 0 where dp dp' < 0
+        p  <- p - s sign(dp),   dp' <- dp
+
+    with dp' the gradient of the step before and `etas` = (eta-, eta+). For full batches: between minibatches, signs turn by
+    chance. Source: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning" (1993).
+
+    State: "step", "prev" (dp'), "step_size" (s).
+    """
+    elementwise = True
+
+    def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *, maximize=False, **execution):
+        super().__init__(params, dict(lr=lr, etas=etas, step_sizes=step_sizes, maximize=maximize), **execution)
+
+    def check_options(self, group):
+        self.non_negative(group, "lr")
+        if not 0 < group["etas"][0] < 1 < group["etas"][1]:
+            raise ValueError(f"Rprop: etas must be one number between 0 and 1 and one above 1, got {group['etas']}")
+
+    def start(self, p, dp, group):
+        xp = array_module(p)
+        return dict(step=0, prev=xp.zeros_like(p), step_size=xp.full_like(p, group["lr"]))
+
+    def update(self, p, dp, state, group):
+        xp = array_module(p)
+        shrink, grow = group["etas"]
+        before, s = state["prev"], state["step_size"]
+        turn = xp.sign(dp * before)
+        s *= 1 + (turn > 0) * xp.asarray(grow - 1, p.dtype) + (turn < 0) * xp.asarray(shrink - 1, p.dtype)
+        xp.clip(s, *group["step_sizes"], out=s)
+        before[...] = dp * (turn >= 0)
+        p -= s * xp.sign(before)
 
 
 class RMSprop(Optimizer):
@@ -12,29 +49,28 @@ class RMSprop(Optimizer):
         b  <- momentum b + dp / (sqrt(v) + eps)          (b starts at 0; no b without momentum)
         p  <- p - lr b
 
-    Sources: Tieleman and Hinton, lecture 6.5 of "Neural networks for machine learning" (2012); the centered version: Graves,
-    "Generating sequences with recurrent neural networks" (2013).
+    It is Rprop with signs that are means over minibatches, and Adagrad with a memory that fades. Sources: Tieleman and
+    Hinton, lecture 6.5 of "Neural networks for machine learning" (2012); the centered version: Graves, "Generating
+    sequences with recurrent neural networks" (2013).
 
     State: "step", "square_avg", with the options "momentum_buffer" and "grad_avg".
     """
+    elementwise = True
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, *, maximize=False):
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, *, maximize=False,
+                 **execution):
         super().__init__(params, dict(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
-                                      centered=centered, maximize=maximize))
+                                      centered=centered, maximize=maximize), **execution)
 
     def check_options(self, group):
         self.non_negative(group, "lr", "alpha", "eps", "weight_decay", "momentum")
 
+    def start(self, p, dp, group):
+        names = ["square_avg"] + ["momentum_buffer"] * bool(group["momentum"]) + ["grad_avg"] * bool(group["centered"])
+        return dict(step=0, **{name: array_module(p).zeros_like(p) for name in names})
+
     def update(self, p, dp, state, group):
-        xp = array_module(p)
         alpha, momentum = group["alpha"], group["momentum"]
-        if not state:
-            state.update(step=0, square_avg=xp.zeros_like(p))
-            if momentum:
-                state["momentum_buffer"] = xp.zeros_like(p)
-            if group["centered"]:
-                state["grad_avg"] = xp.zeros_like(p)
-        state["step"] += 1
         if group["weight_decay"]:
             dp = dp + group["weight_decay"] * p
         v = state["square_avg"]
@@ -45,7 +81,7 @@ class RMSprop(Optimizer):
             a *= alpha
             a += (1 - alpha) * dp
             v = v - a * a
-        step = dp / (xp.sqrt(v) + group["eps"])
+        step = dp / (array_module(p).sqrt(v) + group["eps"])
         if momentum:
             b = state["momentum_buffer"]
             b *= momentum

@@ -17,10 +17,12 @@ class SGD(Optimizer):
 
     `maximize` climbs instead of descending. State: "momentum_buffer".
     """
+    elementwise = True
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
+    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
+                 **execution):
         super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
-                                      nesterov=nesterov, maximize=maximize))
+                                      nesterov=nesterov, maximize=maximize), **execution)
 
     def check_options(self, group):
         self.non_negative(group, "lr", "momentum", "weight_decay")
@@ -28,16 +30,19 @@ class SGD(Optimizer):
             raise ValueError(f"SGD: nesterov needs a positive momentum and no dampening, got momentum={group['momentum']}, "
                              f"dampening={group['dampening']}")
 
+    def start(self, p, dp, group):
+        if not group["momentum"]:
+            return {}
+        dp = dp + group["weight_decay"] * p
+        return {"momentum_buffer": dp * (group["dampening"] / group["momentum"])}  # so that the first step makes it dp
+
     def update(self, p, dp, state, group):
         if group["weight_decay"]:
             dp = dp + group["weight_decay"] * p
         momentum = group["momentum"]
         if momentum:
-            b = state.get("momentum_buffer")
-            if b is None:
-                b = state["momentum_buffer"] = dp.copy()
-            else:
-                b *= momentum
-                b += (1 - group["dampening"]) * dp
+            b = state["momentum_buffer"]
+            b *= momentum
+            b += (1 - group["dampening"]) * dp
             dp = dp + momentum * b if group["nesterov"] else b
         p -= group["lr"] * dp

@@ -1,0 +1,13 @@
+"""Floor 3: learning rates that follow a schedule. Make the scheduler once, call `step()` once an epoch (or a batch).
+
+Most schedulers compute the new rate from the current one, like lr <- lr * gamma, not from the epoch alone: so two of them
+can act on one optimizer, and a rate that the user changes by hand stays changed. Step 0 happens in the constructor.
+"""
+from .combined import ChainedScheduler, SequentialLR
+from .cycle import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
+from .decay import (ConstantLR, CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiplicativeLR, MultiStepLR,
+                    PolynomialLR, StepLR)
+from .plateau import ReduceLROnPlateau
+from .schedule import LRScheduler
+
+_LRScheduler = LRScheduler  # the name that older code derives its own schedules from
