@@ -122,6 +122,19 @@ def test_deepcopy_and_pickle_keep_values_and_flag():
         copy.deepcopy(w * 2.0)
 
 
+def test_a_deep_copy_has_hooks_and_memory_of_its_own():
+    base = tinycnn.ones(4)
+    w = base[:2].requires_grad_()
+    calls = []
+    w.register_hook(lambda g: calls.append("w"))
+    twin = copy.deepcopy(w)
+    twin.register_hook(lambda g: calls.append("twin"))
+    base._version.rewrites += 1  # the base changes; only views of it are out of date
+    (twin * 2).sum().backward()
+    assert calls == ["twin"] and len(w.hooks[0]) == 1
+    assert twin.grad.tolist() == [2.0, 2.0] and w.grad is None
+
+
 def test_the_same_seed_gives_the_same_numbers():
     tinycnn.manual_seed(3)
     first = tinycnn.randn(5), tinycnn.rand(5), tinycnn.randint(10, (5,)), tinycnn.randperm(5)

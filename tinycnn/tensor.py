@@ -219,6 +219,7 @@ class Tensor:
         copy = memo[id(self)] = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy.array, copy._version = self.array.copy(), Version()
+        copy.hooks = copy._viewed_at = None
         copy.grad = None if self.grad is None else wrap(self.grad.array.copy())
         return copy
 
