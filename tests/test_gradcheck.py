@@ -152,6 +152,17 @@ def test_a_law_is_named(functions, words):
     assert words in report.cause and bool(report) == (words == "")
 
 
+def test_a_branch_that_depends_on_a_difference_is_named():
+    def huber(x, t):
+        d = x - t
+        return np.where(np.abs(d) < 1, d * d / 2, np.abs(d) - 0.5).mean(), d
+
+    def backward(dy, d):
+        return dy * d / d.size, -dy * np.clip(d, -1, 1) / d.size
+    report = check_functions(huber, backward, 2 * draw(5, 4), 2 * draw(5, 4))
+    assert "dx is wrong only where |x - t| is above 0." in report.cause
+
+
 def test_gradients_in_the_wrong_order_and_of_another_input_are_named():
     def backward(dy, cache):
         x, y = cache

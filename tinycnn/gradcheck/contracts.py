@@ -59,15 +59,12 @@ def answers_twice_the_same(e):
         with np.errstate(all="ignore"):
             e.problem.outputs(elsewhere)
         later = run.pull(e.problem.split(e.cotangents[0]))
-    for other, words in ((e.gradients[0], "two forward and backward passes on the same inputs give different gradients of "
-                                          "{}: "
-                                          "is a random number or leftover state involved?"),
-                         (again, "a second backward through the same graph gives other gradients of {}: backward changes "
-                                 "what "
-                                 "forward saved"),
+    for other, words in ((e.gradients[0], "two forward and backward passes on the same inputs give different gradients "
+                                          "of {}: is a random number or leftover state involved?"),
+                         (again, "a second backward through the same graph gives other gradients of {}: backward "
+                                 "changes what forward saved"),
                          (later, "a forward pass on other inputs changes the gradients of {} of the pass before: state "
-                                 "must be "
-                                 "kept in ctx (or the cache), not in the class, the module or a global")):
+                                 "must be kept in ctx (or the cache), not in the class, the module or a global")):
         wrong = e.differing(first, other, e.nondet_tol)
         if wrong:
             yield words.format(_listing(wrong))
@@ -79,8 +76,7 @@ def zero_gives_zero(e):
     wrong = [name for name, g in zip(e.problem.names, e.filled(e.problem.gradients(e.values(), [zero])[0])) if g.any()]
     if wrong:
         yield (f"an upstream gradient of zero gives a gradient of {_listing(wrong)} that is not zero: multiply every term "
-               "by "
-               "dy")
+               "by dy")
 
 
 def is_linear(e):
@@ -91,8 +87,7 @@ def is_linear(e):
         scale = (np.abs(one) + 2 * np.abs(two)).max(initial=e.floor)
         if np.abs(g - (one + 2 * two)).max(initial=0) > CLOSE * scale:
             yield (f"the gradient of {name} is not linear in the upstream gradient dy: dy may only be multiplied and "
-                   "summed, "
-                   "never squared, clipped, divided by or added to")
+                   "summed, never squared, clipped, divided by or added to")
 
 
 def _strided(array):
@@ -119,8 +114,7 @@ def does_not_care_for_strides(e):
         wrong = e.differing(run.pull([_strided(c) for c in problem.split(e.cotangents[0])]), e.gradients[0])
     if wrong:
         yield (f"the gradients of {_listing(wrong)} change when inputs and upstream gradient are not contiguous (a "
-               "transposed or "
-               "sliced array): do not rely on the memory order (ravel(order='K'), .data, as_strided)")
+               "transposed or sliced array): do not rely on the memory order (ravel(order='K'), .data, as_strided)")
 
 
 def asks_only_for_what_is_wanted(e):
@@ -162,9 +156,8 @@ def adds_up(e):
         apart, shared = e.filled(apart), e.filled(shared)
         total = apart[i] + apart[j]
         if not e.alike(shared[j], total):
-            yield (f"one tensor used as both {e.problem.names[j]} and {e.problem.names[i]} gets a gradient that is not the "
-                   "sum "
-                   "of the two")
+            yield (f"one tensor used as both {e.problem.names[j]} and {e.problem.names[i]} gets a gradient that is not "
+                   "the sum of the two")
 
 
 def keeps_float32(e):
@@ -190,8 +183,7 @@ def is_an_adjoint(e):
         scale = np.abs(y * c).sum() + sum(np.abs(p).sum() for p in products)
         if not abs(left - right) <= 1e-12 * scale:
             yield (f"the adjoint identity <f(x), dy> = <x, dx> does not hold: {left:.12g} against {right:.12g}; backward "
-                   "of a "
-                   "linear function is its transpose")
+                   "of a linear function is its transpose")
             return
 
 

@@ -1,9 +1,8 @@
-"""From a wrong gradient A and the right one N (finite differences) to the mistake: the first law that fits both upstream
-gradients.
+"""From a wrong gradient A and the right one N (finite differences) to the mistake: the first law that fits.
 
-A law is a function of the `Scene` that returns the rest of a sentence starting with the gradient's name ("dw is 2 times
-..."), or None. Laws stand in LAWS from the most to the least telling; each must fit for both upstream gradients, so that
-one coincidence is not enough. The Jacobian, where it was measured, lets laws ask what A would be if *dy* had been
+A law is a function of the `Scene` that returns the rest of a sentence starting with the gradient's name ("dw" "is 2 times
+the right value"), or None. Laws stand in LAWS from the most to the least telling; each must fit for both upstream gradients,
+so that one coincidence is not enough. The Jacobian, where it was measured, lets laws ask what A would be if *dy* had been
 mistreated.
 """
 import numpy as np
@@ -16,12 +15,13 @@ from .scene import Scene
 
 def no_law(s):
     """How far off it is, at least."""
+    if s.x.size == 1:
+        return f"is {s.a[0].item():.6g} and should be {s.n[0].item():.6g}"
     a, n = s.a[0][np.isfinite(s.n[0])], s.n[0][np.isfinite(s.n[0])]
     size = float(np.sqrt((a * a).sum() * (n * n).sum()))
     cosine = float((a * n).sum() / size) if size else 0.0
     return (f"is wrong at {int(s.check.wrong.sum())} of {int(s.check.measured.sum())} entries, by no simple law (cosine "
-            "with the "
-            f"right one {cosine:.4f})")
+            f"with the right one {cosine:.4f})")
 
 
 LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.upstream_ignored, whole.tie_unfair,

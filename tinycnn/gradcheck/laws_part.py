@@ -69,9 +69,8 @@ def factor_per_slice(s):
         for axes in reversed(subsets(long_axes(s.shape)[:5])):
             part = np.broadcast_to(factor.mean(axes, keepdims=True), s.shape)
             if len(axes) < len(long_axes(s.shape)) and same(factor, part):
-                return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale or weight "
-                        "of "
-                        "each slice is missing or doubled")
+                return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale or "
+                        "weight of each slice is missing or doubled")
     if s.y is None or s.y.shape != s.shape or not diagonal(s):
         return None
     e = np.unravel_index(np.where(known, s.check.wrong * np.abs(s.a[0] - s.n[0]), -1).argmax(), s.shape)
@@ -93,8 +92,7 @@ def one_of_each_row(s):
         if s.x.ndim > 1 and s.shape[axis] > 2 and s.x.size > s.shape[axis] and (each == 1).all():
             if len(set(s.check.wrong.argmax(axis).ravel())) > 1:
                 return (f"is wrong at exactly one entry of each row along {s.axis(axis)}: the term of the chosen one "
-                        "(label, "
-                        "maximum) is missing or wrong")
+                        "(label, maximum) is missing or wrong")
     return None
 
 
@@ -123,8 +121,7 @@ def normalisation_term(s):
         means = [o.mean(axes, keepdims=True) for o in off]
         if all(same(o, np.broadcast_to(m, s.shape)) for o, m in zip(off, means)):
             return (f"is off by a constant {over}: the term through the mean is missing (subtract the mean of the "
-                    "gradient, every "
-                    "x also moves the mean)")
+                    "gradient, every x also moves the mean)")
         centred = s.x - s.x.mean(axes, keepdims=True)
         if not (centred ** 2).sum(axes).all():
             continue
@@ -139,8 +136,7 @@ def normalisation_term(s):
             for base, name in ((s.y, "y"), (np.exp(np.minimum(s.y, 50.0)), "exp(y)")):
                 if (base ** 2).sum(axes).all() and all(same(o, _fit(o, base, axes)) for o in off):
                     return (f"is off by {name} times a number that is constant {over}: the term {name} * sum(dy * ...) is "
-                            "missing "
-                            "or wrong (every x also moves the denominator)")
+                            "missing or wrong (every x also moves the denominator)")
     return None
 
 
@@ -178,11 +174,12 @@ def _where(s):
     if border:
         return border
     ties = np.isin(s.x, [v for v, c in zip(*np.unique(s.x, return_counts=True)) if c > 1])
-    for words, mask in (("where x is 0", s.x == 0), ("at ties (entries whose value occurs more than once)", ties),
-                        ("where x is negative", s.x < 0), ("where x is positive", s.x > 0)):
-        if not (wrong & ~mask).any() and not (right & mask).any():
-            return f" only {words}".replace("x is", f"{s.check.name} is")
-    for values, words in ((s.x, s.check.name), (np.abs(s.x), f"|{s.check.name}|")):
+    if not (wrong & ~ties).any() and not (right & ties).any():
+        return " only at ties (entries whose value occurs more than once)"
+    for values, words in _sorting_values(s):
+        for mask, where in ((values == 0, "0"), (values < 0, "negative"), (values > 0, "positive")):
+            if not (wrong & ~mask).any() and not (right & mask).any():
+                return f" only where {words} is {where}"
         if values[wrong].min() > values[right].max():
             return f" only where {words} is above {values[right].max():.4g} (right up to there)"
         if values[wrong].max() < values[right].min():
@@ -202,6 +199,16 @@ def _where(s):
         if len(bad) <= 4:
             return f" only at indices {sorted(map(int, bad))} of {s.axis(axis)}"
     return ""
+
+
+def _sorting_values(s):
+    """(values, words) of what branches of a function may depend on: x, its distance from another input, their sizes."""
+    yield s.x, s.check.name
+    yield np.abs(s.x), f"|{s.check.name}|"
+    for other in s.others:
+        if other.value.shape == s.shape:
+            yield s.x - other.value, f"{s.check.name} - {other.name}"
+            yield np.abs(s.x - other.value), f"|{s.check.name} - {other.name}|"
 
 
 def _border(s, wrong, right):

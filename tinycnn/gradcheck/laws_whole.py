@@ -5,10 +5,9 @@ import numpy as np
 
 from .scene import CLOSE, long_axes, same, subsets
 
-CONSTANTS = (("e", np.e), ("the square root of 2", 2 ** 0.5), ("pi", np.pi), ("2 pi", 2 * np.pi),
-             ("the square root of pi", np.pi ** 0.5),
-             ("the square root of 2 pi", (2 * np.pi) ** 0.5), ("2 / sqrt(pi)", 2 / np.pi ** 0.5),
-             ("sqrt(2 / pi)", (2 / np.pi) ** 0.5), ("log(2)", np.log(2)), ("log(10)", np.log(10)))
+CONSTANTS = (("e", np.e), ("sqrt(2)", 2 ** 0.5), ("pi", np.pi), ("2 pi", 2 * np.pi), ("sqrt(pi)", np.pi ** 0.5),
+             ("sqrt(2 pi)", (2 * np.pi) ** 0.5), ("2 / sqrt(pi)", 2 / np.pi ** 0.5), ("sqrt(2 / pi)", (2 / np.pi) ** 0.5),
+             ("log(2)", np.log(2)), ("log(10)", np.log(10)))
 
 
 # ---- nothing, or nonsense ---------------------------------------------------------------------------------------------
@@ -23,11 +22,10 @@ def wrong_shape(s):
     for axes in subsets(range(g.ndim)):
         if g.ndim and np.sum(g, axis=axes).size == n.size and same(np.sum(g, axis=axes).reshape(s.shape), n):
             return (f"{known}: sum it over axis {' and '.join(map(str, axes))}, along which {s.check.name} was used for "
-                    "every "
-                    "index (broadcast)")
+                    "every index (broadcast)")
     for order in itertools.permutations(range(g.ndim)) if g.ndim <= 5 else ():
         if same(g.transpose(order), n):
-            return f"{known}: its axes are in the wrong order, transpose(dw, {order}) would be right".replace("dw", s.d)
+            return f"{known}: its axes are in the wrong order, transpose it with {order}"
     if g.size == n.size and same(g.reshape(s.shape), n):
         return f"{known}: the numbers are right, reshape them"
     return known
@@ -45,8 +43,7 @@ def not_connected(s):
     """No gradient, or zeros."""
     if s.check.missing:
         return (f"is missing: no gradient reaches {s.check.name}, though the output depends on it. backward returned None "
-                "for it, "
-                "or the graph was cut (.detach(), .data, .numpy(), no_grad)")
+                "for it, or the graph was cut (.detach(), .data, .numpy(), no_grad)")
     if not any(a.any() for a in s.a):
         return f"is zero everywhere, though the output depends on {s.check.name}: its path is not connected"
 
@@ -64,10 +61,8 @@ def tie_unfair(s):
     if s.check.tie and not s.check.wrong.any():
         value, count, a, n = s.check.tie
         return (f"is right entry by entry but wrong only at ties: moving the {count} entries equal to {value:g} together "
-                "gives "
-                f"{a:.6g} by backward and {n:.6g} by finite differences. Equal winners must share one gradient, or one of "
-                "them "
-                "takes it; not each the whole")
+                f"gives {a:.6g} by backward and {n:.6g} by finite differences. Equal winners must share one gradient, or "
+                "one of them takes it; not each the whole")
 
 
 def gradients_exchanged(s):
@@ -168,8 +163,7 @@ def not_transposed(s):
         return None
     if s.fits(lambda k: (s.check.jacobian.T @ s.vectors[k]).reshape(s.shape)):
         return ("is what the forward operation makes of dy: backward needs its transpose (the inverse permutation, the "
-                "opposite "
-                "shift, the sum from the other end)")
+                "opposite shift, the sum from the other end)")
     return None
 
 
@@ -209,8 +203,7 @@ def shifted(s):
                             for i in range(s.x.ndim)) for sign in (1, -1))
             if all(same(a[to], n[of]) for a, n in zip(s.a, s.n)):
                 return (f"is shifted by {k} along {s.axes(axes)}: an index is off by {abs(k)} (look at the padding and at "
-                        "where "
-                        "ranges start)")
+                        "where ranges start)")
 
 
 def shuffled(s):

@@ -298,8 +298,7 @@ class ArrayRun:
         places, total = self.problem.places, len(self.problem.arguments)
         if len(result) not in (len(places), total):
             raise ValueError(f"check_functions: {title_of(self.problem.backward)} returned {len(result)} gradient(s) for "
-                             "the "
-                             f"inputs {', '.join(self.problem.names)}")
+                             f"the inputs {', '.join(self.problem.names)}")
         if len(result) != len(places):
             result = [result[i] for i in places]
         if not all(map(same_values, dy, given)):
@@ -322,6 +321,6 @@ class ArrayRun:
         owner = alien_memory(gradient, [*self.inputs, *kept])
         if owner is not None:
             self.faults.append(f"the gradient of {name} shares memory with "
-                               f"{'an input' if owner < len(self.inputs) else 'the cache'}"
-                               ": whoever adds to the gradient changes that too; return a copy")
+                               f"{'an input' if owner < len(self.inputs) else 'the cache'}: whoever adds to the gradient "
+                               "changes that too; return a copy")
         return gradient

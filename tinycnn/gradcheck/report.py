@@ -65,8 +65,7 @@ class Report:
             kinks = f"; entries at kinks, between the slopes: {self.kinks}" if self.kinks else ""
             kinks += f"; entries at jumps, not judged: {self.jumps}" if self.jumps else ""
             return (f"{self.title}: right. {names}: worst relative error {self.error:.1e}, two random upstream gradients "
-                    "from "
-                    f"seed {self.seed}{kinks}")
+                    f"from seed {self.seed}{kinks}")
         lines = [f"{self.title}: {self.cause}"]
         lines += [line for check in self.inputs for line in self._about(check)]
         lines += [f"  promise broken: {sentence}" for sentence in self.broken if sentence != self.cause]
