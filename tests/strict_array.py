@@ -297,6 +297,8 @@ def install(monkeypatch):
     """Until the test ends, 'cuda' is the strict array's device and the default one."""
     special = types.ModuleType("cupyx.scipy.special")
     special.erf = lambda x: StrictArray(backend.erf(x._a))
+    special.erfc = lambda x: StrictArray(backend.erfc(x._a))
+    special.erfinv = lambda x: StrictArray(backend.erfinv(x._a))
     for name in ("cupyx", "cupyx.scipy"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "cupyx.scipy.special", special)

@@ -8,16 +8,18 @@ from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
-from . import accelerator, autograd, backends, cuda, nn, optim
+from . import accelerator, autograd, backends, cuda, linalg, nn, optim, special
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
 from .backend import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed, set_default_device,
                       set_rng_state)
 from .dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16, int32,
                     int64, long, promote_types, result_type, set_default_dtype, short, uint8)
+from .legacy import *
 from .names import no_such_name as _no_such_name
 from .ops import as_numpy
 from .ops.activation import *
+from .ops.assemble import *
 from .ops.attention import *
 from .ops.comparison import *
 from .ops.conv import *
@@ -38,13 +40,18 @@ from .ops.rearrange import *
 from .ops.rectifier import *
 from .ops.reduce import *
 from .ops.resize import *
+from .ops.running import *
 from .ops.selection import *
 from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *
+from .ops.special import *
+from .ops.statistics import *
 from .ops.unary import *
 from .ops.unfold import *
+from .ops.vectors import *
 from .tensor import *
+from .workers import *
 
 __version__ = "0.1.0"
 

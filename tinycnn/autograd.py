@@ -9,11 +9,14 @@ import weakref
 
 from .backend import array_module, as_array, is_array, quiet
 from .function import Function, owner
-from .grad_mode import check_finite, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_grad_enabled
+from .grad_mode import (check_finite, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_detect_anomaly,
+                        set_grad_enabled)
 from .hooks import RemovableHandle
+from .legacy import Variable
 from .tensor import Tensor, method, wrap
 
-__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad",
+           "set_detect_anomaly", "set_grad_enabled"]
 
 
 # ---- the walk --------------------------------------------------------------------------------------------------------
@@ -94,6 +97,8 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
         if isinstance(node, Tensor):
             if not wanted:
                 _accumulate(node, grads[0], arrived.owned)
+                for hook in node.post_hooks or ():
+                    hook(node)
             continue
         results = node.differentiate(*grads) if create_graph else node.backward(node, *grads)
         results = results if isinstance(results, (tuple, list)) else (results,)
@@ -202,6 +207,16 @@ def register_hook(tensor, hook):
     hooks = target.hooks.setdefault(nr, [])
     hooks.append(hook)
     return RemovableHandle(hooks, hook)
+
+
+@method()
+def register_post_accumulate_grad_hook(tensor, hook):
+    """Call `hook(tensor)` on this leaf after every backward that added to its `grad`."""
+    if not tensor.requires_grad or tensor.grad_fn is not None:
+        raise RuntimeError("register_post_accumulate_grad_hook: only a leaf that requires a gradient accumulates one")
+    tensor.post_hooks = [] if tensor.post_hooks is None else tensor.post_hooks
+    tensor.post_hooks.append(hook)
+    return RemovableHandle(tensor.post_hooks, hook)
 
 
 @method()

@@ -43,11 +43,11 @@ def enable_grad(function=None):
     return _Switch("recording", True) if function is None else _Switch("recording", True)(function)
 
 
-class set_grad_enabled(_Switch):  # noqa: N801 (PyTorch's name)
-    """Record or not, from this call on; as a `with` block or decorator only until its end."""
+class _Setting(_Switch):
+    """A switch that is thrown at once, and as a `with` block or decorator only until its end."""
 
-    def __init__(self, enabled):
-        super().__init__("recording", bool(enabled))
+    def __init__(self, field, value):
+        super().__init__(field, bool(value))
         super().__enter__()
         self.at_once = True
 
@@ -61,6 +61,16 @@ class set_grad_enabled(_Switch):  # noqa: N801 (PyTorch's name)
             self.__exit__()
             self.at_once = False
         return super().__call__(function)
+
+
+def set_grad_enabled(enabled):
+    """Record or not, from this call on; as a `with` block or decorator only until its end."""
+    return _Setting("recording", enabled)
+
+
+def set_detect_anomaly(enabled):
+    """`detect_anomaly` from this call on; as a `with` block or decorator only until its end."""
+    return _Setting("anomaly", enabled)
 
 
 def is_grad_enabled():

@@ -4,12 +4,17 @@ A tensor is four things: `array` (NumPy's or CuPy's), `requires_grad`, `grad`, a
 produced it. The arithmetic is not here: the floors above add each operator to the class, beside the operation that it
 runs, with the decorator `method`. `sorted(Tensor.__dict__)` lists what a tensor can do.
 """
+import sys
+
 import numpy as np
 
 from . import backend
 from .backend import Device, device_of, to_device, to_numpy
 from .dtype import as_dtype, category, get_default_dtype
 from .names import no_such_name
+
+
+_PRINT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "max_line_width": 80, "suppress_small": None}
 
 
 class Version:
@@ -37,6 +42,7 @@ class Tensor:
     grad_fn = None
     output_nr = 0        # which output of grad_fn this tensor is
     hooks = None         # of a leaf; those of other tensors live in grad_fn
+    post_hooks = None    # of a leaf: called when its gradient has been added to
     order = -1           # a leaf is older than every node
     _viewed_at = None    # of a view: the value of _version.rewrites when it was made
 
@@ -127,6 +133,40 @@ class Tensor:
         """Whether the dtype is a floating-point one, and so can have a gradient."""
         return self.array.dtype.kind == "f"
 
+    def is_complex(self):
+        """False: there are no complex tensors here."""
+        return False
+
+    def is_signed(self):
+        """Whether the dtype has negative numbers."""
+        return self.array.dtype.kind in "if"
+
+    def is_nonzero(self):
+        """Whether the only element is not 0."""
+        return bool(self)
+
+    def is_same_size(self, other):
+        """Whether both tensors have one shape."""
+        return self.shape == other.shape
+
+    @property
+    def itemsize(self):
+        """Bytes an element."""
+        return self.array.itemsize
+
+    @property
+    def nbytes(self):
+        """Bytes of all elements together."""
+        return self.array.nbytes
+
+    def data_ptr(self):
+        """The address of the first element."""
+        return self.array.ctypes.data if type(self.array) is np.ndarray else self.array.data.ptr
+
+    def get_device(self):
+        """The number of the GPU, -1 on the CPU."""
+        return -1 if self.device.index is None else self.device.index
+
     # ---- gradients ----
     def requires_grad_(self, requires_grad=True):
         """Ask for (or, on a leaf, refuse) a gradient; returns the tensor itself."""
@@ -205,7 +245,7 @@ class Tensor:
         return format(self.item(), spec) if self.array.ndim == 0 and spec else format(repr(self), spec)
 
     def __repr__(self):
-        values = np.array2string(to_numpy(self.array), separator=", ", precision=4, threshold=1000, prefix="tensor(")
+        values = np.array2string(to_numpy(self.array), separator=", ", prefix="tensor(", **_PRINT)
         history = (f", grad_fn=<{type(self.grad_fn).__name__}>" if self.grad_fn is not None
                    else ", requires_grad=True" if self.requires_grad else "")
         return f"tensor({values}, dtype={self.dtype}, device={str(self.device)!r}{history})"
@@ -310,6 +350,36 @@ def is_tensor(value):
     return isinstance(value, Tensor)
 
 
+def is_floating_point(input):
+    """Whether the dtype of `input` is a floating-point one."""
+    return input.is_floating_point()
+
+
+def is_complex(input):
+    """False: there are no complex tensors here."""
+    return False
+
+
+def is_nonzero(input):
+    """Whether the only element of `input` is not 0."""
+    return bool(input)
+
+
+def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
+    """How tensors print: digits, elements above which only `edgeitems` at each end show, characters a line.
+
+    `profile` is "default", "short" or "full"; `sci_mode=False` writes small numbers without exponent.
+    """
+    profiles = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, sys.maxsize, 3, 80)}
+    if profile is not None:
+        if profile not in profiles:
+            raise ValueError(f"set_printoptions: profile must be 'default', 'short' or 'full', got {profile!r}")
+        _PRINT.update(zip(("precision", "threshold", "edgeitems", "max_line_width"), profiles[profile]))
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "max_line_width": linewidth,
+             "suppress_small": None if sci_mode is None else not sci_mode}
+    _PRINT.update({name: value for name, value in given.items() if value is not None})
+
+
 def check_tensor(function, **named):
     """Raise TypeError naming `function` and the argument when one of `named` is not a Tensor."""
     for name, value in named.items():
@@ -325,4 +395,5 @@ def check_floating(function, **named):
             raise TypeError(f"{function}: {name} must be floating point, got {value.dtype}; convert with {name}.float()")
 
 
-__all__ = ["Tensor", "as_tensor", "from_numpy", "is_tensor", "tensor"]
+__all__ = ["Tensor", "as_tensor", "from_numpy", "is_complex", "is_floating_point", "is_nonzero", "is_tensor",
+           "set_printoptions", "tensor"]

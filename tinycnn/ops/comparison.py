@@ -57,6 +57,9 @@ bitwise_and = _binary("bitwise_and", "bitwise_and", "The bits set in both, of bo
 bitwise_or = _binary("bitwise_or", "bitwise_or", "The bits set in at least one, of bool or integers.", whole=True)
 bitwise_xor = _binary("bitwise_xor", "bitwise_xor", "The bits set in exactly one, of bool or integers.", whole=True)
 
+isposinf = _test("isposinf", "isposinf", "Where input is +infinity.")
+isneginf = _test("isneginf", "isneginf", "Where input is -infinity.")
+signbit = _test("signbit", "signbit", "Where input is negative; -0 is.")
 logical_not = _test("logical_not", "logical_not", "Where input = 0.")
 isnan = _test("isnan", "isnan", "Where input is NaN.")
 isinf = _test("isinf", "isinf", "Where input is infinite.")
@@ -109,9 +112,10 @@ for _function in (eq, ne, lt, le, gt, ge):
 for _function, _name in ((bitwise_and, "and"), (bitwise_or, "or"), (bitwise_xor, "xor")):
     operator(_function, f"__{_name}__", f"__r{_name}__")
     twin(_function, f"__i{_name}__")
-for _function in (logical_and, logical_or, logical_xor, logical_not, bitwise_not):
+for _function in (eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_xor, logical_not, bitwise_not):
     twin(_function)
 
 __all__ = ["allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "greater",
-           "greater_equal", "gt", "heaviside", "isclose", "isfinite", "isinf", "isnan", "le", "less", "less_equal",
-           "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne", "not_equal"]
+           "greater_equal", "gt", "heaviside", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le",
+           "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne", "not_equal",
+           "signbit"]

@@ -194,12 +194,6 @@ for _name, _dtype in dict(double="float64", float="float32", half="float16", boo
     _cast(_name, as_dtype(_dtype))
 
 
-@method("type")
-def _type(x, dtype):
-    """x in another dtype."""
-    return x.to(dtype=dtype)
-
-
 @method("type_as")
 def _type_as(x, other):
     """x in the dtype of `other`."""

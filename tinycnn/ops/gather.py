@@ -3,13 +3,14 @@
 `gather`, `scatter`, `index_select` and their kin only build an index for the operations of `indexing.py`; new here is
 filling under a mask (`MaskedFill`).
 """
+import math
 import operator
 
 from ..backend import array_module
 from ..function import Function
-from ..tensor import Tensor, check_tensor, method, wrap
+from ..tensor import Tensor, as_tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
-from .indexing import ALL, AddItem, GetItem, SetItem, check_range
+from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
 from .inplace import twin
 from .shape import check_dim, common_shape, ravel, reshape
 
@@ -124,6 +125,45 @@ def index_add(x, dim, index, source, *, alpha=1):
     return AddItem.apply(x, source if alpha == 1 else source * alpha, *(ALL,) * dim, index, basic=...)
 
 
+@method("index_copy")
+def index_copy(x, dim, index, source):
+    """A copy of x whose slices at the positions `index` along `dim` are the slices of `source`."""
+    check_tensor("index_copy", x=x, source=source)
+    dim = check_dim("index_copy", dim, x.ndim)
+    _check_positions("index_copy", index, dim, x.shape[dim], 1)
+    expected = (*x.shape[:dim], len(index), *x.shape[dim + 1:])
+    if source.shape != expected or source.dtype != x.dtype:
+        raise RuntimeError(f"index_copy: source must have shape {expected} and dtype {x.dtype}, got {source.shape} and "
+                           f"{source.dtype}")
+    return SetItem.apply(x, source, *(ALL,) * dim, index, basic=...)
+
+
+@method("index_fill")
+def index_fill(x, dim, index, value):
+    """A copy of x with `value` (a number or a 0-d tensor) in the slices at the positions `index` along `dim`."""
+    check_tensor("index_fill", x=x)
+    dim = check_dim("index_fill", dim, x.ndim)
+    _check_positions("index_fill", index, dim, x.shape[dim], 1)
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise RuntimeError(f"index_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
+        value = value.to(x.dtype)
+    return SetItem.apply(x, value, *(ALL,) * dim, index, basic=...)
+
+
+@method("index_put")
+def index_put(x, indices, values, accumulate=False):
+    """A copy of x with y[indices] = values, or += values with `accumulate`; what then meets in one place adds up."""
+    check_tensor("index_put", x=x, values=values)
+    if values.dtype != x.dtype:
+        raise TypeError(f"index_put: values must have the dtype of x, {x.dtype}, got {values.dtype}")
+    basic, advanced = read_index(tuple(indices), x)
+    shape = x.detach()[tuple(indices)].shape
+    if common_shape("index_put", values.shape, shape) != shape:
+        raise RuntimeError(f"index_put: values of shape {values.shape} do not fit into a part of shape {shape}")
+    return (AddItem if accumulate else SetItem).apply(x, values.expand(shape), *advanced, basic=basic)
+
+
 @method("take")
 def take(x, index):
     """The elements of x, as if it were flat, at the positions `index`; y has the shape of `index`."""
@@ -196,8 +236,34 @@ def masked_select(x, mask):
     return x.expand(shape)[mask.expand(shape)]
 
 
-for _function in (scatter, scatter_add, index_add, masked_fill):
+@method("masked_scatter")
+def masked_scatter(x, mask, source):
+    """x with the elements of `source`, in order, where `mask` is True; x and mask broadcast."""
+    check_tensor("masked_scatter", x=x, source=source)
+    _check_mask("masked_scatter", mask)
+    shape = common_shape("masked_scatter", x.shape, mask.shape)
+    mask = mask.expand(shape)
+    count = int(mask.array.sum())
+    if source.dtype != x.dtype or source.numel() < count:
+        raise RuntimeError(f"masked_scatter: source must have dtype {x.dtype} and {count} elements, one a True, got "
+                           f"{source.dtype} and {source.numel()}")
+    return SetItem.apply(x.expand(shape), ravel(source)[:count], mask, basic=...)
+
+
+@method("fill_diagonal_")
+def _fill_diagonal_(x, fill_value, wrap=False):
+    """Write a number into the diagonal of x, whose sizes must be equal where it has more than two; `wrap`: in a tall matrix
+    the diagonal starts again after a row without."""
+    if x.ndim < 2 or (x.ndim > 2 and len(set(x.shape)) > 1):
+        raise RuntimeError(f"fill_diagonal_: expected a matrix, or more dimensions of one size, got shape {x.shape}")
+    step = sum(math.prod(x.shape[d:]) for d in range(1, x.ndim)) + 1
+    mask = array_module(x.array).zeros(x.numel(), bool)
+    mask[:None if wrap else min(x.shape) * step:step] = True
+    return x.masked_fill_(reshape(as_tensor(mask), x.shape), fill_value)
+
+
+for _function in (scatter, scatter_add, index_add, index_copy, index_fill, index_put, masked_fill, masked_scatter):
     twin(_function)
 
-__all__ = ["gather", "index_add", "index_select", "masked_fill", "masked_select", "repeat_interleave", "scatter",
-           "scatter_add", "take", "take_along_dim"]
+__all__ = ["gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_fill", "masked_scatter",
+           "masked_select", "repeat_interleave", "scatter", "scatter_add", "take", "take_along_dim"]

@@ -133,7 +133,7 @@ def _is_mask(item):
     return isinstance(item, Tensor) and item.dtype.kind == "b"
 
 
-def _read_index(index, x):
+def read_index(index, x):
     """`index` as (basic, advanced), such that x[basic][advanced] is meant; advanced may be ()."""
     items = [_read_item(item, x) for item in (index if isinstance(index, tuple) else (index,))]
     used = sum(item.ndim if _is_mask(item) else item is not None and item is not Ellipsis for item in items)
@@ -203,14 +203,14 @@ def _put(x, basic, advanced, value):
 @method("__getitem__")
 def _getitem(x, index):
     """x[index], as in PyTorch: integers and slices give a view, tensors, arrays, lists and masks a copy."""
-    basic, advanced = _read_index(index, x)
+    basic, advanced = read_index(index, x)
     return GetItem.apply(x, *advanced, basic=basic)
 
 
 @method("__setitem__")
 def _setitem(x, index, value):
     """x[index] = value; where autograd records, value and what remains of x get their gradients."""
-    basic, advanced = _read_index(index, x)
+    basic, advanced = read_index(index, x)
     if isinstance(value, Tensor):
         value = value.to(x)
         ones = next((i for i, n in enumerate(value.shape) if n != 1), value.ndim)

@@ -52,6 +52,29 @@ def twin(function, *operators, rereads=False):
     return method(name, *operators)(in_place)
 
 
+def reshaping_twin(function):
+    """Make `f_` a method of Tensor, of a function f that shows the same memory in another shape, such as `t` or `squeeze`.
+
+    Nothing is written: x itself takes the shape and the history of the result. Views taken before keep theirs.
+    """
+    name = function.__name__ + "_"
+
+    def in_place(x, *args, **options):
+        recorded = mode.recording and x.requires_grad
+        if recorded and x.grad_fn is None:
+            raise RuntimeError(f"{name}: a leaf that requires a gradient cannot be changed in place while autograd records: "
+                               f"write y = x.{function.__name__}(...)")
+        y = function(x, *args, **options)
+        x.array = y.array
+        x._version.writes += 1
+        if recorded:
+            x.grad_fn, x.output_nr = y.grad_fn, y.output_nr
+        return x
+    in_place.__name__ = in_place.__qualname__ = name
+    in_place.__doc__ = f"`{function.__name__}` in place: x itself takes the new shape."
+    return method(name)(in_place)
+
+
 @method("copy_")
 def copy_(x, source, non_blocking=False):
     """Write `source`, broadcast and cast as needed, into x. `non_blocking` changes nothing."""

@@ -6,7 +6,7 @@ restarts. Nothing random has a gradient.
 import numpy as np
 
 from .. import backend
-from ..backend import Device, default_generator
+from ..backend import Device, array_module, default_generator
 from ..dtype import as_dtype, get_default_dtype, int64
 from ..tensor import Tensor, check_floating, check_tensor, method, wrap
 from .creation import shape_of
@@ -98,6 +98,31 @@ def bernoulli(input, *, generator=None):
     return wrap((drawn < x).astype(x.dtype))
 
 
+@method("multinomial")
+def multinomial(input, num_samples, replacement=False, *, generator=None):
+    """`num_samples` positions in each row of weights `input` (M,) or (N, M), drawn with a probability in their proportion.
+
+    With `replacement` by the running sum of the weights. Without, the positions of the largest w / e with exponential
+    numbers e, one draw for all: e / w is the time at which an event of rate w happens first (Efraimidis and Spirakis,
+    Weighted random sampling with a reservoir, 2006).
+    """
+    check_floating("multinomial", input=input)
+    x, xp = input.array, array_module(input.array)
+    if x.ndim not in (1, 2) or x.shape[-1] == 0:
+        raise RuntimeError(f"multinomial: expected weights (M,) or (N, M), got shape {input.shape}")
+    if num_samples < 1 or not replacement and num_samples > x.shape[-1]:
+        raise RuntimeError(f"multinomial: cannot draw {num_samples} of {x.shape[-1]} positions without replacement")
+    if xp is np and not ((x >= 0).all() and np.isfinite(x).all() and (x.sum(-1) > 0).all()):
+        raise RuntimeError("multinomial: weights must be finite and not negative, and no row all 0")
+    stream = _stream("multinomial", generator, input.device)
+    if not replacement:
+        keys = x / xp.maximum(-xp.log1p(-stream.uniform(x.shape, np.float64)), 1e-300)
+        return wrap(xp.argsort(-keys, -1)[..., :num_samples].astype(int64, copy=False))
+    ends = xp.cumsum(x, -1, dtype=np.float64)[..., None, :]
+    drawn = stream.uniform((*x.shape[:-1], num_samples), np.float64)[..., None] * ends[..., -1:]
+    return wrap((ends <= drawn).sum(-1).astype(int64, copy=False))
+
+
 # ---- in place --------------------------------------------------------------------------------------------------------
 
 @method("uniform_")
@@ -138,4 +163,21 @@ def _random_(x, low, high=None, *, generator=None):
     return write(x, wrap(_stream("random_", generator, x.device).integers(low, high, x.shape, x.dtype)), "random_")
 
 
-__all__ = ["bernoulli", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm"]
+@method("exponential_")
+def _exponential_(x, lambd=1.0, *, generator=None):
+    """Fill x with exponential numbers of rate `lambd`, that is of mean 1 / lambd."""
+    check_floating("exponential_", x=x)
+    if not lambd > 0:
+        raise ValueError(f"exponential_: lambd must be positive, got {lambd}")
+    drawn = _stream("exponential_", generator, x.device).uniform(x.shape, np.float64)
+    return write(x, wrap((array_module(x.array).log1p(-drawn) / -lambd).astype(x.dtype)), "exponential_")
+
+
+@method("log_normal_")
+def _log_normal_(x, mean=1.0, std=2.0, *, generator=None):
+    """Fill x with numbers whose logarithm is normal, of the given mean and standard deviation."""
+    return x.normal_(mean, std, generator=generator).exp_()
+
+
+__all__ = ["bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+           "randperm"]

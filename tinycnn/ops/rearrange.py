@@ -11,6 +11,7 @@ from ..dtype import result_type
 from ..function import Function
 from ..tensor import check_tensor, method
 from .creation import clone
+from .inplace import twin
 from .shape import check_dim, check_dims, integers, movedim, ravel, reshape, squeeze, transpose, unsqueeze
 
 
@@ -302,6 +303,9 @@ def diag(x, diagonal=0):
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {x.shape}")
     return Diag.apply(x, k=diagonal) if x.ndim == 1 else clone(Diagonal.apply(x, k=diagonal, dim1=0, dim2=1))
 
+
+twin(tril)
+twin(triu)
 
 __all__ = ["cat", "chunk", "concat", "concatenate", "diag", "diagonal", "flip", "hstack", "roll", "rot90", "split", "stack",
            "tril", "triu", "unbind", "vstack"]

@@ -12,6 +12,7 @@ from ..backend import array_module
 from ..function import Function
 from ..tensor import Tensor, check_tensor, method
 from .elementwise import unbroadcast
+from .inplace import reshaping_twin
 
 
 # ---- reading arguments -----------------------------------------------------------------------------------------------
@@ -356,11 +357,26 @@ def meshgrid(*tensors, indexing="ij"):
     return tuple(transpose(g, 0, 1) if indexing == "xy" and len(tensors) > 1 else g for g in grids)
 
 
+@method("sum_to_size")
+def _sum_to_size(x, *size):
+    """x summed over the dimensions along which `size` would have to be repeated to reach the shape of x: unbroadcast."""
+    size = integers("sum_to_size", "size", size)
+    if len(size) > x.ndim or any(n not in (1, m) for n, m in zip(reversed(size), reversed(x.shape))):
+        raise RuntimeError(f"sum_to_size: size {size} does not broadcast to shape {x.shape}")
+    extra = x.ndim - len(size)
+    dims = [d for d in range(x.ndim) if d < extra or size[d - extra] != x.shape[d]]
+    return reshape(x.sum(dims, keepdim=True), size) if dims else x
+
+
 def numel(x):
     """How many elements."""
     check_tensor("numel", x=x)
     return Tensor.numel(x)
 
+
+for _function in (squeeze, unsqueeze, t, transpose):
+    reshaping_twin(_function)
+method("swapaxes_", "swapdims_")(Tensor.transpose_)
 
 __all__ = ["broadcast_shapes", "broadcast_tensors", "broadcast_to", "flatten", "meshgrid", "moveaxis", "movedim", "numel",
            "permute", "ravel", "reshape", "squeeze", "swapaxes", "swapdims", "t", "tile", "transpose", "unflatten",

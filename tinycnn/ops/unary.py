@@ -5,7 +5,10 @@ a calculus book. Some slopes are cheapest from the output, as e^x is its own; th
 """
 import math
 
-from ..backend import array_module, erf as erf_of_array
+from ..backend import array_module
+from ..backend import erf as erf_of_array
+from ..backend import erfc as erfc_of_array
+from ..backend import erfinv as erfinv_of_array
 from ..dtype import category, get_default_dtype
 from ..function import Function
 from ..tensor import check_tensor, method
@@ -157,8 +160,19 @@ Atan, atan = _row("atan", "arctan", "The angle of tangent x, from -pi/2 to pi/2.
                   of_x=lambda xp, x: 1 / (1 + x * x))
 Sinh, sinh = _row("sinh", "sinh", "(e^x - e^-x) / 2.", "cosh x", of_x=lambda xp, x: xp.cosh(x))
 Cosh, cosh = _row("cosh", "cosh", "(e^x + e^-x) / 2.", "sinh x", of_x=lambda xp, x: xp.sinh(x))
+Asinh, asinh = _row("asinh", "arcsinh", "The inverse of sinh.", "/ sqrt(x^2 + 1)", of_x=lambda xp, x: 1 / xp.sqrt(x * x + 1))
+Acosh, acosh = _row("acosh", "arccosh", "The inverse of cosh, from 0 on; NaN below 1.", "/ sqrt(x^2 - 1)",
+                    of_x=lambda xp, x: 1 / xp.sqrt(x * x - 1))
+Atanh, atanh = _row("atanh", "arctanh", "The inverse of tanh; NaN outside -1 to 1.", "/ (1 - x^2)",
+                    of_x=lambda xp, x: 1 / (1 - x * x))
+Exp2, exp2 = _row("exp2", "exp2", "2^x.", "ln(2) y", of_y=lambda xp, y: math.log(2) * y)
 Erf, erf = _row("erf", erf_of_array, "2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.", "2/sqrt(pi) exp(-x^2)",
                 of_x=lambda xp, x: 2 / math.sqrt(math.pi) * xp.exp(-x * x))
+
+Erfc, erfc = _row("erfc", erfc_of_array, "1 - erf(x), exact where it is close to 0.", "(-2)/sqrt(pi) exp(-x^2)",
+                  of_x=lambda xp, x: -2 / math.sqrt(math.pi) * xp.exp(-x * x))
+Erfinv, erfinv = _row("erfinv", erfinv_of_array, "The number whose erf is x, for x from -1 to 1.", "sqrt(pi)/2 exp(y^2)",
+                      of_y=lambda xp, y: math.sqrt(math.pi) / 2 * xp.exp(y * y))
 
 
 @method("neg", "negative", "__neg__")
@@ -221,12 +235,18 @@ def frac(input):
     return input - trunc(input)
 
 
-negative, absolute = neg, abs
+negative, absolute, fix = neg, abs, trunc
+arcsin, arccos, arctan, arcsinh, arccosh, arctanh = asin, acos, atan, asinh, acosh, atanh
+for _function in (asin, acos, atan, asinh, acosh, atanh):
+    method("arc" + _function.__name__[1:])(_function)
+method("fix")(trunc)
 
-for _function in (exp, sqrt, rsqrt, neg, expm1, tan, sign, floor, ceil, trunc, round, frac):
+for _function in (exp, exp2, erfinv, sqrt, rsqrt, neg, expm1, tan, sign, floor, ceil, trunc, round, frac):
     twin(_function)
-for _function in (log, log2, log10, log1p, abs, sin, cos, asin, acos, atan, sinh, cosh, erf):
+for _function in (log, log2, log10, log1p, abs, sin, cos, asin, acos, atan, asinh, acosh, atanh, sinh, cosh, erf, erfc):
     twin(_function, rereads=True)
 
-__all__ = ["abs", "absolute", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "exp", "expm1", "floor", "frac", "log",
-           "log10", "log1p", "log2", "neg", "negative", "round", "rsqrt", "sign", "sin", "sinh", "sqrt", "tan", "trunc"]
+__all__ = ["abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin",
+           "asinh", "atan", "atanh", "ceil", "cos", "cosh", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor",
+           "frac", "log", "log10", "log1p", "log2", "neg", "negative", "round", "rsqrt", "sign", "sin", "sinh", "sqrt",
+           "tan", "trunc"]

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..backend import array_module, sliding_windows
 from ..function import Function
-from ..tensor import Tensor, check_floating
+from ..tensor import Tensor, check_floating, method
+from .shape import check_dim
 
 
 # ---- on arrays -------------------------------------------------------------------------------------------------------
@@ -114,6 +115,42 @@ def _matrix_shape(shape):
     return shape[0], shape[1] * int(np.prod(shape[2:2 + dims])), int(np.prod(shape[2 + dims:]))
 
 
+class Windows(Function):
+    """y[..., o, ..., k] = x[..., o * step + k, ...]: windows along one dimension, as a view with a new last dimension.
+
+    dx[j] is the sum of dy[o, k] over all o, k with o * step + k = j. For one k those places differ, so a loop over k adds.
+    """
+
+    @staticmethod
+    def forward(ctx, x, axis, size, step):
+        ctx.shape, ctx.windows = x.shape, (axis, size, step)
+        return _windows(x, *ctx.windows)
+
+    @staticmethod
+    def backward(ctx, dy):
+        dx = array_module(dy).zeros(ctx.shape, dy.dtype)
+        appearances = _windows(dx, *ctx.windows)
+        for k in range(dy.shape[-1]):
+            appearances[..., k] += dy[..., k]
+        return dx
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        axis, size, step = ctx.windows
+        places = array_module(dy).arange(dy.shape[axis]).reshape(-1, 1) * step + array_module(dy).arange(size)
+        dy = dy.movedim(axis, -2)
+        dx = dy.new_zeros(*dy.shape[:-2], ctx.shape[axis]).index_add(-1, places.reshape(-1), dy.reshape(*dy.shape[:-2], -1))
+        return dx.movedim(-1, axis)
+
+
+def _windows(x, axis, size, step):
+    """The windows of the array x along `axis`, as a view: their number there, their elements in a new last dimension."""
+    count = (x.shape[axis] - size) // step + 1
+    shape = (*x.shape[:axis], count, *x.shape[axis + 1:], size)
+    strides = (*x.strides[:axis], x.strides[axis] * step, *x.strides[axis + 1:], x.strides[axis])
+    return array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
+
+
 # ---- arguments, as convolution and pooling understand them -----------------------------------------------------------
 
 def sizes(function, name, value, dims, least):
@@ -186,6 +223,19 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     y = Fold.apply(x, windows_shape=(x.shape[0], channels, *kernel, *out), size=size, stride=stride, padding=padding,
                    dilation=dilation)
     return y.squeeze(0) if single else y
+
+
+@method("unfold")
+def _unfold(x, dimension, size, step):
+    """A view of x with its windows of `size` elements, `step` apart, along `dimension`; they become a new last dimension."""
+    axis = check_dim("unfold", dimension, x.ndim, "dimension")
+    size, step = operator.index(size), operator.index(step)
+    if not 0 <= size <= x.shape[axis] or step < 1:
+        raise RuntimeError(f"unfold: size must be from 0 to {x.shape[axis]}, the size of dimension {axis}, and step at "
+                           f"least 1, got {size} and {step}")
+    y = Windows.apply(x, axis=axis, size=size, step=step)
+    y._version, y._viewed_at = x._version, x._version.rewrites    # NumPy does not tell that the memory is that of x
+    return y
 
 
 __all__ = ["fold", "unfold"]

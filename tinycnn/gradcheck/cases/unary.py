@@ -1,6 +1,6 @@
 """Cases and mutants of `ops/unary.py`."""
-from ...ops.unary import (Abs, Acos, Asin, Atan, Cos, Cosh, Erf, Exp, Expm1, Log, Log1p, Neg, Sin, Sinh, Sqrt, Staircase,
-                          Tan)
+from ...ops.unary import (Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Erf, Erfc, Erfinv, Exp, Exp2, Expm1, Log,
+                          Log1p, Neg, Sin, Sinh, Sqrt, Staircase, Tan)
 from ..registry import case, constant, distinct, mutant, normal, positive, uniform
 
 case(Neg, "operator", [normal(3, 4)], lambda t, x: -x, linear=True)
@@ -24,6 +24,13 @@ case(Acos, "inside", [uniform(-0.9, 0.9, 3, 4)], lambda t, x: t.acos(x))
 case(Atan, "both signs", [normal(3, 4)], lambda t, x: t.atan(x))
 case(Sinh, "both signs", [normal(3, 4)], lambda t, x: t.sinh(x))
 case(Cosh, "both signs", [normal(3, 4)], lambda t, x: t.cosh(x))
+case(Asinh, "both signs", [normal(3, 4)], lambda t, x: t.asinh(x))
+case(Acosh, "above 1", [uniform(1.1, 5, 3, 4)], lambda t, x: t.acosh(x))
+case(Atanh, "inside", [uniform(-0.9, 0.9, 3, 4)], lambda t, x: t.atanh(x))
+case(Exp2, "both signs", [normal(3, 4)], lambda t, x: t.exp2(x))
+case(Erfc, "both signs", [normal(3, 4)], lambda t, x: t.erfc(x))
+case(Erfc, "tails", [uniform(2, 5, 4)], lambda t, x: t.erfc(x))
+case(Erfinv, "inside", [uniform(-0.95, 0.95, 3, 4)], lambda t, x: t.erfinv(x))
 case(Erf, "both signs", [normal(3, 4)], lambda t, x: t.erf(x))
 case(Erf, "tails", [uniform(2, 5, 4)], lambda t, x: t.erf(x))
 for _function, _name in ((Neg, "neg"), (Exp, "exp"), (Log, "log"), (Sqrt, "sqrt"), (Abs, "abs"), (Tan, "tan"), (Sin, "sin")):
@@ -41,7 +48,8 @@ mutant(Staircase, "straight through")(lambda backward, ctx, dy: [dy for _ in ctx
 mutant(Staircase, "straight through with the wrong sign")(lambda backward, ctx, dy: [-dy for _ in ctx.inputs])
 mutant(Staircase, "ones instead of zeros")(lambda backward, ctx, dy: [g if g is None else g + 1 for g in backward(ctx, dy)])
 
-for _function in (Abs, Acos, Asin, Atan, Cos, Cosh, Erf, Exp, Expm1, Log, Log1p, Neg, Sin, Sinh, Sqrt, Tan):
+for _function in (Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Erf, Erfc, Erfinv, Exp, Exp2, Expm1, Log, Log1p,
+                  Neg, Sin, Sinh, Sqrt, Tan):
     mutant(_function, "wrong sign")(lambda backward, ctx, dy: -backward(ctx, dy))
     mutant(_function, "slope forgotten")(lambda backward, ctx, dy: dy + 0)
     mutant(_function, "upstream gradient forgotten")(lambda backward, ctx, dy: backward(ctx, dy * 0 + 1))
@@ -74,6 +82,11 @@ def _(backward, ctx, dy):
 def _(backward, ctx, dy):
     (x,) = ctx.saved_tensors
     return dy / x
+
+
+@mutant(Exp2, "ln 2 forgotten")
+def _(backward, ctx, dy):
+    return backward(ctx, dy) / 0.6931471805599453
 
 
 @mutant(Erf, "factor 2/sqrt(pi) forgotten")

@@ -1,6 +1,6 @@
 """Cases and mutants of `ops/unfold.py`."""
 from ...backend import array_module
-from ...ops.unfold import Fold, Unfold, col2im, im2col
+from ...ops.unfold import Fold, Unfold, Windows, col2im, im2col
 from ..registry import case, mutant, normal
 
 
@@ -64,3 +64,30 @@ def _(backward, ctx, dy):
     height, width = ctx.kernel
     windows = dx.reshape(dx.shape[0], dx.shape[1] // (height * width), height, width, dx.shape[2])
     return windows.swapaxes(2, 3).reshape(dx.shape)
+
+case(Windows, "overlapping", [normal(2, 7)], lambda t, x: x.unfold(1, 3, 2), linear=True)
+case(Windows, "middle dimension, counted from the back", [normal(2, 5, 3)], lambda t, x: x.unfold(-2, 2, 1), linear=True)
+case(Windows, "gaps between the windows", [normal(8, 2)], lambda t, x: x.unfold(0, 2, 3), linear=True)
+case(Windows, "patches of an image", [normal(1, 4, 6)], lambda t, x: x.unfold(1, 2, 2).unfold(2, 3, 3), linear=True)
+case(Windows, "transposed input", [normal(3, 5)], lambda t, x: x.t().unfold(0, 2, 1), linear=True)
+case(Windows, "empty batch", [normal(0, 4)], lambda t, x: x.unfold(1, 2, 1), linear=True)
+
+
+@mutant(Windows, "last window wins instead of a sum")
+def _(backward, ctx, dy):
+    places = array_module(dy).zeros(ctx.shape, dy.dtype)
+    axis, _, step = ctx.windows
+    for k in range(dy.shape[-1]):
+        reached = slice(k, k + (dy.shape[axis] - 1) * step + 1, step)
+        places[(slice(None),) * axis + (reached,)] = dy[..., k]
+    return places
+
+
+@mutant(Windows, "every window one place too late")
+def _(backward, ctx, dy):
+    return array_module(dy).roll(backward(ctx, dy), 1, ctx.windows[0])
+
+
+@mutant(Windows, "mean of the appearances")
+def _(backward, ctx, dy):
+    return backward(ctx, dy) / backward(ctx, dy * 0 + 1).clip(1)

@@ -1,0 +1,133 @@
+"""Floor 2: functions of one or two numbers that are made of those in `unary.py` and `elementwise.py`."""
+import math
+
+from ..dtype import category
+from ..tensor import Tensor, as_tensor, check_tensor, method
+from .comparison import isnan, signbit
+from .elementwise import operand, promote
+from .inplace import twin
+from .rearrange import stack
+from .reduce import logsumexp
+from .selection import clamp, maximum, where
+from .shape import broadcast_tensors
+from .unary import abs, floating, log, sign, sin, sqrt
+
+
+# ---- of one number ---------------------------------------------------------------------------------------------------
+
+@method("logit")
+def logit(input, eps=None):
+    """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first moved into the interval from eps to 1 - eps."""
+    x = floating("logit", input)
+    x = x if eps is None else clamp(x, eps, 1 - eps)
+    return log(x / (1 - x))
+
+
+@method("sinc")
+def sinc(input):
+    """sin(pi x) / (pi x), and 1 at 0."""
+    x = math.pi * floating("sinc", input)
+    at_zero = x.detach() == 0
+    x = where(at_zero, 1, x)
+    return where(at_zero, 1, sin(x) / x)
+
+
+@method("deg2rad")
+def deg2rad(input):
+    """Degrees as radians."""
+    return floating("deg2rad", input) * (math.pi / 180)
+
+
+@method("rad2deg")
+def rad2deg(input):
+    """Radians as degrees."""
+    return floating("rad2deg", input) * (180 / math.pi)
+
+
+@method("sgn")
+def sgn(input):
+    """`sign`; they differ for complex numbers only."""
+    return sign(input)
+
+
+@method("positive")
+def positive(input):
+    """x itself; RuntimeError for booleans."""
+    check_tensor("positive", input=input)
+    if category(input.dtype) == 0:
+        raise RuntimeError("positive: a bool tensor has no sign")
+    return input
+
+
+# ---- of two numbers --------------------------------------------------------------------------------------------------
+
+def _tensors(function, input, other):
+    """Both operands as tensors; one of them may be a number."""
+    x, y = operand(function, "input", input), operand(function, "other", other)
+    tensor = x if isinstance(x, Tensor) else y
+    check_tensor(function, input=tensor)
+    return [v if isinstance(v, Tensor) else as_tensor(v, device=tensor.device) for v in (x, y)]
+
+
+def _pair(function, input, other):
+    """Both operands as tensors of one floating-point dtype and one shape."""
+    check_tensor(function, input=input, other=other)
+    return broadcast_tensors(*promote(input, other, floating=True))
+
+
+@method("logaddexp")
+def logaddexp(input, other):
+    """log(e^input + e^other) without overflow, broadcast."""
+    return logsumexp(stack(_pair("logaddexp", input, other)), 0)
+
+
+@method("hypot")
+def hypot(input, other):
+    """sqrt(input^2 + other^2), broadcast: the distance of a point from the origin. The larger is taken out of the root."""
+    x, y = _pair("hypot", input, other)
+    largest = maximum(abs(x.detach()), abs(y.detach()))
+    scale = where((largest == 0) | (largest == math.inf), 1, largest)
+    return sqrt((x / scale).square() + (y / scale).square()) * scale
+
+
+@method("xlogy")
+def xlogy(input, other):
+    """input * log(other), and 0 where input is 0; broadcast."""
+    x, y = promote(*_tensors("xlogy", input, other), floating=True)
+    return x * log(where((x == 0) & ~isnan(y), 1, y))
+
+
+@method("fmax")
+def fmax(input, other):
+    """The larger of two tensors, broadcast, where a number wins against NaN; of equal ones the first has the gradient."""
+    x, y = _same("fmax", input, other)
+    return where((x >= y) | isnan(y), x, y)
+
+
+@method("fmin")
+def fmin(input, other):
+    """The smaller of two tensors, broadcast, where a number wins against NaN; of equal ones the first has the gradient."""
+    x, y = _same("fmin", input, other)
+    return where((x <= y) | isnan(y), x, y)
+
+
+def _same(function, input, other):
+    check_tensor(function, input=input, other=other)
+    return promote(input, other)
+
+
+@method("copysign")
+def copysign(input, other):
+    """|input| with the sign of `other`, which has no gradient; broadcast."""
+    x, other = _tensors("copysign", input, other)
+    size = abs(floating("copysign", x))
+    return where(signbit(other), -size, size)
+
+
+for _function in (logit, sinc, hypot, xlogy, copysign):
+    twin(_function, rereads=True)
+for _function in (deg2rad, rad2deg, sgn):
+    twin(_function)
+
+__all__ = ["copysign", "deg2rad", "fmax", "fmin", "hypot", "logaddexp", "logit", "positive", "rad2deg", "sgn", "sinc",
+           "xlogy"]

@@ -1,0 +1,117 @@
+"""Floor 2: products and distances of vectors and matrices, made of `matmul.py` and `reduce.py`."""
+import functools
+
+from ..tensor import check_tensor, method
+from .elementwise import check_broadcast
+from .matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
+from .inplace import twin
+from .reduce import norm
+from .rearrange import roll
+from .shape import broadcast_tensors, check_dim, reshape
+
+
+@method("vdot")
+def vdot(input, other):
+    """(K,) by (K,) -> a 0-d tensor; for real numbers the same as `dot`."""
+    return dot(input, other)
+
+
+@method("trace")
+def trace(input):
+    """The sum of the diagonal of a matrix."""
+    check_tensor("trace", input=input)
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, got shape {input.shape}")
+    return input.diagonal().sum()
+
+
+@method("kron")
+def kron(input, other):
+    """The Kronecker product: input with every element replaced by that element times `other`."""
+    check_tensor("kron", input=input, other=other)
+    n = max(input.ndim, other.ndim)
+    s, t = ((1,) * (n - x.ndim) + x.shape for x in (input, other))
+    product = reshape(input, [k for a in s for k in (a, 1)]) * reshape(other, [k for b in t for k in (1, b)])
+    return reshape(product, [a * b for a, b in zip(s, t)])
+
+
+def _cross(x, y, dim):
+    """z = (x1 y2 - x2 y1, x2 y0 - x0 y2, x0 y1 - x1 y0) along `dim`, which has size 3."""
+    return roll(x, -1, dim) * roll(y, -2, dim) - roll(x, -2, dim) * roll(y, -1, dim)
+
+
+@method("cross")
+def cross(input, other, dim=None):
+    """The vector product along `dim` of size 3, by default the first such dimension; broadcast."""
+    check_tensor("cross", input=input, other=other)
+    check_broadcast("cross", input, other)
+    input, other = broadcast_tensors(input, other)
+    if dim is None:
+        dim = next((d for d, n in enumerate(input.shape) if n == 3), None)
+    if dim is None or input.shape[check_dim("cross", dim, input.ndim)] != 3:
+        raise RuntimeError(f"cross: expected a dimension of size 3, got dim {dim} of shape {input.shape}")
+    return _cross(input, other, check_dim("cross", dim, input.ndim))
+
+
+@method("dist")
+def dist(input, other, p=2):
+    """The p-norm of input - other, over all elements."""
+    check_tensor("dist", input=input, other=other)
+    return norm(input - other, p)
+
+
+def cdist(x1, x2, p=2.0, compute_mode=None):
+    """x1 (..., P, M), x2 (..., R, M) -> (..., P, R): the p-norm distance of every row of x1 from every row of x2.
+
+    `compute_mode` changes nothing: the differences are always taken one by one, which loses no digits.
+    """
+    check_tensor("cdist", x1=x1, x2=x2)
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise RuntimeError(f"cdist: expected (..., P, M) and (..., R, M), got shapes {x1.shape} and {x2.shape}")
+    return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+@method("addmv")
+def addmv(input, mat, vec, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat @ vec)."""
+    return _plus(input, mv(mat, vec), beta, alpha)
+
+
+@method("addr")
+def addr(input, vec1, vec2, *, beta=1, alpha=1):
+    """beta * input + alpha * the outer product of two vectors."""
+    return _plus(input, outer(vec1, vec2), beta, alpha)
+
+
+@method("addbmm")
+def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta * input + alpha * the sum of the matrix products of two batches."""
+    return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
+
+
+def _plus(input, product, beta, alpha):
+    """beta * input + alpha * product; where beta is 0, input is ignored, even where it is NaN."""
+    return input * beta + product * alpha if beta else product * alpha
+
+
+def chain_matmul(*matrices):
+    """The product of several matrices, from left to right."""
+    return functools.reduce(mm, matrices)
+
+
+@method("matrix_power")
+def matrix_power(input, n):
+    """The square matrices `input` multiplied with themselves: n factors, n not negative; n = 0 gives the identity."""
+    check_tensor("matrix_power", input=input)
+    if input.ndim < 2 or input.shape[-1] != input.shape[-2] or n < 0:
+        raise RuntimeError(f"matrix_power: expected square matrices and n >= 0, got shape {input.shape} and n = {n}")
+    if n == 0:
+        return input.new_ones(input.shape[-1]).diag().expand(input.shape).clone()
+    half = matrix_power(input, n // 2) if n > 1 else None
+    return input if n == 1 else matmul(half, half) if n % 2 == 0 else matmul(matmul(half, half), input)
+
+
+for _function in (addmm, baddbmm, addmv, addr, addbmm):
+    twin(_function)
+
+__all__ = ["addbmm", "addmv", "addr", "cdist", "chain_matmul", "cross", "dist", "kron", "matrix_power", "trace", "vdot"]
