@@ -106,8 +106,9 @@ def _(backward, ctx, dy):
 
 @mutant(Conv, "overlapping windows overwrite each other in dx")
 def _(backward, ctx, dy):
+    (x, w), (_, dw, db) = ctx.saved_tensors, backward(ctx, dy)
     with mock.patch.object(conv, "add_windows", _overwrite):
-        return backward(ctx, dy)
+        return input_gradient.__wrapped__(dy, w, x.shape[2:], *ctx.geometry), dw, db
 
 
 @mutant(Conv, "dilation ignored in dw")
@@ -212,8 +213,10 @@ def _weight_gradient(shape, **options):
 
 
 case(ConvWeight, "one dimension", [normal(2, 3, 8), normal(2, 4, 6)], _weight_gradient((4, 3, 3)))
-case(ConvWeight, "linear in x", [normal(2, 3, 5, 6), fixed(normal(2, 4, 3, 4))], _weight_gradient((4, 3, 3, 3)), linear=True)
-case(ConvWeight, "linear in dy", [fixed(normal(2, 3, 5, 6)), normal(2, 4, 3, 4)], _weight_gradient((4, 3, 3, 3)), linear=True)
+case(ConvWeight, "linear in x", [normal(2, 3, 5, 6), fixed(normal(2, 4, 3, 4))], _weight_gradient((4, 3, 3, 3)),
+     linear=True)
+case(ConvWeight, "linear in dy", [fixed(normal(2, 3, 5, 6)), normal(2, 4, 3, 4)], _weight_gradient((4, 3, 3, 3)),
+     linear=True)
 case(ConvWeight, "all options, rectangular", [normal(2, 4, 7, 8), normal(2, 6, 4, 6)],
      _weight_gradient((6, 2, 3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2))
 case(ConvWeight, "depthwise", [normal(2, 3, 4, 5), normal(2, 3, 4, 5)], _weight_gradient((3, 1, 3, 3), padding=1, groups=3))

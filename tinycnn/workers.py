@@ -1,0 +1,194 @@
+"""Floor 0: several cores for one operation, and what the process is asked to do for it.
+
+NumPy releases Python's lock while it copies and multiplies, so plain threads suffice: `parallel` cuts the work of one
+operation, its images for example, into as many parts as there are threads. Waking a thread costs about 60 us; work under a
+millisecond stays on one core.
+
+Meanwhile BLAS, which computes NumPy's matrix products, keeps to one thread a product. Threads that all start a
+multi-threaded BLAS get into each other's way: measured, convolutions are then up to 1.9 times slower.
+
+The result depends on the number of threads in its last digits, because sums are split; for one number of threads it is the
+same in every run.
+"""
+import contextlib
+import ctypes
+import functools
+import os
+import threading
+from queue import SimpleQueue
+
+import numpy as np
+
+WORTH = 0.5e-3        # seconds of work that justify one more thread
+PRODUCTS = 5e10       # rough speed of one core: floating-point operations a second in matrix products,
+BYTES = 1e10          # and bytes a second in everything else
+
+_threads = None
+_pool = []            # the queue of jobs, once threads wait at it
+_lock = threading.Lock()
+_inside = threading.local()
+
+
+def get_num_threads():
+    """How many threads an operation may use.
+
+    That is what `set_num_threads` said, else the variable TINYCNN_THREADS, else the number that BLAS used at first (which is
+    the number of cores, or OPENBLAS_NUM_THREADS or OMP_NUM_THREADS); 1 where BLAS cannot be held to one thread, because it
+    then does the same on its own.
+    """
+    return _threads or _default_threads()
+
+
+@functools.cache
+def _default_threads():
+    blas = openblas()
+    return max(1, int(os.environ.get("TINYCNN_THREADS") or (blas[0]() if blas else 1)))
+
+
+def set_num_threads(n):
+    """Use up to `n` threads in an operation from now on."""
+    global _threads
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"set_num_threads: n must be an integer of at least 1, got {n!r}")
+    _threads = int(n)
+
+
+def parallel(work, count, flops=0, moved=0):
+    """[work(start, stop), ...] over consecutive parts of range(count), side by side where the work is worth it.
+
+    `flops` (in matrix products) and `moved` (bytes read and written) estimate the work. The parts depend only on them and on
+    the number of threads. The caller works too; an exception in any part is raised here.
+    """
+    parts = min(int((flops / PRODUCTS + moved / BYTES) / WORTH), count)
+    parts = 1 if parts < 2 or getattr(_inside, "part", False) else min(parts, get_num_threads())
+    if parts == 1:
+        return [work(0, count)]
+    cuts = [count * i // parts for i in range(parts + 1)]
+    done, results = SimpleQueue(), {}
+    with one_blas_thread():
+        jobs = _start_threads(parts - 1)
+        for i in range(1, parts):
+            jobs.put((work, i, cuts[i], cuts[i + 1], done))
+        _run(work, 0, cuts[0], cuts[1], done)
+        for _ in range(parts):
+            i, result, error = done.get()
+            results[i] = result, error
+    for i in range(parts):
+        if results[i][1] is not None:
+            raise results[i][1]
+    return [results[i][0] for i in range(parts)]
+
+
+def _run(work, i, start, stop, done):
+    """Do part i and report (i, result, error); operations within a part do not split again."""
+    _inside.part = True
+    try:
+        with np.errstate(all="ignore"):
+            done.put((i, work(start, stop), None))
+    except BaseException as error:
+        done.put((i, None, error))
+    finally:
+        _inside.part = False
+
+
+def _start_threads(count):
+    """The queue of jobs, with at least `count` threads waiting at it."""
+    with _lock:
+        if not _pool:
+            _pool.append(SimpleQueue())
+        while len(_pool) <= count:
+            _pool.append(threading.Thread(target=_serve, args=(_pool[0],), name="tinycnn", daemon=True))
+            _pool[-1].start()
+        return _pool[0]
+
+
+def _serve(jobs):
+    """Work for ever."""
+    while True:
+        _run(*jobs.get())
+
+
+def _forget_threads():
+    """A forked child has none of its parent's threads."""
+    global _lock
+    _lock = threading.Lock()
+    _pool.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
+
+
+# ---- BLAS ------------------------------------------------------------------------------------------------------------
+
+@functools.cache
+def openblas():
+    """(get, set): OpenBLAS's own functions for its number of threads, or None with another BLAS (MKL, Accelerate).
+
+    They are looked up in NumPy's extension module and in what that is linked with.
+    """
+    try:
+        library = ctypes.CDLL(np._core._multiarray_umath.__file__)
+    except (AttributeError, OSError):
+        return None
+    for prefix in ("scipy_", ""):
+        for suffix in ("64_", ""):
+            names = [f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set")]
+            if all(hasattr(library, name) for name in names):
+                get, put = (getattr(library, name) for name in names)
+                put.argtypes, put.restype = [ctypes.c_int], None
+                return get, put
+    return None
+
+
+class _Limit:
+    """How many callers hold BLAS to one thread just now, and what it had before the first of them."""
+    users = before = 0
+
+
+@contextlib.contextmanager
+def one_blas_thread():
+    """Inside the `with` block a matrix product uses one thread; the last to leave restores what was before."""
+    blas = openblas()
+    if blas is None:
+        yield
+        return
+    get, put = blas
+    with _lock:
+        if _Limit.users == 0:
+            _Limit.before = get()
+            put(1)
+        _Limit.users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _Limit.users -= 1
+            if _Limit.users == 0:
+                put(_Limit.before)
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+def keep_freed_memory():
+    """Ask the C library to keep large blocks that are freed, for the next array, instead of returning them to the system.
+
+    A training step allocates the same arrays again and again. Fresh from the system, every page of them must first be
+    cleared and mapped: measured, an array of 6 MB costs 2 ms fresh and 0.2 ms reused, a whole step of a small network up to
+    a third. The numbers are glibc's: M_MMAP_THRESHOLD (-3) and M_TRIM_THRESHOLD (-1). Nothing happens with other C libraries
+    or where the variable TINYCNN_MALLOPT is 0.
+    """
+    if os.environ.get("TINYCNN_MALLOPT") == "0" or not hasattr(os, "confstr"):
+        return
+    try:
+        if not os.confstr("CS_GNU_LIBC_VERSION").startswith("glibc"):
+            return
+        mallopt = ctypes.CDLL(None).mallopt
+    except (ValueError, OSError, AttributeError):
+        return
+    mallopt(-3, 2**30)
+    mallopt(-1, 2**30)
+
+
+keep_freed_memory()
+__all__ = ["get_num_threads", "set_num_threads"]
