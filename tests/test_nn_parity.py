@@ -9,6 +9,8 @@ import tinycnn
 from tinycnn import nn
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning",  # about PyTorch's own speed
+                                        "ignore:Support for mismatched:UserWarning")
 
 RNG = np.random.default_rng(0)
 
@@ -40,6 +42,24 @@ def apart(*shape):
 
 
 image, signal, volume = normal(2, 4, 7, 6), normal(2, 4, 9), normal(2, 4, 5, 4, 6)
+
+
+def square(x):
+    return x * x
+
+
+# Arguments that are layers themselves are made in the library that is asked for.
+def encoder_layer(nn):
+    return nn.TransformerEncoderLayer(6, 2, 5, 0.0)
+
+
+def decoder_layer(nn):
+    return nn.TransformerDecoderLayer(6, 3, 5, 0.0, norm_first=True)
+
+
+def last_norm(nn):
+    return nn.LayerNorm(6)
+
 
 # Each entry: the class, arguments, keywords, inputs.
 LAYERS = [
@@ -79,6 +99,8 @@ LAYERS = [
     ("AvgPool3d", (2,), dict(stride=1), [volume]),
     ("LPPool1d", (2, 3), {}, [signal]),
     ("LPPool2d", (3, 2), dict(stride=1), [positive(2, 4, 5, 5)]),
+    ("LPPool3d", (2, (2, 1, 3)), dict(ceil_mode=True), [positive(2, 4, 5, 4, 6)]),
+    ("LPPool3d", (3, 2, 1), {}, [positive(4, 3, 4, 3)]),
     ("AdaptiveAvgPool1d", (4,), {}, [signal]),
     ("AdaptiveAvgPool2d", ((3, None),), {}, [image]),
     ("AdaptiveAvgPool2d", (1,), {}, [image]),
@@ -135,6 +157,21 @@ LAYERS = [
     ("MultiheadAttention", (6, 2), dict(kdim=3, vdim=5), [normal(3, 2, 6), normal(4, 2, 3), normal(4, 2, 5)]),
     ("MultiheadAttention", (6, 2), dict(add_bias_kv=True, add_zero_attn=True), [normal(3, 6), normal(4, 6), normal(4, 6)]),
 
+    ("TransformerEncoderLayer", (6, 2, 5, 0.0), {}, [normal(3, 2, 6)]),
+    ("TransformerEncoderLayer", (6, 3), dict(dim_feedforward=5, dropout=0.0, activation="gelu", norm_first=True,
+                                             batch_first=True), [normal(2, 3, 6)]),
+    ("TransformerEncoderLayer", (6, 2, 5, 0.0), dict(activation=square, layer_norm_eps=0.1, bias=False), [normal(3, 6)]),
+    ("TransformerDecoderLayer", (6, 2, 5, 0.0), {}, [normal(3, 2, 6), normal(4, 2, 6)]),
+    ("TransformerDecoderLayer", (6, 3, 5, 0.0, "gelu"), dict(norm_first=True, batch_first=True, bias=False),
+     [normal(2, 3, 6), normal(2, 4, 6)]),
+    ("TransformerEncoder", (encoder_layer, 2), {}, [normal(3, 2, 6)]),
+    ("TransformerEncoder", (encoder_layer, 2, last_norm), dict(enable_nested_tensor=False), [normal(3, 2, 6)]),
+    ("TransformerDecoder", (decoder_layer, 2), {}, [normal(3, 2, 6), normal(4, 2, 6)]),
+    ("TransformerDecoder", (decoder_layer, 1, last_norm), {}, [normal(3, 2, 6), normal(4, 2, 6)]),
+    ("Transformer", (6, 2, 2, 1, 5, 0.0), {}, [normal(4, 2, 6), normal(3, 2, 6)]),
+    ("Transformer", (6, 3, 1, 2, 5, 0.0), dict(batch_first=True, norm_first=True, activation="gelu", bias=False),
+     [normal(2, 4, 6), normal(2, 3, 6)]),
+
     ("Dropout", (0.0,), {}, [image]),
     ("Dropout", (1.0, True), {}, [image]),
     ("Dropout1d", (0.0,), {}, [signal]),
@@ -163,6 +200,17 @@ LAYERS = [
     ("CosineEmbeddingLoss", (0.1,), {}, [normal(3, 4), normal(3, 4), signs(3)]),
     ("MarginRankingLoss", (0.1,), {}, [normal(3), normal(3), signs(3)]),
     ("TripletMarginLoss", (2.0,), dict(p=3.0, swap=True), [normal(3, 4), normal(3, 4), normal(3, 4)]),
+    ("TripletMarginWithDistanceLoss", (), {}, [normal(3, 4), normal(3, 4), normal(3, 4)]),
+    ("TripletMarginWithDistanceLoss", (), dict(distance_function=lambda a, b: (a - b).abs().sum(-1), margin=2.0, swap=True,
+                                               reduction="none"), [normal(3, 4), normal(3, 4), normal(3, 4)]),
+    ("MultiMarginLoss", (), {}, [normal(3, 4), labels(4, 3)]),
+    ("MultiMarginLoss", (2, 0.5), dict(weight=positive(4), reduction="none"), [normal(3, 4), labels(4, 3)]),
+    ("MultiMarginLoss", (), dict(reduction="sum"), [normal(4), labels(4)]),
+    ("MultiLabelMarginLoss", (), {}, [normal(3, 4), np.array([[3, 0, -1, 1], [-1, 0, 1, 2], [2, 1, 0, 3]])]),
+    ("MultiLabelMarginLoss", (), dict(reduction="none"), [normal(2, 3), np.array([[1, 1, 0], [2, -1, -1]])]),
+    ("MultiLabelMarginLoss", (), dict(reduction="sum"), [normal(4), np.array([2, 1, -1, 2])]),
+    ("MultiLabelSoftMarginLoss", (), {}, [normal(3, 4), RNG.integers(0, 2, (3, 4)) * 1.0]),
+    ("MultiLabelSoftMarginLoss", (), dict(weight=positive(4), reduction="none"), [normal(2, 3, 4), positive(2, 3, 4)]),
     ("CosineSimilarity", (), dict(dim=0), [normal(3, 4), normal(3, 4)]),
     ("PairwiseDistance", (), dict(p=3.0, keepdim=True), [normal(3, 4), normal(3, 4)]),
 
@@ -196,6 +244,7 @@ TOLERANCE = {"Hardsigmoid": 1e-7}  # PyTorch's backward multiplies by 1/6 rounde
 
 def build(library, name, args, options):
     tensor = library.tensor
+    args = [a(library.nn) if inspect.isfunction(a) else a for a in args]
     options = {k: tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
     return getattr(library.nn, name)(*args, **options).double()
 
@@ -246,7 +295,7 @@ def compare(name, args, options, inputs, call, mode):
 
 
 def names(layers):
-    return [f"{name}-{args}-{options}".replace(" ", "")[:80] for name, args, options, _ in layers]
+    return [f"{name}-{args}-{options}".replace(" ", "").replace("<function", "")[:60] for name, args, options, _ in layers]
 
 
 @pytest.mark.parametrize("name, args, options, inputs", LAYERS, ids=names(LAYERS))
@@ -274,7 +323,8 @@ def test_constructor_takes_pytorchs_arguments(name):
                      if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)] for library in (tinycnn, torch))
     positional = [p.name for p in ours if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional == [p.name for p in theirs][:len(positional)]
-    assert {(p.name, p.default) for p in ours} <= {(p.name, p.default) for p in theirs}
+    ours, theirs = ({(p.name, getattr(p.default, "__name__", p.default)) for p in ps} for ps in (ours, theirs))
+    assert ours <= theirs
 
 
 @pytest.mark.parametrize("name, args, options, inputs", [
@@ -293,27 +343,84 @@ def test_running_statistics_follow_pytorchs_over_many_batches(name, args, option
 
 
 FORBID = np.triu(np.ones((3, 4), bool), 2)
+PADDED = np.array([[False, False, True, True], [False, True, False, False]])
+FORBID_EACH = np.stack([FORBID, ~FORBID[:, ::-1], FORBID[::-1], FORBID])  # of 2 sequences and 2 heads
 ATTENTION_CALLS = [
-    dict(need_weights=False),
-    dict(average_attn_weights=False),
     dict(attn_mask=FORBID),
-    dict(attn_mask=FORBID, need_weights=False),
-    dict(attn_mask=normal(3, 4), need_weights=False),
+    dict(attn_mask=normal(3, 4)),
+    dict(attn_mask=np.where(FORBID, -np.inf, 0.5)),
+    dict(attn_mask=FORBID_EACH),
     dict(attn_mask=normal(4, 3, 4)),
-    dict(attn_mask=FORBID, is_causal=True),
-    dict(key_padding_mask=np.array([[False, False, True, True], [False, True, False, False]])),
-    dict(key_padding_mask=np.array([[False, False, True, True], [False, True, False, False]]), attn_mask=FORBID,
-         need_weights=False),
+    dict(attn_mask=np.triu(np.ones((3, 4), bool), 1), is_causal=True),
+    dict(key_padding_mask=PADDED),
+    dict(key_padding_mask=normal(2, 4)),
+    dict(key_padding_mask=PADDED, attn_mask=FORBID),
+    dict(key_padding_mask=np.where(PADDED, -np.inf, 0.0), attn_mask=normal(3, 4)),
+    dict(key_padding_mask=PADDED, attn_mask=normal(4, 3, 4)),
+    {},
 ]
 
 
-@pytest.mark.parametrize("options", [{}, dict(add_bias_kv=True, add_zero_attn=True)], ids=["plain", "bias_kv+zero"])
-@pytest.mark.parametrize("call", ATTENTION_CALLS, ids=lambda call: ",".join(call))
-def test_attention_masks_and_weights_are_pytorchs(call, options):
+@pytest.mark.parametrize("options", [{}, dict(add_bias_kv=True, add_zero_attn=True), dict(batch_first=True, kdim=3, vdim=5),
+                                     "unbatched"], ids=["plain", "bias_kv+zero", "batch_first+kdim", "unbatched"])
+@pytest.mark.parametrize("weights", [{}, dict(need_weights=False), dict(average_attn_weights=False)],
+                         ids=["mean", "none", "each"])
+@pytest.mark.parametrize("call", ATTENTION_CALLS, ids=lambda call: ",".join(f"{k}{np.shape(v)}" for k, v in call.items()))
+def test_attention_masks_and_weights_are_pytorchs(call, weights, options):
+    inputs = [normal(3, 2, 6), normal(4, 2, 6), normal(4, 2, 6)]
+    if options == "unbatched":  # the first sequence alone
+        options, inputs = {}, [x[:, 0] for x in inputs]
+        cut = {"attn_mask": lambda m: m[:2] if m.ndim == 3 else m, "key_padding_mask": lambda m: m[0]}
+        call = {k: cut[k](v) if k in cut else v for k, v in call.items()}
+    elif "is_causal" in call and "add_bias_kv" in options:
+        weights = dict(average_attn_weights=False)  # with need_weights=False PyTorch forgets the keys that it added
+    elif "kdim" in options:
+        inputs = [np.moveaxis(x, 1, 0)[..., :n] for x, n in zip(inputs, (6, 3, 5))]
+
     def run(layer, *xs):
         library = tinycnn if isinstance(layer, nn.Module) else torch
-        return layer(*xs, **{k: library.tensor(v) if isinstance(v, np.ndarray) else v for k, v in call.items()})
-    compare("MultiheadAttention", (6, 2), options, [normal(3, 2, 6), normal(4, 2, 6), normal(4, 2, 6)], run, True)
+        return layer(*xs, **{k: library.tensor(v) if isinstance(v, np.ndarray) else v for k, v in call.items()}, **weights)
+    compare("MultiheadAttention", (6, 2), options, inputs, run, True)
+
+
+PADDING = np.array([[False, False, True], [False, True, False]])  # of 2 sequences, what is no word
+CAUSAL = np.triu(np.ones((3, 3), bool), 1)
+TRANSFORMER_MASKS = [
+    ("TransformerEncoderLayer", dict(src_mask=CAUSAL, is_causal=True)),
+    ("TransformerEncoderLayer", dict(src_mask=np.where(CAUSAL, -np.inf, 0.0))),
+    ("TransformerEncoderLayer", dict(src_mask=normal(4, 3, 3), src_key_padding_mask=np.where(PADDING, -np.inf, 0.0))),
+    ("TransformerEncoderLayer", dict(src_mask=CAUSAL, src_key_padding_mask=PADDING)),
+    ("TransformerEncoder", dict(mask=CAUSAL, is_causal=True)),
+    ("TransformerEncoder", dict(mask=CAUSAL, src_key_padding_mask=PADDING)),
+    ("TransformerDecoderLayer", dict(tgt_mask=CAUSAL, tgt_is_causal=True, memory_key_padding_mask=PADDING)),
+    ("TransformerDecoderLayer", dict(tgt_key_padding_mask=PADDING, memory_mask=normal(3, 3))),
+    ("TransformerDecoder", dict(tgt_mask=CAUSAL, memory_mask=CAUSAL, memory_is_causal=True, tgt_key_padding_mask=PADDING)),
+    ("Transformer", dict(src_mask=CAUSAL, tgt_mask=CAUSAL, memory_mask=CAUSAL, src_key_padding_mask=PADDING,
+                         tgt_key_padding_mask=PADDING, memory_key_padding_mask=PADDING)),
+    ("Transformer", dict(tgt_mask=CAUSAL, tgt_is_causal=True)),
+]
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("name, masks", TRANSFORMER_MASKS, ids=lambda v: v if isinstance(v, str) else ",".join(v))
+def test_masks_of_transformers_are_pytorchs(name, masks, norm_first):
+    def layer(nn):
+        kind = nn.TransformerEncoderLayer if name == "TransformerEncoder" else nn.TransformerDecoderLayer
+        return kind(6, 2, 5, 0.0, norm_first=norm_first)
+
+    def run(net, *xs):
+        library = tinycnn if isinstance(net, nn.Module) else torch
+        return net(*xs, **{k: library.tensor(v) if isinstance(v, np.ndarray) else v for k, v in masks.items()})
+    args, options = {"TransformerEncoder": ((layer, 2), {}), "TransformerDecoder": ((layer, 2), {}),
+                     "Transformer": ((6, 2, 1, 1, 5, 0.0), dict(norm_first=norm_first))}.get(
+                         name, ((6, 2, 5, 0.0), dict(norm_first=norm_first)))
+    inputs = [normal(3, 2, 6)] if "Encoder" in name else [normal(3, 2, 6), normal(3, 2, 6)]
+    compare(name, args, options, inputs, run, True)
+
+
+def test_causal_mask_of_a_transformer_is_pytorchs():
+    ours, theirs = (library.nn.Transformer.generate_square_subsequent_mask(4) for library in (tinycnn, torch))
+    assert (ours.numpy() == theirs.numpy()).all() and ours.dtype == theirs.numpy().dtype
 
 
 def test_self_attention_projects_one_tensor_like_three():

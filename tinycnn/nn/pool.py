@@ -166,6 +166,11 @@ class LPPool2d(_LPPool):
     dimensions, pool = 2, staticmethod(F.lp_pool2d)
 
 
+class LPPool3d(_LPPool):
+    """(sum x^p)^(1/p) over every window of x (N, C, D, H, W), see LPPool1d."""
+    dimensions, pool = 3, staticmethod(F.lp_pool3d)
+
+
 class _AdaptivePool(Module):
     """What the adaptive pools share: `output_size`, whose entries may be None, "as in the input"."""
     dimensions = 0
