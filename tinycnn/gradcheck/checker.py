@@ -27,10 +27,10 @@ def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True,
 
     The upstream gradient is random, drawn twice from `seed`: with sum(y) instead, the gradient of softmax or batch norm
     would be zero whatever backward did. Two gradients agree when no entry differs by more than `tol` times their scale: the
-    largest magnitude in the finite differences of that input, but at least 1e-4 times the Euclidean norm of dy * y and 1e-3
-    times the largest gradient of any input, below which finite differences are rounding errors (for example the bias before
-    a batch norm). `atol` or `rtol`, when given, take the place of that rule, entry by entry: |a - n| <= atol + rtol * |n|;
-    `eps` is the step (default 1e-3, five points; see `numeric.py` for kinks).
+    largest magnitude in the finite differences of that input, but at least 1e-4 times the Euclidean norm of dy * y, 1e-3
+    times the largest gradient of any input, and 1e-30, below which finite differences are rounding errors (as for a bias
+    before a batch norm). `atol` or `rtol`, when given, take the place of that rule, entry by entry: |a - n| <= atol + rtol *
+    |n|; `eps` is the step (default 1e-3, five points; see `numeric.py` for kinks).
 
     `linear=True` also demands <f(x), dy> = <x, dx> to 1e-12. `full` measures every entry (True) or only what it takes to
     find an error (None); `fast_mode` is PyTorch's word for the latter. `nondet_tol` is how much two runs may differ.
@@ -133,7 +133,7 @@ def _measure(problem, tolerance, full):
     floors = []
     for c, found in zip(cotangents, gradients):
         most = max(largest(g) for g in (*found, np.zeros(1)) if g is not None)
-        floors.append(max(1e-4 * float(np.linalg.norm(c * finite)), 1e-3 * most, 1e-290))
+        floors.append(max(1e-4 * float(np.linalg.norm(c * finite)), 1e-3 * most, 1e-30))
     checks = []
     for i, (name, value) in enumerate(zip(problem.names, problem.values)):
         analytic = [np.zeros_like(value) if g[i] is None else g[i] for g in gradients]
