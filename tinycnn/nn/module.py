@@ -1,27 +1,19 @@
 """Floor 3: `Module`, the base class of all layers and networks.
 
 A module is state (parameters, buffers, submodules) and a `forward`. Assigning to an attribute sorts the value into one of
-three dictionaries by its type; everything else here (`parameters`, `to`, `state_dict`, `repr`) walks those dictionaries.
+three dictionaries by its type; everything else here (`parameters`, `to`, `repr`, and in `state.py` `state_dict`) walks those
+dictionaries.
 """
-from collections import OrderedDict, namedtuple
-
 from ..backend import Device, to_device
 from ..dtype import as_dtype, float16, float32, float64
 from ..hooks import RemovableHandle
-from ..tensor import Tensor, as_tensor, wrap
+from ..tensor import Tensor, wrap
 from .hooking import watch_backward
 from .parameter import Parameter
+from .state import State
 
 
-class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
-    """What `load_state_dict(strict=False)` found: keys the module wanted, and keys it does not know."""
-    __slots__ = ()
-
-    def __repr__(self):
-        return super().__repr__() if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
-
-
-class Module:
+class Module(State):
     """The base of every layer and network: call `super().__init__()`, assign layers and Parameters, define `forward`.
 
         class Net(nn.Module):
@@ -35,13 +27,12 @@ class Module:
     Attributes: `training`, which `train()` and `eval()` switch for dropout and normalisation. Call the module, not its
     `forward`: hooks run only in the call.
     """
-    _optional_state = ()  # names that a checkpoint may lack without being incomplete
-
     def __init__(self):
         for kind in ("_parameters", "_buffers", "_modules"):
             self.__dict__[kind] = {}
         for kind in ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"):
             self.__dict__[kind] = []
+        self.__dict__["_state_hooks"] = {"save_pre": [], "save": [], "load_pre": [], "load": []}
         self.__dict__["_non_persistent"] = set()
         self.training = True
 
@@ -200,6 +191,12 @@ class Module:
             module = child
         return module
 
+    def set_submodule(self, target, module):
+        """Put `module` in the place of the submodule under the dotted name `target`."""
+        path, _, name = target.rpartition(".")
+        self.get_submodule(target)
+        self.get_submodule(path).register_module(name, module)
+
     def _get_member(self, function, kind, target):
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
@@ -281,6 +278,10 @@ class Module:
                     module._buffers[name] = buffer if array is buffer.array else wrap(array)
         return self
 
+    def type(self, dst_type):
+        """Floating-point state as `dst_type`."""
+        return self.to(dtype=dst_type)
+
     def cuda(self, device="cuda"):
         """Move everything to a GPU."""
         return self.to(device=device)
@@ -300,59 +301,6 @@ class Module:
     def half(self):
         """Floating-point state as float16."""
         return self.to(dtype=float16)
-
-    # ---- saving and loading ----
-    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
-        """All parameters and persistent buffers under their dotted names, in order, detached and sharing memory.
-
-        The entries are added to `destination` where one is given; `keep_vars` keeps them attached to the graph.
-        """
-        state = OrderedDict() if destination is None else destination
-        for name, value in self._own_state():
-            state[prefix + name] = value if keep_vars else value.detach()
-        for name, child in self._modules.items():
-            if child is not None:
-                child.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        return state
-
-    def _own_state(self):
-        """(name, tensor) of the parameters and persistent buffers that are this module's own."""
-        for name, value in (*self._parameters.items(), *self._buffers.items()):
-            if value is not None and name not in self._non_persistent:
-                yield name, value
-
-    def load_state_dict(self, state_dict, strict=True):
-        """Copy the values of `state_dict` (name: Tensor or array) into the parameters and buffers of those names.
-
-        Returns `(missing_keys, unexpected_keys)`. Raises RuntimeError that lists every shape that differs and, if `strict`,
-        every missing and unexpected key; nothing is copied then. Values are cast to the module's dtype and device.
-        """
-        if not hasattr(state_dict, "keys"):
-            raise TypeError(f"load_state_dict: state_dict must be a dictionary, got {type(state_dict).__name__}")
-        own, optional = {}, set()
-        for path, module in self.named_modules(remove_duplicate=False):
-            path = path + "." if path else path
-            own.update((path + name, value) for name, value in module._own_state())
-            optional.update(path + name for name in module._optional_state)
-        missing = [key for key in own if key not in state_dict and key not in optional]
-        unexpected = [key for key in state_dict if key not in own]
-        copies, problems = [], []
-        for key in (k for k in own if k in state_dict):
-            value = as_tensor(state_dict[key])
-            copies.append((own[key], value))
-            if value.shape != own[key].shape:
-                problems.append(f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
-                                f"the shape in current model is {own[key].shape}.")
-        if strict and unexpected:
-            problems.insert(0, "Unexpected key(s) in state_dict: " + ", ".join(f'"{key}"' for key in unexpected) + ". ")
-        if strict and missing:
-            problems.insert(0, "Missing key(s) in state_dict: " + ", ".join(f'"{key}"' for key in missing) + ". ")
-        if problems:
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems))
-        for tensor, value in copies:
-            tensor.array[...] = to_device(value.array, tensor.device)
-            tensor._version.writes += 1
-        return IncompatibleKeys(missing, unexpected)
 
     # ---- calling, and hooks ----
     def __call__(self, *args, **kwargs):
@@ -396,6 +344,8 @@ class Module:
         Both are tuples, one entry a positional argument and one an output; None for what needs no gradient.
         """
         return _add_hook(self._backward_hooks, hook, prepend)
+
+    register_backward_hook = register_full_backward_hook  # an older name
 
     def register_full_backward_pre_hook(self, hook, prepend=False):
         """Call `hook(module, grad_output)` before this module's backward; what it returns replaces grad_output."""
