@@ -5,6 +5,7 @@ import math
 from ..backend import array_module
 from ..function import Function
 from ..tensor import Tensor, as_tensor, check_tensor, method
+from ..workers import product
 from .elementwise import unbroadcast
 from .shape import check_dims, common_shape, reshape, squeeze
 
@@ -31,8 +32,8 @@ class MatMul(Function):
     def forward(ctx, x, y):
         ctx.save_for_backward(x, y)
         if y.ndim == 2 and x.ndim > 2:              # the batch shares y: more rows of one product
-            return (_flat(x) @ y).reshape(*x.shape[:-1], y.shape[1])
-        return x @ y
+            return product(_flat(x), y).reshape(*x.shape[:-1], y.shape[1])
+        return product(x, y)
 
     @staticmethod
     def backward(ctx, dz):
@@ -43,8 +44,8 @@ class MatMul(Function):
         if y.ndim == 2:
             x, dz = _flat(x), _flat(dz)
         need_x, need_y = ctx.needs_input_grad
-        dx = unbroadcast(dz @ y.swapaxes(-1, -2), x.shape).reshape(shapes[0]) if need_x else None
-        dy = unbroadcast(x.swapaxes(-1, -2) @ dz, y.shape).reshape(shapes[1]) if need_y else None
+        dx = unbroadcast(product(dz, y.swapaxes(-1, -2)), x.shape).reshape(shapes[0]) if need_x else None
+        dy = unbroadcast(product(x.swapaxes(-1, -2), dz), y.shape).reshape(shapes[1]) if need_y else None
         return dx, dy
 
 
@@ -61,7 +62,7 @@ class Linear(Function):
     @staticmethod
     def forward(ctx, x, w, b):
         ctx.save_for_backward(x, w)
-        y = _flat(x) @ w.T
+        y = product(_flat(x), w.T)
         if b is not None:
             y += b
         return y.reshape(*x.shape[:-1], len(w))
@@ -71,8 +72,8 @@ class Linear(Function):
         x, w = ctx.saved_tensors
         need_x, need_w, need_b = ctx.needs_input_grad
         dy = _flat(dy)
-        dx = (dy @ w).reshape(x.shape) if need_x else None
-        dw = dy.T @ _flat(x) if need_w else None
+        dx = product(dy, w).reshape(x.shape) if need_x else None
+        dw = product(dy.T, _flat(x)) if need_w else None
         db = dy.sum(0) if need_b else None
         return dx, dw, db
 
@@ -135,7 +136,7 @@ def _multiply(s, x, t, y, keep):
     b, k, n, m = (math.prod(sizes[c] for c in group) for group in (batch, summed, rows, columns))
     x = _arrange(s, x, batch + rows + summed).reshape(b, n, k)
     y = _arrange(t, y, batch + summed + columns).reshape(b, k, m)
-    z = x @ y if summed else x * y
+    z = product(x, y) if summed else x * y
     return "".join(batch + rows + columns), z.reshape(tuple(sizes[c] for c in batch + rows + columns))
 
 
