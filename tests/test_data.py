@@ -154,8 +154,7 @@ def test_sampler_decides_the_order():
         DataLoader(numbered(5), 2, shuffle=True, sampler=[1])
 
 
-@pytest.mark.parametrize("size, error", [(0, ValueError), (-3, ValueError), (2.0, TypeError), (None, TypeError),
-                                         (True, TypeError)])
+@pytest.mark.parametrize("size, error", [(0, ValueError), (-3, ValueError), (2.0, TypeError), (True, TypeError)])
 def test_wrong_batch_size_is_refused(size, error):
     with pytest.raises(error, match="batch_size"):
         DataLoader(numbered(5), size)

@@ -3,8 +3,10 @@
 Every operation above is written once, against the functions that NumPy and CuPy share: it asks `array_module(x)` for
 `np` or `cp` and never looks further. What the two libraries do differently lives here, one short function each.
 """
+import contextlib
 import functools
 import os
+import threading
 
 import numpy as np
 
@@ -313,10 +315,28 @@ class Generator:
 
 
 _generators = {}
+_in_this_thread = threading.local()
+
+
+@contextlib.contextmanager
+def generator_in_this_thread(generator):
+    """Inside the `with` block `generator` is the default one of its device, for this thread only.
+
+    So threads that work side by side draw numbers which do not depend on who comes first.
+    """
+    outer = getattr(_in_this_thread, "generator", None)
+    _in_this_thread.generator = generator
+    try:
+        yield
+    finally:
+        _in_this_thread.generator = outer
 
 
 def default_generator(device=CPU):
     """The generator that serves everyone who names none on `device`."""
+    own = getattr(_in_this_thread, "generator", None)
+    if own is not None and own.device == device:
+        return own
     if device not in _generators:
         _generators[device] = Generator(device).manual_seed(_initial_seed)
     return _generators[device]

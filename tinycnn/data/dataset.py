@@ -5,8 +5,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..backend import array_module, as_array, default_generator, device_of, to_device
-from ..tensor import Tensor, check_tensor, wrap
+from ..backend import as_array, default_generator, device_of, to_device
+from ..tensor import check_tensor, wrap
+from .collate import default_collate
 
 
 class Dataset:
@@ -30,6 +31,34 @@ class Dataset:
         return ConcatDataset([self, other])
 
 
+class IterableDataset(Dataset):
+    """The base of data sets that have no indices, such as a stream: define `__iter__`, which gives one sample after another.
+
+    A loader with threads lets one of them read ahead: the order is that of the stream, and nothing comes twice.
+    """
+    batch = None
+
+    def __iter__(self):
+        raise NotImplementedError(f"{type(self).__name__}: an iterable data set must define __iter__()")
+
+    def __add__(self, other):
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset):
+    """The samples of several iterable data sets, one set after the other."""
+
+    def __init__(self, datasets):
+        self.datasets = list(datasets)
+
+    def __iter__(self):
+        for dataset in self.datasets:
+            yield from dataset
+
+    def __len__(self):
+        return sum(len(d) for d in self.datasets)
+
+
 def check_index(dataset, index):
     """`index` as a plain number from 0 to len - 1; negative numbers count from the end. IndexError outside."""
     n = len(dataset)
@@ -45,7 +74,19 @@ def check_index(dataset, index):
 def fetch(dataset, indices):
     """The samples at `indices` (an integer array) as one batch, by the short cut where the data set has one."""
     short_cut = getattr(dataset, "batch", None)
-    return short_cut(indices) if short_cut else default_collate([dataset[i] for i in indices.tolist()])
+    return short_cut(indices) if short_cut else default_collate(fetch_each(dataset, indices.tolist()))
+
+
+def fetch_each(dataset, indices):
+    """The samples at `indices` as a list. An error gets a note that names the sample at which it arose."""
+    samples = []
+    for i in indices:
+        try:
+            samples.append(dataset[i])
+        except Exception as error:
+            error.add_note(f"raised for sample {i} of {type(dataset).__name__}")
+            raise
+    return samples
 
 
 class TensorDataset(Dataset):
@@ -127,24 +168,3 @@ def random_split(dataset, lengths, generator=None):
     order = (generator or default_generator()).permutation(n)
     order = order if isinstance(order, np.ndarray) else order.get()
     return [Subset(dataset, part) for part in np.split(order, list(accumulate(sizes))[:-1])]
-
-
-def default_collate(samples):
-    """One batch of a list of samples: numbers and arrays are stacked into Tensors, tuples and dictionaries entry by entry.
-
-    Integers become int64 and floats float64, as in PyTorch; what cannot be stacked (strings) stays a list.
-    """
-    first = samples[0]
-    if isinstance(first, (Tensor, np.ndarray)):
-        arrays = [s.array if isinstance(s, Tensor) else s for s in samples]
-        if any(a.shape != arrays[0].shape for a in arrays):
-            raise RuntimeError("default_collate: the samples of a batch must have one shape, got "
-                               f"{sorted({a.shape for a in arrays})}; resize them, or pass a collate_fn to the DataLoader")
-        return wrap(array_module(arrays[0]).stack(arrays))
-    if isinstance(first, numbers.Number):
-        return wrap(np.asarray(samples))
-    if isinstance(first, dict):
-        return {key: default_collate([s[key] for s in samples]) for key in first}
-    if isinstance(first, (tuple, list)):
-        return [default_collate(list(column)) for column in zip(*samples, strict=True)]
-    return samples

@@ -1,0 +1,52 @@
+"""From samples to batches."""
+import numbers
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..backend import array_module
+from ..tensor import Tensor, wrap
+
+
+def default_collate(samples):
+    """One batch of a list of samples: arrays and numbers are stacked, tuples, lists and dictionaries entry by entry.
+
+    Tensors and arrays become a Tensor with one more dimension in front; integers become int64 and floats float64, as in
+    PyTorch; strings and bytes stay a list. A tuple of columns becomes a list, a named tuple stays one.
+    Raises RuntimeError for samples of different shape or length, TypeError for what cannot be stacked.
+    """
+    first = samples[0]
+    if isinstance(first, (Tensor, np.ndarray)):
+        arrays = [s.array if isinstance(s, Tensor) else s for s in samples]
+        if any(a.shape != arrays[0].shape for a in arrays):
+            raise RuntimeError("default_collate: the samples of a batch must have one shape, got "
+                               f"{sorted({a.shape for a in arrays})}; resize them, or pass a collate_fn to the DataLoader")
+        return wrap(array_module(arrays[0]).stack(arrays))
+    if isinstance(first, (numbers.Number, np.generic)):
+        return wrap(np.asarray(samples))
+    if isinstance(first, (str, bytes)):
+        return samples
+    if isinstance(first, Mapping):
+        return {key: default_collate([s[key] for s in samples]) for key in first}
+    if isinstance(first, Sequence):
+        if any(len(s) != len(first) for s in samples):
+            raise RuntimeError("default_collate: the samples of a batch must have as many entries each, got "
+                               f"{sorted({len(s) for s in samples})}")
+        columns = [default_collate(list(column)) for column in zip(*samples)]
+        return type(first)(*columns) if hasattr(first, "_fields") else columns
+    advice = "end its transform with ToTensor()" if hasattr(first, "getbands") else "pass a collate_fn to the DataLoader"
+    raise TypeError("default_collate: samples must be tensors, arrays, numbers, strings, or tuples, lists and dictionaries "
+                    f"of them, got {type(first).__name__}; {advice}")
+
+
+def default_convert(sample):
+    """A single sample with its arrays as Tensors; everything else as it is."""
+    if isinstance(sample, np.ndarray):
+        return wrap(sample)
+    if isinstance(sample, Mapping):
+        return {key: default_convert(value) for key, value in sample.items()}
+    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
+        return type(sample)(*map(default_convert, sample))
+    if isinstance(sample, (tuple, list)):
+        return type(sample)(map(default_convert, sample))
+    return sample
