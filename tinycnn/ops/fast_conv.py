@@ -25,6 +25,7 @@ import numpy as np
 
 from ..backend import sliding_windows
 from ..workers import get_num_threads, parallel
+from .unfold import meetings
 
 PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
 PIECE_ROWS = 512          # but enough rows for the product to be efficient
@@ -171,7 +172,7 @@ def adjoint(dy, matrix, size, stride, padding, dilation):
             dcols = dcols.reshape(groups, -1, *out, math.prod(kernel), channels)
             target = dx[piece].reshape(-1, *size, groups, channels)
             for number, k in enumerate(np.ndindex(*kernel)):
-                o, i = meeting(k, size, out, stride, padding, dilation)
+                o, i = meetings(k, size, out, stride, padding, dilation)
                 target[:, *i] += np.moveaxis(dcols[:, :, *o, number], 0, -2)
 
     parallel(work, len(dy), flops=2 * dy.size * matrix[0, 0].size, moved=4 * dy.nbytes)
@@ -191,22 +192,6 @@ def depthwise(w, groups):
     return w.shape[0] == groups and w.shape[1] == 1
 
 
-def meeting(k, size, out, stride, padding, dilation):
-    """(o, i): slices of the windows, and of the pixels that these windows have at offset k of the kernel.
-
-    Window o meets pixel o * stride + k * dilation - padding, and only pixels from 0 to size - 1 exist. Going from tap to tap
-    in this way, nothing has to be padded.
-    """
-    windows, pixels = [], []
-    for position, s, n, t, (p, _), d in zip(k, size, out, stride, padding, dilation):
-        offset = position * d - p
-        first = max(0, -(offset // t))
-        last = max(first, min(n, (s - 1 - offset) // t + 1))
-        windows.append(slice(first, last))
-        pixels.append(slice(first * t + offset, last * t + offset, t) if last > first else slice(0, 0))
-    return windows, pixels
-
-
 def taps(x, w, out, stride, padding, dilation, b=None):
     """`convolve` where every channel has one filter of its own: y[o] = b + sum_k w[k] x[o * stride + ...]."""
     x, w = channels_last(x), np.moveaxis(w[:, 0], 0, -1)  # w (*K, C)
@@ -216,7 +201,7 @@ def taps(x, w, out, stride, padding, dilation, b=None):
         for n in range(start, stop):
             y[n] = 0 if b is None else b
             for k in np.ndindex(*w.shape[:-1]):
-                o, i = meeting(k, x.shape[1:-1], out, stride, padding, dilation)
+                o, i = meetings(k, x.shape[1:-1], out, stride, padding, dilation)
                 y[n, *o] += x[n, *i] * w[k]
 
     parallel(work, len(x), moved=4 * y.nbytes * w[..., 0].size)
@@ -231,7 +216,7 @@ def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
         dw = np.zeros((*kernel, x.shape[-1]), x.dtype)
         for n in range(start, stop):
             for k in np.ndindex(*kernel):
-                o, i = meeting(k, x.shape[1:-1], dy.shape[1:-1], stride, padding, dilation)
+                o, i = meetings(k, x.shape[1:-1], dy.shape[1:-1], stride, padding, dilation)
                 dw[k] += np.einsum(dy[n, *o], axes, x[n, *i], axes, axes[-1:])
         return dw
 
@@ -247,7 +232,7 @@ def taps_input_gradient(dy, w, size, stride, padding, dilation):
     def work(start, stop):
         for n in range(start, stop):
             for k in np.ndindex(*w.shape[:-1]):
-                o, i = meeting(k, size, dy.shape[1:-1], stride, padding, dilation)
+                o, i = meetings(k, size, dy.shape[1:-1], stride, padding, dilation)
                 dx[n, *i] += dy[n, *o] * w[k]
 
     parallel(work, len(dy), moved=4 * dy.nbytes * w[..., 0].size)

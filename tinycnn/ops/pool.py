@@ -5,15 +5,22 @@ remembers where each maximum stood, and the gradient goes there and nowhere else
 gradient is the adjoint map. The adaptive kinds cover an image of any size by as many windows as they are asked for.
 
 Indices count the elements of one plane row by row, as in PyTorch: (row, column) is row * width + column.
+
+All loops go over the offsets of the kernel, never over windows: for one offset, the pixels that all windows have there are a
+strided slice of the image (`meeting`), and one step of array arithmetic serves them all. Results have the memory layout of
+the input, so that images whose channels stand side by side in memory (as convolutions leave them) stay so.
 """
 import numpy as np
 
-from ..backend import array_module, scatter_add, sliding_windows
+from ..backend import array_module, scatter_add
 from ..function import Function
-from ..tensor import check_floating, check_tensor
+from ..tensor import check_floating, check_tensor, wrap
+from ..workers import parallel
 from .comparison import eq
 from .creation import eye
-from .unfold import as_batch, col2im, pad, sizes
+from .unfold import as_batch, col2im, count_windows, meeting, meetings, sizes
+
+PIECE_BYTES = 2**20  # images are pooled in pieces of this size, which stay in the cache from one offset to the next
 
 
 # ---- maximum ---------------------------------------------------------------------------------------------------------
@@ -23,36 +30,120 @@ class MaxPool(Function):
 
     y[n, c, o] = max_k x[n, c, o * stride + k * dilation - padding], the padding being minus infinity.
 
-    Derivation: call i(o) the index of the maximum of window o. Then y[o] = x[i(o)], and a small enough change of x does not
-    move i(o), so that dx[i] = sum_{o: i(o) = i} dy[o]. It is a sum because windows may overlap, and an element may win in
-    several. Of equal elements the first takes all of the gradient (any share of it would do), and a NaN beats every number.
-    Cost: K comparisons an output. Saves the indices.
+    The maximum of a window is the maximum of the maxima of its rows: the last axis is pooled by itself, then what is left
+    along the one before, and so on, KH + KW comparisons in place of KH * KW.
+
+    Derivation, for one axis: call i(o) the index of the maximum of window o. Then y[o] = x[i(o)], and a small enough change
+    of x does not move i(o), so that dx[i] = sum_{o: i(o) = i} dy[o]. It is a sum because windows may overlap, and an element
+    may win in several. The axes go backward in reverse order. Of equal elements the first takes all of the gradient (any
+    share of it would do), and a NaN beats every number.
+    Cost: the sum of the kernel's sizes in comparisons an output. Saves the offset k that won, a byte each, for every axis.
     Source: Ranzato, Huang, Boureau, LeCun, Unsupervised learning of invariant feature hierarchies, CVPR 2007.
     """
 
     @staticmethod
     def forward(ctx, x, kernel, stride, padding, dilation, return_indices):
         xp, ctx.size = array_module(x), x.shape[2:]
-        windows = sliding_windows(pad(x, padding, -np.inf), kernel, stride, dilation)
-        corners = [xp.arange(o) * s - before for o, s, (before, _) in zip(windows.shape[-len(kernel):], stride, padding)]
-        outside = [xp.maximum(-(corner // d), 0) for corner, d in zip(corners, dilation)]  # kernel elements before the image
+        out = count_windows("max_pool", ctx.size, kernel, stride, padding, dilation)
+        ctx.steps = [(axis, *step) for axis, step in enumerate(zip(kernel, out, stride, padding, dilation), 2)]
+        shape, winners = list(x.shape), []
+        for axis, k, o, *_ in reversed(ctx.steps):
+            shape[axis] = o
+            winners.append(xp.empty_like(x, np.min_scalar_type(k - 1), shape=tuple(shape)))
+        y = xp.empty_like(x, shape=tuple(shape))
 
-        y = xp.full(windows.shape[:2] + windows.shape[-len(kernel):], -np.inf, x.dtype)
-        winner = _grid_index(xp, outside, kernel).astype(np.min_scalar_type(int(np.prod(kernel))))
-        for number, k in enumerate(np.ndindex(*kernel)):
-            candidate = windows[:, :, *k].copy()
-            better = (candidate > y) | xp.isnan(candidate)
-            winner = xp.maximum(winner, better * winner.dtype.type(number))  # numbers rise: the latest is the largest
-            y = xp.maximum(y, candidate)
-        steps = _grid_index(xp, [xp.arange(n) * d for n, d in zip(kernel, dilation)], ctx.size)
-        indices = _grid_index(xp, corners, ctx.size) + steps.take(winner)
-        ctx.save_for_backward(indices)
-        return (y, indices) if return_indices else y
+        def work(piece):
+            rest = x[piece]
+            for step, winner in zip(reversed(ctx.steps), winners):
+                rest = _max_along(rest, winner[piece], *step)
+            y[piece] = rest
+
+        _by_images(work, x, passes=6)
+        ctx.save_for_backward(*winners)
+        return (y, _indices(winners, ctx.steps, ctx.size)) if return_indices else y
 
     @staticmethod
     def backward(ctx, dy, *_):
-        (indices,) = ctx.saved_tensors
-        return _send(dy, indices, ctx.size)
+        winners = ctx.saved_tensors
+        shapes = [winner.shape for winner in winners[-2::-1]] + [(*dy.shape[:2], *ctx.size)]
+        dx = array_module(dy).empty_like(winners[0], dy.dtype, shape=shapes[-1])
+
+        def work(piece):
+            rest = dy[piece]
+            for step, winner, shape in zip(ctx.steps, winners[::-1], shapes):
+                rest = _send_along(rest, winner[piece], shape[step[0]], *step)
+            dx[piece] = rest
+
+        _by_images(work, dx, passes=6)
+        return dx
+
+    @staticmethod
+    def backward_recorded(ctx, dy, *_):
+        """All axes at once, by the indices of the maxima."""
+        winners = [winner.array for winner in ctx.saved_tensors]
+        return _send(dy, wrap(_indices(winners, ctx.steps, ctx.size)), ctx.size)
+
+
+def _by_images(work, x, passes):
+    """Run work(slice of images) over all images of x, a few at a time, on all cores where x lives on the CPU."""
+    if type(x) is not np.ndarray:
+        return work(slice(None))
+    images = max(1, PIECE_BYTES * len(x) // max(x.nbytes, 1))
+
+    def part(start, stop):
+        for n in range(start, stop, images):
+            work(slice(n, min(n + images, stop)))
+
+    parallel(part, len(x), moved=passes * x.nbytes)
+
+
+def _along(axis, o, i, y, x):
+    """y at the slice o of an axis, and x at the slice i."""
+    before = (slice(None),) * axis
+    return y[*before, o], x[*before, i]
+
+
+def _max_along(x, winner, axis, k, out, stride, padding, dilation):
+    """The maximum of every window along one axis; the offset of the first maximum is written into `winner`."""
+    xp = array_module(x)
+    y = xp.full_like(x, -np.inf, shape=winner.shape)
+    first = xp.maximum(-((xp.arange(out) * stride - padding[0]) // dilation), 0)  # offsets inside of the image
+    winner[...] = first.reshape(-1, *[1] * (x.ndim - axis - 1))
+    for offset in range(k):
+        o, i = meeting(offset, x.shape[axis], out, stride, padding, dilation)
+        best, candidate = _along(axis, o, i, y, x)
+        if offset == 0:
+            best[...] = candidate
+            continue
+        better = candidate > best
+        better |= candidate != candidate  # NaN
+        wins, _ = _along(axis, o, i, winner, x)
+        xp.maximum(wins, better * wins.dtype.type(offset), out=wins)  # offsets rise: the latest winner is the largest
+        xp.maximum(best, candidate, out=best)
+    return y
+
+
+def _send_along(dy, winner, size, axis, k, out, stride, padding, dilation):
+    """The adjoint: dx, of `size` along the axis, where every dy is added to the pixel that won."""
+    xp = array_module(dy)
+    dx = xp.zeros_like(winner, dy.dtype, shape=(*dy.shape[:axis], size, *dy.shape[axis + 1:]))
+    for offset in range(k):
+        o, i = meeting(offset, size, out, stride, padding, dilation)
+        mine, target = _along(axis, o, i, dy, dx)
+        target += mine * (_along(axis, o, i, winner, dx)[0] == offset)
+    return dx
+
+
+def _indices(winners, steps, size):
+    """The indices, in planes of `size`, of the maxima: which row won, which column won in that row, and so on."""
+    xp, shape = array_module(winners[-1]), winners[-1].shape
+    grid = [xp.arange(n).reshape(-1, *[1] * (len(shape) - 1 - axis)) for axis, n in enumerate(shape)]
+    position, index = grid[:2], 0
+    for (axis, _, _, stride, padding, dilation), winner, length in zip(steps, reversed(winners), size):
+        offset = winner[(*position, *grid[axis:])].astype(np.int64)
+        position.append(grid[axis] * stride - padding[0] + offset * dilation)
+        index = index * length + position[-1]
+    return index
 
 
 class AdaptiveMaxPool(Function):
@@ -121,14 +212,6 @@ def _all_planes(indices, size):
     return (indices + planes.reshape(*indices.shape[:2], *[1] * len(size))).reshape(-1)
 
 
-def _grid_index(xp, coordinates, size):
-    """The indices, in a plane of `size`, of all points whose coordinate d is among coordinates[d]: row * width + column."""
-    index = xp.zeros((), np.int64)
-    for along, length in zip(coordinates, size):
-        index = index[..., None] * length + along
-    return index
-
-
 # ---- mean ------------------------------------------------------------------------------------------------------------
 
 class AvgPool(Function):
@@ -146,25 +229,47 @@ class AvgPool(Function):
     @staticmethod
     def forward(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
         xp, ctx.size, ctx.kernel = array_module(x), x.shape[2:], kernel
-        ctx.geometry = stride, room, (1,) * len(kernel)
-        windows = sliding_windows(pad(x, room), kernel, stride, ctx.geometry[2])
-        out = windows.shape[-len(kernel):]
+        ctx.geometry, ctx.like = (stride, room, (1,) * len(kernel)), _layout(x)
+        out = count_windows("avg_pool", ctx.size, kernel, *ctx.geometry)
         if divisor is None:
             ctx.m = _count_elements(xp, ctx.size, out, kernel, stride, padding, count_include_pad).astype(x.dtype)
         else:
             ctx.m = xp.full(out, divisor, x.dtype)
-        y = xp.zeros((*x.shape[:2], *out), x.dtype)
-        for k in np.ndindex(*kernel):
-            y += windows[:, :, *k]
-        y /= ctx.m
+        y = xp.zeros_like(x, shape=(*x.shape[:2], *out))
+
+        def work(piece):
+            for k in np.ndindex(*kernel):
+                o, i = meetings(k, ctx.size, out, *ctx.geometry)
+                y[piece, :, *o] += x[piece, :, *i]
+            y[piece] /= ctx.m
+
+        _by_images(work, x, passes=len(kernel))
         return y
 
     @staticmethod
     def backward(ctx, dy):
+        dx = array_module(dy).zeros_like(ctx.like, dy.dtype, shape=(*dy.shape[:2], *ctx.size))
+
+        def work(piece):
+            share = dy[piece] / ctx.m
+            for k in np.ndindex(*ctx.kernel):
+                o, i = meetings(k, ctx.size, dy.shape[2:], *ctx.geometry)
+                dx[piece, :, *i] += share[:, :, *o]
+
+        _by_images(work, dx, passes=len(ctx.kernel))
+        return dx
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        """The same as columns, every window full of its share."""
         images, out = dy.shape[:2], dy.shape[2:]
         dcols = (dy / ctx.m).reshape(*images, *[1] * len(out), *out)
-        dcols = array_module(dy).broadcast_to(dcols, (*images, *ctx.kernel, *out))
-        return col2im(dcols, ctx.size, *ctx.geometry)
+        return col2im(dcols.broadcast_to((*images, *ctx.kernel, *out)), ctx.size, *ctx.geometry)
+
+
+def _layout(x):
+    """A tiny array with the memory layout of x, for `zeros_like` to follow after x itself is gone."""
+    return array_module(x).empty_like(x, shape=(2,) * x.ndim)
 
 
 def _count_elements(xp, size, out, kernel, stride, padding, count_include_pad):
@@ -188,15 +293,15 @@ class AdaptiveAvgPool(Function):
 
     @staticmethod
     def forward(ctx, x, out):
-        ctx.size = x.shape[2:]
-        y = array_module(x).empty((*x.shape[:2], *out), x.dtype)
+        ctx.size, ctx.like = x.shape[2:], _layout(x)
+        y = array_module(x).empty_like(x, shape=(*x.shape[:2], *out))
         for o, window in adaptive_windows(ctx.size, out):
             y[:, :, *o] = x[:, :, *window].mean(tuple(range(2, x.ndim)))
         return y
 
     @staticmethod
     def backward(ctx, dy):
-        dx = array_module(dy).zeros((*dy.shape[:2], *ctx.size), dy.dtype)
+        dx = array_module(dy).zeros_like(ctx.like, dy.dtype, shape=(*dy.shape[:2], *ctx.size))
         for o, window in adaptive_windows(ctx.size, dy.shape[2:]):
             inside = dx[:, :, *window]
             inside += dy[:, :, *o].reshape(*dy.shape[:2], *[1] * len(window)) / int(np.prod(inside.shape[2:]))

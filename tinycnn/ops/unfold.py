@@ -67,6 +67,24 @@ def add_windows(windows, cols):
         windows[:, :, *k] += cols[:, :, *k]
 
 
+def meeting(offset, size, out, stride, padding, dilation):
+    """Along one axis, (o, i): slices of the windows and of the pixels that stand at `offset` of the kernel in these windows.
+
+    Window o holds pixel o * stride + offset * dilation - padding there, and only pixels from 0 to size - 1 exist. Going
+    through the kernel in this way, nothing has to be padded. `padding` is (before, after).
+    """
+    shift = offset * dilation - padding[0]
+    first = max(0, -(shift // stride))
+    last = max(first, min(out, (size - 1 - shift) // stride + 1))
+    start = first * stride + shift
+    return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride) if last > first else slice(0, 0)
+
+
+def meetings(k, size, out, stride, padding, dilation):
+    """`meeting` along every axis: the slices of the windows, and those of the pixels at offset k of the kernel."""
+    return tuple(zip(*map(meeting, k, size, out, stride, padding, dilation)))
+
+
 # ---- differentiable --------------------------------------------------------------------------------------------------
 
 class Unfold(Function):
