@@ -82,14 +82,15 @@ def parallel(work, count, flops=0, moved=0):
 
 
 def product(a, b):
-    """a @ b; of a large matrix, or batch of matrices, on several threads, each with some of its rows."""
-    if type(a) is not np.ndarray or a.ndim < 2 or b.ndim < 2 or a.size * b.shape[-1] < PRODUCTS * WORTH:
-        return a @ b
-    if a.ndim > b.ndim or a.shape[:-2] != b.shape[:-2]:
+    """a @ b; of large matrices, or batches of matrices, on several threads, each with some of the rows or columns."""
+    if type(a) is not np.ndarray or a.ndim < 2 or a.size * b.shape[-1] < PRODUCTS * WORTH or a.shape[:-2] != b.shape[:-2]:
         return a @ b
     y = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
-    whole = a.ndim == 2
-    parallel(lambda i, j: np.matmul(a[i:j], b if whole else b[i:j], out=y[i:j]), len(a), flops=2 * a.size * b.shape[-1])
+    flops = 2 * a.size * b.shape[-1]
+    if a.ndim == 2 and len(a) < b.shape[1]:
+        parallel(lambda i, j: np.matmul(a, b[:, i:j], out=y[:, i:j]), b.shape[1], flops)
+    else:
+        parallel(lambda i, j: np.matmul(a[i:j], b if a.ndim == 2 else b[i:j], out=y[i:j]), len(a), flops)
     return y
 
 
