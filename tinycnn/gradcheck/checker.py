@@ -70,7 +70,8 @@ def gradgradcheck(fn, *inputs, **options):
 
     def gradients_of(*tensors):
         with enable_grad():  # the checker evaluates without recording, but the inner gradient needs its graph
-            xs = [x if x.requires_grad or not want else x.detach().requires_grad_() for x, want in zip(tensors, wanted)]
+            xs = [(x if x.requires_grad else x.detach().requires_grad_()).clone() if want else x  # one x may come twice
+                  for x, want in zip(tensors, wanted)]
             ys = [y for y in flatten(fn(*xs, **keywords)) if y.is_floating_point()]
             found = grad(ys, [x for x, want in zip(xs, wanted) if want], tensors[len(values):], create_graph=True)
         return found

@@ -157,7 +157,7 @@ class Windows(Function):
         axis, size, step = ctx.windows
         places = array_module(dy).arange(dy.shape[axis]).reshape(-1, 1) * step + array_module(dy).arange(size)
         dy = dy.movedim(axis, -2)
-        dx = dy.new_zeros(*dy.shape[:-2], ctx.shape[axis]).index_add(-1, places.reshape(-1), dy.reshape(*dy.shape[:-2], -1))
+        dx = dy.new_zeros(*dy.shape[:-2], ctx.shape[axis]).index_add(-1, places.reshape(-1), dy.flatten(-2))
         return dx.movedim(-1, axis)
 
 
@@ -253,6 +253,7 @@ def _unfold(x, dimension, size, step):
                            f"least 1, got {size} and {step}")
     y = Windows.apply(x, axis=axis, size=size, step=step)
     y._version, y._viewed_at = x._version, x._version.rewrites    # NumPy does not tell that the memory is that of x
+    y._view = x, Windows, {}
     return y
 
 
