@@ -15,35 +15,51 @@ def _gradients(parameters):
     return [p.grad for p in parameters if p.grad is not None and p.grad.numel()]
 
 
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
-    """Scale all gradients by one factor so that their joint norm is at most `max_norm`; returns the norm before.
+def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The norm of all `tensors` as one long vector: sum |g|^p to the power 1/p, the largest |g| for p = inf.
 
-    The norm is that of all gradients as one long vector: sum |g|^p to the power 1/p, the largest |g| for p = inf. Raises
-    RuntimeError for a norm that is NaN or infinite if `error_if_nonfinite`, ValueError for a norm_type that is not positive.
+    Raises RuntimeError for a norm that is NaN or infinite if `error_if_nonfinite`, ValueError for a norm_type that is not
+    positive. `foreach` changes nothing.
     """
-    max_norm, norm_type = float(max_norm), float(norm_type)
+    norm_type = float(norm_type)
     if not norm_type > 0:
-        raise ValueError(f"clip_grad_norm_: norm_type must be positive, got {norm_type}")
-    grads = _gradients(parameters)
-    if not grads:
+        raise ValueError(f"get_total_norm: norm_type must be positive, got {norm_type}")
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not tensors:
         return tensor(0.0)
-    xp = array_module(grads[0].array)
-    sizes = [xp.abs(g.array) for g in grads]
+    xp = array_module(tensors[0].array)
+    sizes = [xp.abs(t.array) for t in tensors]
     if norm_type == math.inf:
         total = xp.stack([size.max() for size in sizes]).max()
     else:
         total = xp.stack([(size ** norm_type).sum() for size in sizes]).sum() ** (1 / norm_type)
     if error_if_nonfinite and not bool(xp.isfinite(total)):
-        raise RuntimeError(f"clip_grad_norm_: the total norm is {float(total)}, so the gradients cannot be clipped; pass "
+        raise RuntimeError(f"get_total_norm: the total norm is {float(total)}, so the gradients cannot be clipped; pass "
                            "error_if_nonfinite=False to scale them anyway")
-    factor = xp.minimum(max_norm / (total + 1e-6), 1)
-    for g in grads:
-        g.array *= factor
-        g._version.writes += 1
     return wrap(xp.asarray(total))
 
 
-def clip_grad_value_(parameters, clip_value):
+def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
+    """Scale all gradients by one factor, so that their joint norm, now `total_norm`, is at most `max_norm`."""
+    grads = _gradients(parameters)
+    for g in grads:
+        xp = array_module(g.array)
+        g.array *= xp.minimum(float(max_norm) / (total_norm.array + 1e-6), 1).astype(g.dtype)
+        g._version.writes += 1
+
+
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """Scale all gradients by one factor so that their joint norm is at most `max_norm`; returns the norm before.
+
+    The norm, and the errors, are those of `get_total_norm`.
+    """
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total)
+    return total
+
+
+def clip_grad_value_(parameters, clip_value, foreach=None):
     """Limit every entry of every gradient to [-clip_value, clip_value]."""
     clip_value = float(clip_value)
     for g in _gradients(parameters):
