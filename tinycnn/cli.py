@@ -57,7 +57,6 @@ def _message(error):
 # ---- train -----------------------------------------------------------------------------------------------------------
 
 def _add_train(commands):
-    from .models import list_models
     from .train.recipes import OPTIMIZERS, RECIPES
 
     def usual(setting):
@@ -68,7 +67,8 @@ def _add_train(commands):
                             "of the epoch with the lowest validation loss into a folder, and says how good it is on the "
                             "test pictures, which training never saw.")
     p.add_argument("--dataset", choices=RECIPES, default="digits", help="the pictures (default: digits, which come along)")
-    p.add_argument("--model", choices=list_models(), default="lenet5", help="the network (default: %(default)s)")
+    models = sorted({name for recipe in RECIPES.values() for name in recipe.arguments})
+    p.add_argument("--model", choices=models, default="lenet5", help="the network (default: %(default)s)")
     p.add_argument("--epochs", type=_count, help=f"passes over the training pictures {usual('epochs')}")
     p.add_argument("--batch-size", type=_count, help=f"pictures a step {usual('batch_size')}")
     p.add_argument("--lr", type=_positive, help="the highest learning rate (default: what suits the optimizer)")

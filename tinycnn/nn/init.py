@@ -4,10 +4,37 @@ A layer y = W x with independent weights of mean 0 and variance s^2 multiplies t
 on the way forward and that of its gradient by fan_out * s^2 on the way back. Both Xavier and Kaiming initialisation choose
 s so that a deep network neither shrinks nor blows up its signal.
 """
+import functools
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from ..backend import array_module, default_generator
 from ..tensor import check_floating
+
+
+_skipping = ContextVar("skipping", default=False)
+
+
+@contextmanager
+def no_init():
+    """Inside, the random functions below leave their tensor as it is: for a network whose weights will be loaded anyway.
+
+    Nothing touches the memory of its large parameters then, so building even VGG-16 takes no time.
+    """
+    token = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(token)
+
+
+def _random(fill):
+    """Make the function `fill` do nothing inside `no_init`."""
+    @functools.wraps(fill)
+    def fill_unless_skipped(tensor, *args, **kwargs):
+        return tensor if _skipping.get() else fill(tensor, *args, **kwargs)
+    return fill_unless_skipped
 
 
 def _fill(tensor, values):
@@ -49,6 +76,7 @@ def calculate_gain(nonlinearity, param=None):
     return gains[nonlinearity]
 
 
+@_random
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
     """Fill with numbers uniform in [a, b)."""
     check_floating("uniform_", tensor=tensor)
@@ -57,6 +85,7 @@ def uniform_(tensor, a=0.0, b=1.0, generator=None):
     return _fill(tensor, _stream(tensor, generator).uniform(tensor.shape, tensor.dtype) * (b - a) + a)
 
 
+@_random
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
     """Fill with normal numbers."""
     check_floating("normal_", tensor=tensor)
@@ -65,6 +94,7 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
     return _fill(tensor, _stream(tensor, generator).normal(tensor.shape, tensor.dtype) * std + mean)
 
 
+@_random
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Fill with normal numbers, given that they lie in [a, b].
 
@@ -173,6 +203,7 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
     return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator)
 
 
+@_random
 def orthogonal_(tensor, gain=1, generator=None):
     """Make the tensor, flattened to (shape[0], rest), `gain` times a random matrix with orthonormal rows or columns.
 
@@ -192,6 +223,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     return _fill(tensor, (q if rows >= columns else q.T).reshape(tensor.shape) * gain)
 
 
+@_random
 def sparse_(tensor, sparsity, std=0.01, generator=None):
     """Fill a matrix with normal numbers and set the fraction `sparsity` of every column, chosen at random, to 0.
 
