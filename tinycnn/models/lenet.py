@@ -61,3 +61,9 @@ class LeNet5Original(nn.Module):
 def lenet5(**options):
     """`LeNet5` with `options`."""
     return LeNet5(**options)
+
+
+@register_model
+def lenet5_original(**options):
+    """`LeNet5Original` with `options`."""
+    return LeNet5Original(**options)

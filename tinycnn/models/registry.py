@@ -1,4 +1,9 @@
-"""The models by name."""
+"""The models by name, and how one is built."""
+import os
+
+from ..nn.utils import skip_init
+from ..serialization import load
+
 _BUILDERS = {}
 
 
@@ -18,3 +23,36 @@ def get_model(name, **options):
     if name not in _BUILDERS:
         raise ValueError(f"get_model: name must be one of {', '.join(list_models())}, got {name!r}")
     return _BUILDERS[name](**options)
+
+
+def variant(name, architecture, *args, rename=None, **defaults):
+    """Define and register the model `name`: the function `name(*, weights=None, progress=True, **options)`.
+
+    It returns architecture(*args, **defaults, **options) with initial weights or, if given, with `weights`: the path of a
+    file that `tinycnn.load` reads, for example a checkpoint of PyTorch, or a state_dict. `rename` turns the names in such a
+    file into ours where they differ. `progress` changes nothing: no file is downloaded.
+    """
+    def build(*, weights=None, progress=True, **options):
+        if weights is None:
+            return architecture(*args, **{**defaults, **options})
+        state = weights if hasattr(weights, "keys") else _read(name, weights)
+        model = skip_init(architecture, *args, **{**defaults, **options})
+        model.load_state_dict({rename(key): value for key, value in state.items()} if rename else state)
+        return model
+
+    build.__name__ = build.__qualname__ = name
+    settings = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in defaults.items())]
+    build.__doc__ = f"{architecture.__name__}({', '.join(settings)}) with `options`, see there."
+    build.__module__ = architecture.__module__
+    return register_model(build)
+
+
+def _shown(value):
+    return getattr(value, "__name__", repr(value))
+
+
+def _read(name, weights):
+    if isinstance(weights, (str, os.PathLike)) and not os.path.exists(weights):
+        raise FileNotFoundError(f"{name}: weights must be None, a state_dict or the path of a file with one, got "
+                                f"{weights!r}, which does not exist; published weights are not downloaded")
+    return load(weights)
