@@ -8,7 +8,7 @@ import importlib
 import weakref
 
 from .backend import array_module, as_array, is_array, quiet
-from .function import Function, owner
+from .function import Function, edge_of, owner
 from .grad_mode import (check_finite, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_detect_anomaly,
                         set_grad_enabled)
 from .hooks import RemovableHandle
@@ -87,7 +87,7 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
         arrived.add(nr, gradient, owned, source)
 
     for tensor, gradient in roots:
-        deliver(_edge(tensor), gradient, False, "backward")
+        deliver(edge_of(tensor), gradient, False, "backward")
     while heap:
         node = heapq.heappop(heap)[2]
         arrived = pending.pop(node)
@@ -116,11 +116,6 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
                          and getattr(g.flags, "writeable", True))  # a broadcast that repeats nothing is forc, yet read-only
                 deliver(edge, g, owned, type(node).__name__)
     return found
-
-
-def _edge(tensor):
-    """The place in the graph where the gradient of `tensor` arrives."""
-    return tensor.grad_fn or tensor, tensor.output_nr
 
 
 def _accumulate(leaf, gradient, owned):
@@ -187,12 +182,12 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     roots = _roots("grad", outputs, grad_outputs, create_graph)
     retain_graph = create_graph if retain_graph is None else retain_graph
     walk = enable_grad(_walk) if create_graph else _walk
-    found = walk(roots, retain_graph, create_graph, {_edge(t) for t in inputs})
+    found = walk(roots, retain_graph, create_graph, {edge_of(t) for t in inputs})
     for i, t in enumerate(inputs):
-        if _edge(t) not in found and not allow_unused:
+        if edge_of(t) not in found and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on inputs[{i}]; pass allow_unused=True to get None for it")
     found = {edge: g if create_graph else wrap(g.copy()) for edge, g in found.items()}
-    return tuple(found.get(_edge(t)) for t in inputs)
+    return tuple(found.get(edge_of(t)) for t in inputs)
 
 
 # ---- hooks -----------------------------------------------------------------------------------------------------------
@@ -202,7 +197,7 @@ def register_hook(tensor, hook):
     """Call `hook(gradient)` with this tensor's complete gradient in every backward; what it returns replaces it."""
     if not tensor.requires_grad:
         raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
-    target, nr = _edge(tensor)
+    target, nr = edge_of(tensor)
     target.hooks = target.hooks or {}
     hooks = target.hooks.setdefault(nr, [])
     hooks.append(hook)

@@ -27,13 +27,18 @@ class Function:
     For second derivatives (`create_graph=True`) the gradient must itself be recorded: then `backward` is called with Tensors
     in place of arrays, saved ones included, and as most of them only use operators, methods and `array_module(x)`, the same
     lines serve. An operation whose backward cannot (it writes into an array, or saved an intermediate result) defines
-    `backward_recorded`, the same gradients in Tensor operations; there, in place of a saved intermediate result stands None.
+    `backward_recorded`, the same gradients in Tensor operations. There, a saved intermediate result is a constant; where it
+    depends on the inputs, it must be computed again, from saved inputs or from a `stand_in` for one.
+
+    An operation that returns a view may define `put(whole, part, **options)`: `whole` with `part` where the view shows it,
+    in Tensor operations, so that autograd can record a write through the view.
     """
     hooks = None      # {output_nr: functions of the gradient}
     line = ""         # where the user called it, known in anomaly mode
     backward_recorded = None
+    put = None
     _saved = ()
-    _origins = ()     # of every saved array: i for input i, -1 - j for output j, None for anything else
+    _known = ()       # the ids of the inputs and of what forward returned, among which saved arrays are looked for
     _versions = ()
     _recorded = False  # whether backward runs on Tensors just now
 
@@ -49,20 +54,22 @@ class Function:
         with quiet():
             result = cls.forward(ctx, *arrays, **options)
         results = result if isinstance(result, tuple) else (result,)
-        outputs = [_wrap_output(y, tensors) for y in results]
+        outputs = [_wrap_output(y, tensors, cls, options) for y in results]
         if mode.anomaly:
             ctx.line = user_line()
             check_finite(ctx, "forward", [*arrays, *options.values()], [y.array for y in outputs])
         if True in needs:
             ctx.order = next(_order)
-            ctx.edges = [(a.grad_fn or a, a.output_nr) if need else None for a, need in zip(args, needs)]
+            ctx.edges = [(a if a.grad_fn is None else a.grad_fn, a.output_nr) if need else None
+                         for a, need in zip(args, needs)]
             ctx.output_types = [(y.array.shape, y.array.dtype) for y in outputs]
             for nr, y in enumerate(outputs):
                 if y.array.dtype.kind == "f":
                     y.requires_grad, y.grad_fn, y.output_nr = True, ctx, nr
             if ctx._saved:
-                ctx._origins = [_origin(a, arrays, results) for a in ctx._saved]
-                ctx._versions = [(t._version, t._version.writes) for t in (*tensors, *outputs) if _is_saved(t, ctx._saved)]
+                ctx._known = [*map(id, (*arrays, *results))]
+                ctx._versions = [(t._version, t._version.writes, id(t.array)) for t in (*tensors, *outputs)
+                                 if _is_saved(t, ctx._saved)]
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
 
     def save_for_backward(self, *arrays):
@@ -76,7 +83,7 @@ class Function:
         if self._saved is None:
             raise RuntimeError(f"backward: the graph behind {self.name()} was already used, and what it had saved is freed. "
                                "Call the first backward with retain_graph=True, or run the forward pass again")
-        for version, writes in self._versions:
+        for version, writes, _ in self._versions:
             if version.writes != writes:
                 raise RuntimeError(f"backward: a tensor that {self.name()} needs was changed in place after it was used "
                                    "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
@@ -92,21 +99,30 @@ class Function:
 
     def _saved_history(self):
         """The saved arrays as Tensors that know where they came from: the inputs and outputs that they were."""
+        inputs = set(zip(self._known, self.edges))
+        if len(inputs) > len(dict(inputs)):
+            raise RuntimeError(f"backward: two inputs of {self.name()} show one array but have different histories, so its "
+                               "gradient cannot be differentiated again: make one of them with x.detach() or x.clone()")
+        edges = dict(zip(self._known, [*self.edges, *((self, nr) for nr in range(len(self.output_types)))]))
+        versions = {array: version for version, _, array in self._versions}
         tensors = []
-        for array, origin in zip(self._saved, self._origins):
-            if origin is None and hasattr(array, "dtype") and array.dtype.kind == "f":
-                if not self.backward_recorded:
-                    raise RuntimeError(f"backward: {self.name()} saved an intermediate result, so its gradient cannot be "
-                                       "differentiated again: save inputs and outputs only, or define backward_recorded")
-                array = None
-            edge = None if origin is None else self.edges[origin] if origin >= 0 else (self, -1 - origin)
-            if edge and isinstance(edge[0], Tensor):
-                tensors.append(edge[0])
-            else:
-                tensors.append(wrap(as_array(array, array)) if hasattr(array, "dtype") else array)
-                if edge:
-                    tensors[-1].requires_grad, (tensors[-1].grad_fn, tensors[-1].output_nr) = True, edge
+        for array in self._saved:
+            if not hasattr(array, "dtype"):
+                tensors.append(array)
+                continue
+            if array.dtype.kind == "f" and id(array) not in edges and not self.backward_recorded:
+                raise RuntimeError(f"backward: {self.name()} saved an intermediate result, so its gradient cannot be "
+                                   "differentiated again: save inputs and outputs only, or define backward_recorded")
+            tensors.append(_with_history(as_array(array, array), edges.get(id(array))))
+            tensors[-1]._version = versions.get(id(array), tensors[-1]._version)
         return tuple(tensors)
+
+    def stand_in(self, i, values):
+        """A Tensor of `values`, a Tensor, that has the history of input i.
+
+        For an operation that saved not its input, but something that tells the input up to a change that does not matter.
+        """
+        return _with_history(values.array, self.edges[i])
 
     def name(self):
         """The name of the operation."""
@@ -126,6 +142,19 @@ def owner(array):
     return array if array.base is None else array.base
 
 
+def edge_of(tensor):
+    """The place in the graph where the gradient of `tensor` arrives: a node, or the tensor if it is a leaf, and a number."""
+    return tensor if tensor.grad_fn is None else tensor.grad_fn, tensor.output_nr
+
+
+def _with_history(array, edge):
+    """A Tensor of `array` whose gradient goes to the place `edge` of the graph, nowhere where that is None."""
+    tensor = wrap(array)
+    if edge:
+        tensor.requires_grad, (tensor.grad_fn, tensor.output_nr) = True, edge
+    return tensor
+
+
 def _check_inputs(function, tensors):
     """Raise where tensors live on different devices or a view's base was rewritten under autograd's eyes."""
     if not tensors:
@@ -140,25 +169,14 @@ def _check_inputs(function, tensors):
                                "view was taken; take the view again after the change")
 
 
-def _wrap_output(array, inputs):
-    """`array` as a Tensor; where it shows the memory of an input, it shares that input's version."""
+def _wrap_output(array, inputs, function, options):
+    """`array` as a Tensor; where it shows the memory of an input, it shares its version and knows how it was made."""
     out = wrap(as_array(array, inputs[0].array))
     whole = owner(out.array)
     for t in inputs:
         if whole is t.array or whole is t.array.base:
-            out._version, out._viewed_at = t._version, t._version.rewrites
+            out._version, out._viewed_at, out._view = t._version, t._version.rewrites, (t, function, options)
     return out
-
-
-def _origin(array, inputs, results):
-    """Which input (i) or result (-1 - j) the saved `array` is, None where it is neither; in NumPy a 0-d one is a scalar."""
-    for i, x in enumerate(inputs):
-        if array is x:
-            return i
-    for j, y in enumerate(results):
-        if array is y:
-            return -1 - j
-    return None
 
 
 def _is_saved(tensor, saved):

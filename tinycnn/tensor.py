@@ -45,6 +45,7 @@ class Tensor:
     post_hooks = None    # of a leaf: called when its gradient has been added to
     order = -1           # a leaf is older than every node
     _viewed_at = None    # of a view: the value of _version.rewrites when it was made
+    _view = None         # of a view: the tensor, the Function and the options that made it
 
     __array_priority__ = 1000  # `numpy_array + tensor` asks the tensor
     __hash__ = object.__hash__
@@ -92,7 +93,7 @@ class Tensor:
     @property
     def data(self):
         """The same memory as a tensor without history; assigning to it replaces the values and no history knows."""
-        return wrap(self.array)
+        return wrap(self.array.view())
 
     @data.setter
     def data(self, value):
@@ -180,7 +181,7 @@ class Tensor:
 
     def detach(self):
         """The same memory without history: nothing flows back through the result."""
-        out = wrap(self.array)
+        out = wrap(self.array.view())  # an array of its own over that memory: a node tells its inputs apart by their arrays
         out._version = self._version
         return out
 
@@ -259,7 +260,7 @@ class Tensor:
         copy = memo[id(self)] = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy.array, copy._version = self.array.copy(), Version()
-        copy.hooks = copy._viewed_at = None
+        copy.hooks = copy._viewed_at = copy._view = None
         copy.grad = None if self.grad is None else wrap(self.grad.array.copy())
         return copy
 

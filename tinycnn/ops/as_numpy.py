@@ -1,8 +1,8 @@
 """Floor 2: NumPy's names for functions of Tensors.
 
 Where a gradient is itself recorded (`create_graph=True`), the `backward` of an operation is given Tensors in place of
-arrays. It asks `array_module(dy)` for the library of dy, and gets a `Library` from here: the same names and argument orders as
-in NumPy, for functions that autograd can differentiate again. Only what some backward uses is here.
+arrays. It asks `array_module(dy)` for the library of dy, and gets a `Library` from here: the same names and argument orders
+as in NumPy, for functions that autograd can differentiate again. Only what some backward uses is here.
 """
 import functools
 import types
@@ -61,4 +61,5 @@ def _astype(x, dtype, copy=True):
     return x.to(dtype)
 
 
+Tensor.strides = property(lambda x: x.array.strides)
 Tensor.array_module = property(lambda x: _library(array_module(x.array)))

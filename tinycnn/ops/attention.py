@@ -8,6 +8,8 @@ from ..function import Function
 from ..tensor import check_floating, check_tensor, wrap
 from .dropout import draw_mask
 from .elementwise import unbroadcast
+from .selection import where
+from .softmax import Softmax
 
 
 class Attention(Function):
@@ -23,14 +25,14 @@ class Attention(Function):
         softmax of a row                dZ_ls = P_ls (dP_ls - sum_t dP_lt P_lt)
         Z_ls = a sum_e q_le k_se + ..   dq = a dZ k,  dk = a dZ^T q,  dmask = dZ
     each summed over the batch dimensions along which its input was broadcast.
-    Cost: 2 products of L S E multiply-adds forward, 5 backward; saved: P, L S numbers a matrix.
+    Cost: 2 products of L S E multiply-adds forward, 5 backward; saved: the inputs and P, L S numbers a matrix.
     Source: Vaswani et al., Attention Is All You Need, 2017 (arXiv:1706.03762).
     """
 
     @staticmethod
     def forward(ctx, q, k, v, mask, m, scale):
         xp = array_module(q)
-        ctx.scale, ctx.mask_shape = scale, None if mask is None else mask.shape
+        ctx.scale = scale
         z = (q * scale) @ k.swapaxes(-1, -2)
         if mask is not None:
             z = z + mask
@@ -39,12 +41,28 @@ class Attention(Function):
         p = xp.exp(z)
         sums = p.sum(-1, keepdims=True)
         p /= sums + (sums == 0)
-        ctx.save_for_backward(q, k, v, p, m)
+        ctx.save_for_backward(q, k, v, p, m, mask)
         return (p if m is None else p * m) @ v
 
     @staticmethod
     def backward(ctx, dy):
-        q, k, v, p, m = ctx.saved_tensors
+        return Attention.gradients(ctx, dy, *ctx.saved_tensors)
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        """With P as a function of the inputs."""
+        q, k, v, _, m, mask = ctx.saved_tensors
+        z = (q * ctx.scale) @ k.swapaxes(-1, -2)
+        if mask is None:
+            p = Softmax.apply(z, axis=-1)
+        else:
+            nothing = (mask == -math.inf).all(-1, keepdim=True)  # to attend to, in these rows
+            p = Softmax.apply(where(nothing, 0.0, z + mask), axis=-1) * ~nothing
+        return Attention.gradients(ctx, dy, q, k, v, p, m, mask)
+
+    @staticmethod
+    def gradients(ctx, dy, q, k, v, p, m, mask):
+        """The gradients of all inputs, from arrays or Tensors."""
         need_q, need_k, need_v, need_mask, _ = ctx.needs_input_grad
         dq = dk = dv = dmask = None
         if need_v:
@@ -59,7 +77,7 @@ class Attention(Function):
             if need_k:
                 dk = unbroadcast(dz.swapaxes(-1, -2) @ q * ctx.scale, k.shape)
             if need_mask:
-                dmask = unbroadcast(dz, ctx.mask_shape)
+                dmask = unbroadcast(dz, mask.shape)
         return dq, dk, dv, dmask, None
 
 

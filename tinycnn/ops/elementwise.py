@@ -112,8 +112,8 @@ class Pow(Function):
         if ctx.needs_input_grad[0]:
             dx = unbroadcast(dz * (y * _power(x, y - (y != 0))), ctx.shapes[0])
         if ctx.needs_input_grad[1]:
-            slope = xp.where((x == 0) & (y >= 0), 0, z * xp.log(x))
-            dy = unbroadcast(dz * slope, ctx.shapes[1])
+            flat = (x == 0) & (y >= 0)
+            dy = unbroadcast(xp.where(flat, 0, dz * z * xp.log(xp.where(flat, 1, x))), ctx.shapes[1])
         return dx, dy
 
 
@@ -278,7 +278,8 @@ def pow(input, exponent):
         raise RuntimeError(f"pow: integers have no integer power {exponent}: convert with input.float()")
     if not isinstance(input, Tensor) and isinstance(exponent, Tensor):
         input = wrap(array_module(exponent.array).asarray(input, dtype))
-    return binary(Pow, "pow", input, exponent)
+    power = binary(Pow, "pow", input, exponent)
+    return power if category(dtype) else power.bool()
 
 
 @method("float_power")

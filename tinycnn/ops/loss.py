@@ -11,25 +11,26 @@ import math
 
 from ..backend import array_module
 from ..function import Function
-from ..tensor import check_floating, check_tensor
+from ..tensor import Tensor, check_floating, check_tensor
+from .activation import sigmoid, softplus
 from .creation import ones_like
 from .elementwise import check_broadcast
 from .shape import broadcast_tensors
 
 
 class SquaredError(Function):
-    """l = (x - t)^2, elementwise.  dx = 2 (x - t) dl, dt = -dx.  Saved: x - t."""
+    """l = (x - t)^2, elementwise.  dx = 2 (x - t) dl, dt = -dx.  Saved: x and t."""
 
     @staticmethod
     def forward(ctx, x, t):
+        ctx.save_for_backward(x, t)
         d = x - t
-        ctx.save_for_backward(d)
         return d * d
 
     @staticmethod
     def backward(ctx, dl):
-        (d,) = ctx.saved_tensors
-        dx = 2 * d * dl
+        x, t = ctx.saved_tensors
+        dx = 2 * (x - t) * dl
         return dx, -dx
 
 
@@ -37,23 +38,22 @@ class SmoothL1(Function):
     """l = d^2 / (2 beta) where |d| < beta, else |d| - beta/2, with d = x - t: a parabola that goes over into two lines.
 
     Derivation: dl/dd = d / beta inside and sign(d) outside, that is, d / beta cut off at -1 and 1. dx = dl clip(d / beta),
-    dt = -dx: a target that is far off pulls no harder than one at distance beta. Saved: d.
+    dt = -dx: a target that is far off pulls no harder than one at distance beta. Saved: x and t.
     Source: Girshick, Fast R-CNN, 2015 (arXiv:1504.08083), equation 3; Huber, 1964.
     """
 
     @staticmethod
     def forward(ctx, x, t, beta):
         xp = array_module(x)
-        d = x - t
         ctx.beta = beta
-        ctx.save_for_backward(d)
-        a = xp.abs(d)
+        ctx.save_for_backward(x, t)
+        a = xp.abs(x - t)
         return xp.where(a < beta, a * a * (0.5 / beta), a - 0.5 * beta)
 
     @staticmethod
     def backward(ctx, dl):
-        (d,) = ctx.saved_tensors
-        dx = array_module(d).clip(d / ctx.beta, -1, 1) * dl
+        x, t = ctx.saved_tensors
+        dx = array_module(x).clip((x - t) / ctx.beta, -1, 1) * dl
         return dx, -dx
 
 
@@ -110,18 +110,27 @@ class BCEWithLogits(Function):
     @staticmethod
     def backward(ctx, dl):
         x, t, c = ctx.saved_tensors
-        xp = array_module(x)
         dx = dt = None
         if ctx.needs_input_grad[0]:
-            s = xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))  # 1/(1 + e^-x) or, for x < 0, e^x/(1 + e^x)
-            dx = (s * (1 + (c - 1) * t) - c * t) * dl
+            dx = (_sigmoid(x) * (1 + (c - 1) * t) - c * t) * dl
         if ctx.needs_input_grad[1]:
             dt = ((c - 1) * _softplus(-x) - x) * dl
         return dx, dt, None
 
 
+def _sigmoid(x):
+    """1 / (1 + e^-x), or e^x / (1 + e^x) where x < 0, of an array or a Tensor."""
+    if isinstance(x, Tensor):
+        return sigmoid(x)
+    xp = array_module(x)
+    e = xp.exp(-xp.abs(x))
+    return xp.maximum(e, x >= 0) / (1 + e)
+
+
 def _softplus(x):
-    """log(1 + e^x), without overflow."""
+    """log(1 + e^x), without overflow, of an array or a Tensor."""
+    if isinstance(x, Tensor):
+        return softplus(x, threshold=math.inf)
     xp = array_module(x)
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
 

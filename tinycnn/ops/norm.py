@@ -3,9 +3,10 @@ the axes over which mean and variance are taken.
 """
 import math
 
-from ..backend import array_module
+from ..backend import array_module, is_array
 from ..function import Function
-from ..tensor import check_floating, wrap
+from ..tensor import Tensor, check_floating, wrap
+from . import fast_norm
 from .elementwise import unbroadcast
 from .inplace import write
 
@@ -41,7 +42,8 @@ class Normalize(Function):
     Where mu and var are constants they vanish: dx = r g.
 
     The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
-    Cost: about 7 passes over x forward, 9 backward; saved: xhat, as large as x.
+    Cost: about 7 passes over x forward, 9 backward; saved: xhat, as large as x. Batch norm on the CPU takes the fast road of
+    `fast_norm.py`, which does the same in 4 and 5.
     Source: Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167); Ba et al., Layer Normalization, 2016
     (arXiv:1607.06450); Wu and He, Group Normalization, 2018 (arXiv:1803.08494).
     """
@@ -51,41 +53,61 @@ class Normalize(Function):
         ctx.shape = x.shape
         x = x if view is None else x.reshape(view)
         ctx.axes, ctx.count = axes, math.prod(x.shape[axis] for axis in axes)
-        ctx.affine, ctx.types = affine, [None if p is None else p.shape for p in (w, b)]
+        ctx.affine, ctx.types, ctx.eps = affine, [None if p is None else p.shape for p in (w, b)], eps
         ctx.constant = statistics is not None
-        w, b = (None if p is None else p.reshape(affine) for p in (w, b))
-        if ctx.constant:
-            mu, var = statistics
-            xhat = x - mu
+        ctx.fast = fast_norm.serves(x, axes, affine)
+        if ctx.fast:
+            mu, var = statistics or fast_norm.moments(x)
         else:
-            mu = total(x, axes) / max(ctx.count, 1)
+            mu = statistics[0] if ctx.constant else total(x, axes) / max(ctx.count, 1)
             xhat = x - mu
-            var = total(xhat * xhat, axes) / max(ctx.count, 1)
+            var = statistics[1] if ctx.constant else total(xhat * xhat, axes) / max(ctx.count, 1)
         if report:
             report(mu, var)
         r = 1 / array_module(x).sqrt(var + eps)
-        xhat *= r
+        if ctx.fast:
+            xhat, y = fast_norm.normalise(x, mu, r, w, b)
+        else:
+            xhat *= r
+            y = xhat.copy() if w is None else xhat * w.reshape(affine)
+            if b is not None:
+                y += b.reshape(affine)
         ctx.save_for_backward(xhat, r, w)
-        y = xhat.copy() if w is None else xhat * w
-        if b is not None:
-            y += b
         return y.reshape(ctx.shape)
 
     @staticmethod
     def backward(ctx, dy):
+        return Normalize.gradients(ctx, dy, *ctx.saved_tensors)
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        """With r and xhat as functions of x. A shift of x changes neither, and so x - mu = xhat / r serves as x."""
         xhat, r, w = ctx.saved_tensors
-        dy = dy.reshape(xhat.shape)
+        x = ctx.stand_in(0, (xhat / r).reshape(ctx.shape)).reshape(xhat.shape)
+        if not ctx.constant:
+            x = x - total(x, ctx.axes) / max(ctx.count, 1)
+            r = (total(x * x, ctx.axes) / max(ctx.count, 1) + ctx.eps) ** -0.5
+        return Normalize.gradients(ctx, dy, x * r, r, w)
+
+    @staticmethod
+    def gradients(ctx, dy, xhat, r, w):
+        """dx, dw and db, from arrays or Tensors."""
+        dy, w = dy.reshape(xhat.shape), None if w is None else w.reshape(ctx.affine)
         need_x, need_w, need_b = ctx.needs_input_grad
         # the sums over axes along which w is constant come first: they serve dw, db and the two means of dx alike
         shape = (1,) * (dy.ndim - len(ctx.affine)) + tuple(ctx.affine)
         shared = [axis for axis in ctx.axes if shape[axis] == 1]
-        s, t = total(dy, shared), total(dy * xhat, shared)
+        fast = ctx.fast and is_array(dy)
+        s, t = fast_norm.sums(dy, xhat) if fast else (total(dy, shared), total(dy * xhat, shared))
         dx = dw = db = None
         if need_w:
             dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0])
         if need_b:
             db = unbroadcast(s, ctx.affine).reshape(ctx.types[1])
-        if need_x:
+        if need_x and fast and not ctx.constant:
+            scale = r if w is None else w * r
+            dx = fast_norm.combine(dy, xhat, scale, scale * t / -ctx.count, scale * s / -ctx.count)
+        elif need_x:
             g = dy if w is None else dy * w
             if ctx.constant:
                 dx = g * r
@@ -113,6 +135,7 @@ class RMSNorm(Function):
     @staticmethod
     def forward(ctx, x, w, axes, eps):
         ctx.axes, ctx.count = axes, max(math.prod(x.shape[axis] for axis in axes), 1)
+        ctx.eps = eps
         r = 1 / array_module(x).sqrt(total(x * x, axes) / ctx.count + eps)
         xhat = x * r
         ctx.save_for_backward(xhat, r, w)
@@ -120,7 +143,18 @@ class RMSNorm(Function):
 
     @staticmethod
     def backward(ctx, dy):
+        return RMSNorm.gradients(ctx, dy, *ctx.saved_tensors)
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
         xhat, r, w = ctx.saved_tensors
+        x = ctx.stand_in(0, xhat / r)
+        r = (total(x * x, ctx.axes) / ctx.count + ctx.eps) ** -0.5
+        return RMSNorm.gradients(ctx, dy, x * r, r, w)
+
+    @staticmethod
+    def gradients(ctx, dy, xhat, r, w):
+        """dx and dw, from arrays or Tensors."""
         need_x, need_w = ctx.needs_input_grad
         t = dy * xhat
         dw = unbroadcast(t, w.shape) if need_w else None
@@ -132,7 +166,11 @@ class RMSNorm(Function):
 
 def window_sum(x, before, after):
     """s[:, c] = the sum of x[:, c - before] to x[:, c + after], as far as they exist: x (N, C, *S)."""
-    s, channels = x.copy(), x.shape[1]
+    channels = x.shape[1]
+    if isinstance(x, Tensor):  # where a gradient is recorded: a product with a matrix that holds a band of ones
+        band = x.new_ones(channels, channels).triu(-before).tril(after)
+        return (band @ x.flatten(2)).reshape(x.shape)
+    s = x.copy()
     for d in range(1, min(before, channels - 1) + 1):
         s[:, d:] += x[:, :-d]
     for d in range(1, min(after, channels - 1) + 1):
@@ -151,14 +189,28 @@ class LocalResponseNorm(Function):
 
     @staticmethod
     def forward(ctx, x, size, alpha, beta, k):
-        ctx.size, ctx.alpha, ctx.beta = size, alpha, beta
-        s = window_sum(x * x, size // 2, (size - 1) // 2) * (alpha / size) + k
+        ctx.size, ctx.alpha, ctx.beta, ctx.k = size, alpha, beta, k
+        s = LocalResponseNorm.divisor(ctx, x)
         ctx.save_for_backward(x, s)
         return x * s**-beta
 
     @staticmethod
+    def divisor(ctx, x):
+        """s, of an array or a Tensor."""
+        return window_sum(x * x, ctx.size // 2, (ctx.size - 1) // 2) * (ctx.alpha / ctx.size) + ctx.k
+
+    @staticmethod
     def backward(ctx, dy):
-        x, s = ctx.saved_tensors
+        return LocalResponseNorm.gradient(ctx, dy, *ctx.saved_tensors)
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        x, _ = ctx.saved_tensors
+        return LocalResponseNorm.gradient(ctx, dy, x, LocalResponseNorm.divisor(ctx, x))
+
+    @staticmethod
+    def gradient(ctx, dy, x, s):
+        """dx, from arrays or Tensors."""
         direct = dy * s**-ctx.beta
         through = window_sum(direct * x / s, (ctx.size - 1) // 2, ctx.size // 2)
         return direct - 2 * ctx.alpha * ctx.beta / ctx.size * x * through,

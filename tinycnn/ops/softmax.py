@@ -91,8 +91,18 @@ class CrossEntropy(Function):
 
     @staticmethod
     def backward(ctx, dl):
-        xp = array_module(dl)
+        return CrossEntropy.gradients(ctx, dl, *ctx.saved_tensors)
+
+    @staticmethod
+    def backward_recorded(ctx, dl):
+        """With log p as a function of x. A shift of x does not change it, and so log p = x - log sum e^x serves as x."""
         logp, y = ctx.saved_tensors
+        return CrossEntropy.gradients(ctx, dl, LogSoftmax.apply(ctx.stand_in(0, logp), axis=ctx.axis), y)
+
+    @staticmethod
+    def gradients(ctx, dl, logp, y):
+        """dx and dy, from arrays or Tensors."""
+        xp = array_module(dl)
         dl = xp.expand_dims(dl, ctx.axis)
         dx = dl * (xp.exp(logp) * y.sum(ctx.axis, keepdims=True) - y)
         return dx, -dl * logp if ctx.needs_input_grad[1] else None

@@ -35,8 +35,8 @@ case(Attention, "empty batch", [normal(0, 3, 4), normal(0, 5, 4), normal(0, 5, 4
 
 def _with(ctx, dy, dz):
     """The gradients of q, k and mask that follow from the gradient `dz` of the scores."""
-    q, k, *_ = ctx.saved_tensors
-    dmask = unbroadcast(dz, ctx.mask_shape) if ctx.needs_input_grad[3] else None
+    q, k, *_, mask = ctx.saved_tensors
+    dmask = unbroadcast(dz, mask.shape) if ctx.needs_input_grad[3] else None
     return unbroadcast(dz @ k * ctx.scale, q.shape), unbroadcast(dz.swapaxes(-1, -2) @ q * ctx.scale, k.shape), dmask
 
 
@@ -48,7 +48,7 @@ def _(backward, ctx, dy):
 
 @mutant(Attention, "gradient of the softmax without its sum")
 def _(backward, ctx, dy):
-    _, _, v, p, m = ctx.saved_tensors
+    _, _, v, p, m, _ = ctx.saved_tensors
     dp = dy @ v.swapaxes(-1, -2) * (1 if m is None else m)
     dq, dk, dmask = _with(ctx, dy, p * dp)
     return dq, dk, backward(ctx, dy)[2], dmask, None
@@ -56,7 +56,7 @@ def _(backward, ctx, dy):
 
 @mutant(Attention, "sum of the softmax over the queries")
 def _(backward, ctx, dy):
-    _, _, v, p, m = ctx.saved_tensors
+    _, _, v, p, m, _ = ctx.saved_tensors
     dp = dy @ v.swapaxes(-1, -2) * (1 if m is None else m)
     dq, dk, dmask = _with(ctx, dy, p * (dp - (dp * p).sum(-2, keepdims=True)))
     return dq, dk, backward(ctx, dy)[2], dmask, None
@@ -65,7 +65,8 @@ def _(backward, ctx, dy):
 @mutant(Attention, "dropout forgotten on the way back")
 def _(backward, ctx, dy):
     saved = ctx._saved
-    ctx._saved = (*saved[:-1], None)
+    q, k, v, p, _, mask = saved
+    ctx._saved = q, k, v, p, None, mask
     result = backward(ctx, dy)
     ctx._saved = saved
     return result

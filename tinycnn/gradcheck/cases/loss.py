@@ -49,19 +49,22 @@ case(SmoothL1, "empty batch", [normal(0, 4), normal(0, 4)],
 
 @mutant(SmoothL1, "not cut off outside")
 def _(backward, ctx, dl):
-    (d,) = ctx.saved_tensors
+    x, t = ctx.saved_tensors
+    d = x - t
     return d / ctx.beta * dl, -d / ctx.beta * dl
 
 
 @mutant(SmoothL1, "the sign everywhere, as for L1")
 def _(backward, ctx, dl):
-    dx = array_module(dl).sign(ctx.saved_tensors[0]) * dl
+    x, t = ctx.saved_tensors
+    dx = array_module(dl).sign(x - t) * dl
     return dx, -dx
 
 
 @mutant(SmoothL1, "beta taken as 1 inside")
 def _(backward, ctx, dl):
-    dx = array_module(dl).clip(ctx.saved_tensors[0], -1, 1) * dl
+    x, t = ctx.saved_tensors
+    dx = array_module(dl).clip(x - t, -1, 1) * dl
     return dx, -dx
 
 

@@ -48,7 +48,7 @@ def _recompute_dx(ctx, dy, with_mean=True, with_correlation=True, whole_axes=Tru
                   outside=False):
     """dx of Normalize step by step, so that each mutant below can leave out one."""
     xhat, r, w = ctx.saved_tensors
-    dy = dy.reshape(xhat.shape)
+    dy, w = dy.reshape(xhat.shape), None if w is None else w.reshape(ctx.affine)
     g = dy if w is None or not weighted else dy * w
     axes = ctx.axes if whole_axes else ctx.axes[-1:]
     count = 1
@@ -89,7 +89,7 @@ def _(backward, ctx, dy):
     dx, dw, db = backward(ctx, dy)
     if dw is not None:
         xhat, _, w = ctx.saved_tensors
-        dw = unbroadcast(dy.reshape(xhat.shape) * xhat * w, ctx.affine).reshape(dw.shape)
+        dw = unbroadcast(dy.reshape(xhat.shape) * xhat * w.reshape(ctx.affine), ctx.affine).reshape(dw.shape)
     return dx, dw, db
 
 
