@@ -155,6 +155,14 @@ def sliding_windows(x, kernel, stride, dilation, writeable=False):
     return as_strided(x, shape, strides)
 
 
+def diagonal(x, k, axis1, axis2):
+    """Diagonal k of x along two axes, as a view; NumPy's own cannot be written to."""
+    y = x.diagonal(k, axis1, axis2)
+    if type(y) is np.ndarray and x.flags.writeable:
+        y.flags.writeable = True
+    return y
+
+
 def scatter_add(target, index, values):
     """`target[index] += values` where an index that occurs twice adds twice."""
     array_module(target).add.at(target, index, values)

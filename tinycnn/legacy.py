@@ -23,11 +23,10 @@ FloatTensor, DoubleTensor, HalfTensor, LongTensor, IntTensor, ShortTensor, CharT
 
 
 def Variable(data, requires_grad=False, volatile=None):  # noqa: N802 (PyTorch's name)
-    """`data` itself, or, with `requires_grad`, the same memory as a leaf: since PyTorch 0.4 every tensor is a variable."""
+    """The same memory as a new leaf without history: since PyTorch 0.4 every tensor is a variable."""
     if volatile is not None:
         raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the computation")
-    data = data if isinstance(data, Tensor) else tensor(data)
-    return data.detach().requires_grad_() if requires_grad and not data.requires_grad else data
+    return (data if isinstance(data, Tensor) else tensor(data)).detach().requires_grad_(requires_grad)
 
 
 def set_default_tensor_type(kind):

@@ -148,7 +148,9 @@ def index_fill(x, dim, index, value):
         if value.ndim:
             raise RuntimeError(f"index_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
         value = value.to(x.dtype)
-    return SetItem.apply(x, value, *(ALL,) * dim, index, basic=...)
+    mask = array_module(x.array).zeros(x.shape[dim], bool)
+    mask[index.array] = True
+    return MaskedFill.apply(x, value, mask.reshape([-1 if d == dim else 1 for d in range(x.ndim)]))
 
 
 @method("index_put")

@@ -51,6 +51,10 @@ class GetItem(Function):
         function = AddItem if _may_repeat(advanced) else SetItem
         return function.apply(dy.new_zeros(ctx.shape), dy, *advanced, basic=ctx.basic)
 
+    @staticmethod
+    def put(whole, part, basic):
+        return SetItem.apply(whole, part, basic=basic)
+
 
 class SetItem(Function):
     """y is x, but for y[basic][advanced] = value.

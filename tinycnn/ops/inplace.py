@@ -19,18 +19,35 @@ def write(tensor, result, function):
     if recorded and tensor.requires_grad and tensor.grad_fn is None:
         raise RuntimeError(f"{function}: a leaf that requires a gradient cannot be changed in place while autograd records: "
                            "use `with no_grad():` to update a parameter, or write x = x + ... to compute with it")
-    if recorded and tensor._viewed_at is not None:
-        raise RuntimeError(f"{function}: this tensor is a view, and autograd cannot record a write through a view: index "
-                           "the whole tensor instead (x[i] = value), or build the result with cat, stack or where")
     if result.shape != tensor.shape or category(result.dtype) > category(tensor.dtype):
         raise RuntimeError(f"{function}: a result of shape {result.shape} and dtype {result.dtype} does not fit in place "
                            f"into a tensor of shape {tensor.shape} and dtype {tensor.dtype}")
+    if recorded and tensor._viewed_at is not None:
+        return _write_through(tensor, result, function)
     tensor.array[...] = result.array
     tensor._version.writes += 1
     if recorded:
         tensor._version.rewrites += 1
         tensor.requires_grad, tensor.grad_fn, tensor.output_nr = result.requires_grad, result.grad_fn, result.output_nr
     return tensor
+
+
+def _write_through(view, result, function):
+    """Write `result` into a view: to its base this is an in-place operation that replaces the part which the view shows.
+
+    `x[0] += y` first asks for the view x[0]. The base, which may be a view itself, gets the history of `put`, and the view
+    that of a view just taken of the new base.
+    """
+    base, made_by, options = view._view
+    if made_by.put is None:
+        raise RuntimeError(f"{function}: this tensor is a view made by {made_by.__name__}, through which autograd cannot "
+                           "record a write: index the whole tensor instead (x[i] = value), or build the result with cat or "
+                           "where")
+    write(base, made_by.put(base, result.to(base.dtype), **options), function)
+    again = made_by.apply(base, **options)
+    view._viewed_at = again._viewed_at
+    view.requires_grad, view.grad_fn, view.output_nr = again.requires_grad, again.grad_fn, again.output_nr
+    return view
 
 
 def private(x):
@@ -95,4 +112,4 @@ def fill_(x, value):
 @method("zero_")
 def zero_(x):
     """Write 0 into every element of x."""
-    return fill_(x, 0)
+    return write(x, wrap(array_module(x.array).zeros_like(x.array)), "zero_")

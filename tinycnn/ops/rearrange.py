@@ -6,6 +6,7 @@ An element that appears in y passes its gradient back to where it came from; one
 import itertools
 import operator
 
+from .. import backend
 from ..backend import array_module
 from ..dtype import result_type
 from ..function import Function
@@ -107,7 +108,7 @@ class Diagonal(Function):
     @staticmethod
     def forward(ctx, x, k, dim1, dim2):
         ctx.shape, ctx.k, ctx.dims = x.shape, k, (dim1, dim2)
-        return x.diagonal(k, dim1, dim2)
+        return backend.diagonal(x, k, dim1, dim2)
 
     @staticmethod
     def backward(ctx, dy):

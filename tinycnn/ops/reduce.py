@@ -11,6 +11,7 @@ from ..backend import array_module, as_array
 from ..dtype import as_dtype, int64
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method, wrap
+from .inplace import twin
 from .selection import where
 from .unary import Staircase, abs
 
@@ -362,6 +363,8 @@ def _test(name, input, dim, keepdim):
     x = input.array
     return wrap(as_array(getattr(x, name)(axis=several_dims(name, dim, x.ndim), keepdims=keepdim), x))
 
+
+twin(cumsum)
 
 __all__ = ["all", "any", "count_nonzero", "cumsum", "logsumexp", "mean", "nansum", "norm", "prod", "std", "std_mean", "sum",
            "var", "var_mean"]

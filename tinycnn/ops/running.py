@@ -120,6 +120,6 @@ def trapezoid(y, x=None, *, dx=1, dim=-1):
 
 trapz = trapezoid
 
-twin(cumprod)
+twin(cumprod, rereads=True)
 
 __all__ = ["cummax", "cummin", "cumprod", "diff", "trapezoid", "trapz"]

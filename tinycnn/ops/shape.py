@@ -75,6 +75,10 @@ class Reshape(Function):
     def backward(ctx, dy):
         return dy.reshape(ctx.shape)
 
+    @staticmethod
+    def put(whole, part, shape):
+        return reshape(part, whole.shape)
+
 
 class Permute(Function):
     """The dimensions in another order: dimension i of y is dimension dims[i] of x.
@@ -90,6 +94,10 @@ class Permute(Function):
     @staticmethod
     def backward(ctx, dy):
         return array_module(dy).moveaxis(dy, tuple(range(dy.ndim)), ctx.dims)
+
+    @staticmethod
+    def put(whole, part, dims):
+        return movedim(part, tuple(range(part.ndim)), dims)
 
 
 class Expand(Function):
@@ -332,7 +340,8 @@ def _repeat(x, *repeats):
                            f"got {repeats}")
     shape = (1,) * extra + x.shape
     apart = reshape(x, [n for size in shape for n in (1, size)])
-    return reshape(apart.expand([n for pair in zip(repeats, shape) for n in pair]), [r * n for r, n in zip(repeats, shape)])
+    y = reshape(apart.expand([n for pair in zip(repeats, shape) for n in pair]), [r * n for r, n in zip(repeats, shape)])
+    return y.clone() if y._version is x._version else y    # nothing repeated: still a copy
 
 
 @method("tile")

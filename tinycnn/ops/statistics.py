@@ -42,12 +42,14 @@ def _ranked(result, x, dim, keepdim, rank):
 
 
 def _median(function, result, x, dim, keepdim, skip_nan):
-    if x.numel() == 0:
-        raise IndexError(f"{function}: input of shape {x.shape} has no elements to choose from")
     if dim is None:
+        if x.numel() == 0:
+            raise IndexError(f"{function}: input of shape {x.shape} has no elements to choose from")
         value = _median(function, result, ravel(x), 0, False, skip_nan).values.detach()
         return amax(x[(x == value) | (isnan(x) & isnan(value))])
     dim, size = one_dim(function, dim, x.ndim), x.shape[dim] if x.ndim else 1
+    if size == 0:
+        raise IndexError(f"{function}: dim {dim} of input {x.shape} has no elements to choose from")
     xp = array_module(x.array)
     missing = xp.moveaxis(isnan(x).array, dim, -1).sum(-1, keepdims=True) if x.ndim else 0   # NaN is sorted to the end
     if skip_nan:
