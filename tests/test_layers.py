@@ -148,6 +148,8 @@ def test_dtype_and_device_reach_every_parameter(build):
     (nn.Linear(300, 40), 300), (nn.Conv2d(8, 60, 5), 200), (nn.Conv2d(8, 60, 5, groups=4), 50),
     (nn.ConvTranspose2d(60, 8, 5), 200), (nn.Conv1d(30, 100, 10), 300)])
 def test_initial_weights_fill_the_bound_of_pytorch(layer, fan_in):
+    tinycnn.manual_seed(0)
+    layer.reset_parameters()
     bound = fan_in ** -0.5
     weight, bias = layer.weight.array, layer.bias.array
     assert abs(weight).max() <= bound and abs(bias).max() <= bound

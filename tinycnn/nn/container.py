@@ -106,6 +106,18 @@ class Sequential(_ModuleSequence):
             raise TypeError(f"Sequential: only a Sequential can be added, got {type(other).__name__}")
         return Sequential(*self, *other)
 
+    def __iadd__(self, other):
+        if not isinstance(other, Sequential):
+            raise TypeError(f"Sequential: only a Sequential can be added, got {type(other).__name__}")
+        return self.extend(other)
+
+    def __mul__(self, n):
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"Sequential: can only be repeated a positive number of times, got {n!r}")
+        return Sequential(*list(self) * n)
+
+    __rmul__ = __mul__
+
     def forward(self, x):
         for module in self:
             x = module(x)
@@ -281,6 +293,24 @@ class ParameterDict(_Parameters):
     def pop(self, key):
         """Take the Parameter under `key` out and return it."""
         return self._parameters.pop(key)
+
+    def clear(self):
+        """Remove all Parameters."""
+        self._parameters.clear()
+
+    def get(self, key, default=None):
+        """The Parameter under `key`, or `default`."""
+        return self._parameters.get(key, default)
+
+    def setdefault(self, key, default=None):
+        """The Parameter under `key`, which is made of `default` where there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def copy(self):
+        """Another ParameterDict with the same Parameters."""
+        return ParameterDict(self._parameters)
 
     def update(self, parameters):
         """Add the entries of a dictionary, or of (name, tensor) pairs."""

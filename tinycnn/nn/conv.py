@@ -11,7 +11,7 @@ from .parameter import Parameter
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Conv(Module):
+class _ConvNd(Module):
     """What all six layers share: the checked arguments, the parameters, their initial values, and the repr."""
     dimensions = 0
     transposed = False
@@ -59,7 +59,7 @@ class _Conv(Module):
         return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode}"
 
 
-class _Convolution(_Conv):
+class _Convolution(_ConvNd):
     """What Conv1d, Conv2d and Conv3d share; `convolve` is their function."""
     convolve = None
 
@@ -107,7 +107,7 @@ class Conv3d(_Convolution):
     convolve = staticmethod(F.conv3d)
 
 
-class _TransposedConvolution(_Conv):
+class _TransposedConvolution(_ConvNd):
     """What the three transposed convolutions share; `convolve` is their function."""
     transposed = True
     convolve = None

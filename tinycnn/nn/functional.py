@@ -21,6 +21,7 @@
 """
 from functools import partial
 
+from ..names import no_such_name
 from ..ops.activation import (celu, elu, gelu, glu, logsigmoid, mish, selu, sigmoid, silu, softplus, softsign, tanh,
                               tanhshrink)
 from ..ops.attention import scaled_dot_product_attention
@@ -48,6 +49,11 @@ from ..ops.unfold import fold, unfold
 
 celu_, elu_, hardtanh_, leaky_relu_, rrelu_, selu_, threshold_ = (
     partial(function, inplace=True) for function in (celu, elu, hardtanh, leaky_relu, rrelu, selu, threshold))
+
+
+def __getattr__(name):
+    raise no_such_name("module 'tinycnn.nn.functional'", name, __all__)
+
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
            "adaptive_max_pool3d", "affine_grid", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm",

@@ -238,3 +238,9 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     rank = _stream(tensor, generator).uniform(tensor.shape).argsort(axis=0).argsort(axis=0)
     tensor.array[rank < math.ceil(sparsity * tensor.shape[0])] = 0
     return tensor
+
+
+# names from before PyTorch 0.4, without the underscore
+constant, dirac, eye, normal, orthogonal, sparse, uniform = constant_, dirac_, eye_, normal_, orthogonal_, sparse_, uniform_
+kaiming_normal, kaiming_uniform, xavier_normal, xavier_uniform = (
+    kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_)

@@ -9,7 +9,7 @@ from ..dtype import as_dtype, float16, float32, float64
 from ..hooks import RemovableHandle
 from ..tensor import Tensor, wrap
 from .hooking import watch_backward
-from .parameter import Parameter
+from .parameter import Buffer, Parameter
 from .state import State
 
 
@@ -56,6 +56,10 @@ class Module(State):
                 self.register_parameter(name, value)
             else:
                 self.register_module(name, value)
+            return
+        if isinstance(value, Buffer):
+            self.__dict__.pop(name, None)
+            self.register_buffer(name, value, value.persistent)
             return
         for kind, word in zip(kinds, ("Parameter", "Module", "Tensor")):
             if kind is not None and name in kind:

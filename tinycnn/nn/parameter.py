@@ -1,4 +1,6 @@
-"""Floor 3: `Parameter`, a tensor that a module registers when it becomes an attribute, and that optimizers train."""
+"""Floor 3: `Parameter`, a tensor that a module registers when it becomes an attribute, and that optimizers train; `Buffer`,
+one that it only keeps.
+"""
 from ..ops.creation import empty
 from ..tensor import Tensor
 
@@ -21,3 +23,14 @@ class Parameter(Tensor):
 
     def __repr__(self):
         return "Parameter containing:\n" + super().__repr__()
+
+
+class Buffer(Tensor):
+    """A tensor that a module registers as a buffer when it becomes an attribute; it shares memory with `data`."""
+
+    def __init__(self, data=None, *, persistent=True):
+        if data is None:
+            data = empty(0)
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Buffer: data must be a Tensor, got {type(data).__name__}; write Buffer(tensor(...))")
+        self.array, self._version, self.persistent = data.array, data._version, persistent

@@ -39,10 +39,11 @@ class Embedding(Function):
         return dw, None
 
 
-def embedding(input, weight, padding_idx=None):
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0):
     """The rows of `weight` (V, D) that the integers `input` (*S) name, as a tensor (*S, D).
 
-    The row `padding_idx`, which may count from the end, gets no gradient.
+    The row `padding_idx`, which may count from the end, gets no gradient. With `max_norm`, the rows that are named are first
+    shortened, in the table itself, to at most that length, in the norm of type `norm_type`.
     """
     check_tensor("embedding", input=input)
     check_floating("embedding", weight=weight)
@@ -54,7 +55,18 @@ def embedding(input, weight, padding_idx=None):
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ValueError(f"embedding: padding_idx must be from {-rows} to {rows - 1}, got {padding_idx}")
     check_range("embedding", input.array, rows, 0)
+    if max_norm is not None:
+        _shorten(weight, input, float(max_norm), norm_type)
     return Embedding.apply(weight, input, padding_idx=padding_idx)
+
+
+def _shorten(weight, index, max_norm, norm_type):
+    """Scale the rows of `weight` that `index` names down to the length `max_norm`, unseen by autograd."""
+    named = array_module(index.array).unique(index.array)
+    rows = wrap(weight.array[named])
+    length = rows.norm(norm_type, 1, keepdim=True)
+    weight.array[named] = (rows * (max_norm / (length + 1e-7)).clamp(max=1)).array
+    weight._version.writes += 1
 
 
 def one_hot(tensor, num_classes=-1):

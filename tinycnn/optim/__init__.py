@@ -1,4 +1,5 @@
 """Floor 3: optimizers, one family a file, and schedules for their learning rates."""
+from ..names import no_such_name as _no_such_name
 from . import lr_scheduler, swa_utils
 from .adagrad import Adadelta, Adagrad
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam
@@ -6,3 +7,7 @@ from .large_batch import LAMB, LARS
 from .optimizer import Optimizer
 from .rmsprop import RMSprop, Rprop
 from .sgd import SGD
+
+
+def __getattr__(name):
+    raise _no_such_name("module 'tinycnn.optim'", name, globals())

@@ -1,0 +1,112 @@
+"""Names under which PyTorch keeps the same things: `torch.nn.modules`, older spellings, names for several GPUs."""
+import importlib
+
+import numpy as np
+import pytest
+
+import tinycnn
+import tinycnn.nn.functional as F
+from tinycnn import nn, optim
+
+
+def test_layers_are_where_pytorch_keeps_them():
+    torch = pytest.importorskip("torch")
+    for place in ("activation", "batchnorm", "channelshuffle", "container", "conv", "distance", "dropout", "flatten", "fold",
+                  "instancenorm", "linear", "loss", "normalization", "padding", "pixelshuffle", "pooling", "transformer",
+                  "upsampling"):
+        ours = importlib.import_module(f"tinycnn.nn.modules.{place}")
+        for name, value in vars(getattr(torch.nn.modules, place)).items():
+            there = isinstance(value, type) and value.__module__ == f"torch.nn.modules.{place}" and hasattr(nn, name)
+            if there and name not in ("MultiheadAttention", "SyncBatchNorm") and not name.startswith("Lazy"):  # own files
+                assert getattr(ours, name) is getattr(nn, name) is getattr(nn.modules, name)
+
+
+def test_base_classes_and_tuples_have_pytorchs_names():
+    from tinycnn.nn.modules.batchnorm import _BatchNorm
+    from tinycnn.nn.modules.conv import _ConvNd
+    from tinycnn.nn.modules.dropout import _DropoutNd
+    from tinycnn.nn.modules.utils import _pair, _single, _triple
+    from tinycnn.nn.parameter import Parameter
+    assert isinstance(nn.BatchNorm2d(3), _BatchNorm) and isinstance(nn.ConvTranspose1d(1, 1, 1), _ConvNd)
+    assert isinstance(nn.Dropout2d(), _DropoutNd) and Parameter is nn.Parameter
+    assert (_single(3), _pair(3), _triple([1, 2, 3])) == ((3,), (3, 3), (1, 2, 3))
+
+
+def test_initialisation_has_its_older_names():
+    x = nn.init.constant(tinycnn.zeros(2, 2), 3)
+    assert x.tolist() == [[3, 3], [3, 3]] and nn.init.kaiming_normal is nn.init.kaiming_normal_
+
+
+@pytest.mark.parametrize("module, name, words", [(nn, "Convolution2d", "Conv2d"), (F, "leakyrelu", "'leaky_relu'"),
+                                                 (optim, "Adan", "'Adam'"), (nn, "LSTM", "module 'tinycnn.nn' has no")])
+def test_a_name_that_does_not_exist_leads_to_one_that_does(module, name, words):
+    with pytest.raises(AttributeError, match=words):
+        getattr(module, name)
+
+
+def test_data_parallel_is_the_module_and_its_state_has_the_prefix():
+    net = nn.Linear(3, 2)
+    parallel = nn.DataParallel(net, device_ids=[0, 1])
+    x = tinycnn.randn(4, 3)
+    assert (parallel(x) == net(x)).all() and parallel.module is net
+    assert list(parallel.state_dict()) == ["module.weight", "module.bias"]
+
+
+def test_synchronised_batch_norm_is_batch_norm():
+    net = nn.Sequential(nn.Conv2d(1, 3, 2), nn.BatchNorm2d(3), nn.Sequential(nn.BatchNorm2d(3, affine=False))).eval()
+    x = tinycnn.randn(2, 1, 4, 4)
+    y, keys = net(x), list(net.state_dict())
+    twin = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    assert twin is net and isinstance(net[1], nn.SyncBatchNorm) and isinstance(net[2][0], nn.SyncBatchNorm)
+    assert (net(x) == y).all() and list(net.state_dict()) == keys and not net[1].training
+    assert isinstance(nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm1d(2)), nn.SyncBatchNorm)
+    assert nn.SyncBatchNorm(2)(tinycnn.randn(3, 2)).shape == (3, 2)
+
+
+def test_a_buffer_registers_itself():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scratch = 3
+            self.mean, self.scratch = nn.Buffer(tinycnn.zeros(2)), nn.Buffer(tinycnn.ones(1), persistent=False)
+
+    net = Net()
+    assert list(net.state_dict()) == ["mean"] and [name for name, _ in net.named_buffers()] == ["mean", "scratch"]
+    assert not list(net.parameters()) and net.double().mean.dtype == tinycnn.float64
+    net.mean = nn.Buffer(tinycnn.ones(2), persistent=False)
+    assert not net.state_dict() and net.mean.tolist() == [1, 1]
+    with pytest.raises(TypeError, match="Buffer: data must be a Tensor, got list"):
+        nn.Buffer([1.0])
+
+
+def test_sequences_are_joined_and_repeated():
+    a, b = nn.Sequential(nn.Linear(1, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 1))
+    first = a
+    a += b
+    assert a is first and [type(m) for m in a] == [nn.Linear, nn.ReLU, nn.Linear] and list(a.state_dict())[-1] == "2.bias"
+    twice = 2 * b
+    assert len(twice) == 2 and twice[0] is twice[1] is b[0] and len(b * 3) == 3
+    with pytest.raises(ValueError, match="repeated a positive number of times, got 0"):
+        b * 0
+    with pytest.raises(TypeError, match="only a Sequential can be added, got list"):
+        b += [nn.ReLU()]
+
+
+def test_dictionaries_of_parameters_are_dictionaries():
+    d = nn.ParameterDict({"a": tinycnn.zeros(1)})
+    assert d.get("b") is None and d.get("a") is d["a"]
+    assert d.setdefault("b", tinycnn.ones(2)) is d["b"] and isinstance(d["b"], nn.Parameter)
+    twin = d.copy()
+    assert twin["a"] is d["a"] and list(twin) == ["a", "b"]
+    d.clear()
+    assert not d.state_dict() and len(twin) == 2
+
+
+def test_rows_of_an_embedding_that_are_looked_up_are_shortened():
+    table = nn.Embedding(4, 2, max_norm=1.0)
+    nn.init.constant_(table.weight, 3.0)
+    y = table(tinycnn.tensor([[0, 2], [2, 2]]))
+    np.testing.assert_allclose(np.linalg.norm(y.detach().numpy(), axis=-1), 1, rtol=1e-6)
+    assert table.weight[1].tolist() == [3, 3] and table.weight.dtype == tinycnn.float32
+    y.sum().backward()
+    assert table.weight.grad.tolist() == [[1, 1], [0, 0], [3, 3], [0, 0]]
