@@ -134,7 +134,7 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
             dw += dy[piece].reshape(-1, *shape[:2]).transpose(1, 2, 0) @ columns[piece]
         return dw
 
-    dw = sum(parallel(work, len(columns.pieces), flops=2 * dy.size * shape[2]))
+    dw = sum(parallel(work, len(columns.pieces), flops=2 * dy.size * shape[2], each=1))
     dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
     dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
     return np.ascontiguousarray(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
