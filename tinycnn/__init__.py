@@ -8,7 +8,7 @@ from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
-from . import accelerator, autograd, backends, cuda, linalg, nn, optim, special
+from . import accelerator, autograd, backends, cuda, linalg, nn, optim, special, tensor_hooks
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
 from .backend import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed, set_default_device,

@@ -5,13 +5,11 @@ operation is known here.
 """
 import heapq
 import importlib
-import weakref
 
 from .backend import array_module, as_array, is_array, quiet
 from .function import Function, edge_of, owner
 from .grad_mode import (check_finite, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_detect_anomaly,
                         set_grad_enabled)
-from .hooks import RemovableHandle
 from .legacy import Variable
 from .tensor import Tensor, method, wrap
 
@@ -96,7 +94,7 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
             found.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
         if isinstance(node, Tensor):
             if not wanted:
-                _accumulate(node, grads[0], arrived.owned)
+                accumulate(node, grads[0], arrived.owned)
                 for hook in node.post_hooks or ():
                     hook(node)
             continue
@@ -118,7 +116,7 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
     return found
 
 
-def _accumulate(leaf, gradient, owned):
+def accumulate(leaf, gradient, owned):
     """Add `gradient` to `leaf.grad`, in memory that is the leaf's own (a recorded gradient keeps its history instead)."""
     if isinstance(gradient, Tensor):
         leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
@@ -188,43 +186,6 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
             raise RuntimeError(f"grad: the outputs do not depend on inputs[{i}]; pass allow_unused=True to get None for it")
     found = {edge: g if create_graph else wrap(g.copy()) for edge, g in found.items()}
     return tuple(found.get(edge_of(t)) for t in inputs)
-
-
-# ---- hooks -----------------------------------------------------------------------------------------------------------
-
-@method()
-def register_hook(tensor, hook):
-    """Call `hook(gradient)` with this tensor's complete gradient in every backward; what it returns replaces it."""
-    if not tensor.requires_grad:
-        raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
-    target, nr = edge_of(tensor)
-    target.hooks = target.hooks or {}
-    hooks = target.hooks.setdefault(nr, [])
-    hooks.append(hook)
-    return RemovableHandle(hooks, hook)
-
-
-@method()
-def register_post_accumulate_grad_hook(tensor, hook):
-    """Call `hook(tensor)` on this leaf after every backward that added to its `grad`."""
-    if not tensor.requires_grad or tensor.grad_fn is not None:
-        raise RuntimeError("register_post_accumulate_grad_hook: only a leaf that requires a gradient accumulates one")
-    tensor.post_hooks = [] if tensor.post_hooks is None else tensor.post_hooks
-    tensor.post_hooks.append(hook)
-    return RemovableHandle(tensor.post_hooks, hook)
-
-
-@method()
-def retain_grad(tensor):
-    """Keep the gradient of this tensor in `grad` although it is no leaf."""
-    if tensor.grad_fn is None:
-        return
-    here = weakref.ref(tensor)
-
-    def keep(gradient):
-        if here() is not None:
-            _accumulate(here(), gradient.array, False)
-    tensor.register_hook(keep)
 
 
 def __getattr__(name):  # PyTorch keeps the checker here; ours stands five floors up and is loaded when asked for
