@@ -1,0 +1,229 @@
+"""The fast roads of the CPU: equal to the plain ones, in any number of threads, the same in every run; and the threads."""
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinycnn
+from tinycnn import workers
+from tinycnn.gradcheck import registry
+from tinycnn.ops import conv, fast_conv, fast_norm, norm, pool
+from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
+
+registry.load()
+NAMES = "convolve", "weight_gradient", "input_gradient", "bias_gradient"
+PLAIN = {name: getattr(conv, name).__wrapped__ for name in NAMES}
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request, monkeypatch):
+    """One, two or three threads, which take even the smallest work; pieces so small that every operation has several."""
+    monkeypatch.setattr(workers, "_threads", request.param)
+    monkeypatch.setattr(workers, "WORTH", 1e-15)
+    monkeypatch.setattr(fast_conv, "PIECE_BYTES", 400)
+    monkeypatch.setattr(fast_conv, "PIECE_ROWS", 1)
+    monkeypatch.setattr(fast_norm, "PIECE_BYTES", 100)
+    monkeypatch.setattr(pool, "PIECE_BYTES", 300)
+    return request.param
+
+
+def close(a, b):
+    assert a.shape == b.shape and a.dtype == b.dtype
+    np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
+
+
+@st.composite
+def geometries(draw):
+    """Shapes and options of a convolution that exists."""
+    dims = draw(st.integers(1, 3))
+
+    def numbers(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(dims))
+
+    kernel, stride, dilation = numbers(1, 3), numbers(1, draw(st.sampled_from([1, 3]))), numbers(1, 2)
+    padding = [(draw(st.integers(0, 3)), draw(st.integers(0, 3))) for _ in range(dims)]
+    size = tuple(draw(st.integers(max(1, d * (k - 1) + 1 - sum(p)), 8)) for d, k, p in zip(dilation, kernel, padding))
+    groups, channels, filters = draw(st.sampled_from([(1, 1, 4), (1, 6, 3), (2, 3, 2), (6, 1, 1), (6, 1, 2), (32, 2, 1)]))
+    out = tuple((s + sum(p) - d * (k - 1) - 1) // t + 1 for s, p, d, k, t in zip(size, padding, dilation, kernel, stride))
+    return (draw(st.integers(0, 4)), groups * channels, size, groups * filters, kernel, out,
+            (stride, padding, dilation, groups), draw(st.booleans()))
+
+
+@given(geometries(), st.sampled_from([1, 2, 3]), st.sampled_from([100, 400, 2**21]))
+@settings(max_examples=150, deadline=None)
+def test_fast_convolution_is_plain_convolution_in_any_geometry(geometry, count, piece):
+    batch, channels, size, filters, kernel, out, options, channels_last = geometry
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((batch, *size, channels))
+    x = np.moveaxis(x, -1, 1) if channels_last else x.reshape(batch, channels, *size)
+    w, b = rng.standard_normal((filters, channels // options[3], *kernel)), rng.standard_normal(filters)
+    dy = rng.standard_normal((batch, filters, *out))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "_threads", count)
+        patch.setattr(workers, "WORTH", 1e-15)
+        patch.setattr(fast_conv, "PIECE_BYTES", piece)
+        patch.setattr(fast_conv, "PIECE_ROWS", 1)
+        close(fast_conv.convolve(x, w, out, *options, b), PLAIN["convolve"](x, w, out, *options, b))
+        close(fast_conv.weight_gradient(x, dy, kernel, *options), PLAIN["weight_gradient"](x, dy, kernel, *options))
+        close(fast_conv.input_gradient(dy, w, size, *options), PLAIN["input_gradient"](dy, w, size, *options))
+        close(fast_conv.bias_gradient(dy), PLAIN["bias_gradient"](dy))
+
+
+def results(case):
+    """Everything that a case computes: outputs, then gradients for a fixed cotangent."""
+    tensors = [tinycnn.tensor(a, requires_grad=s.differentiable) for a, s in zip(case.draw(), case.inputs)]
+    ys = case.call(tinycnn, *tensors)
+    ys = [y for y in (ys if isinstance(ys, tuple) else (ys,)) if y.requires_grad]
+    rng = np.random.default_rng(1)
+    dys = [tinycnn.tensor(rng.standard_normal(y.shape)) for y in ys]
+    grads = tinycnn.autograd.grad(ys, [t for t in tensors if t.requires_grad], dys)
+    return [t.detach().array for t in (*ys, *grads)]
+
+
+OPERATIONS = (Conv, ConvTranspose, ConvWeight, norm.Normalize, pool.MaxPool, pool.AvgPool)
+CASES = [case for operation in OPERATIONS for case in registry.cases_of(operation)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_every_case_is_the_same_by_both_roads_and_in_every_run(case, threads, monkeypatch):
+    fast, again = results(case), results(case)
+    assert all(np.array_equal(a, b) for a, b in zip(fast, again))
+    for name, plain in PLAIN.items():
+        monkeypatch.setattr(conv, name, plain)
+    monkeypatch.setattr(fast_norm, "serves", lambda *_: False)
+    monkeypatch.setattr(pool, "_by_images", lambda work, x, passes: work(slice(None)))
+    for a, b in zip(fast, results(case), strict=True):
+        close(a, b)
+
+
+def test_large_images_are_the_same_by_both_roads_and_in_every_run():
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s, dtype=np.float32) for s in ((5, 16, 70, 60), (24, 16, 3, 3)))
+    options = (68, 58), (1, 1), [(0, 0)] * 2, (1, 1), 1
+    y = fast_conv.convolve(x, w, *options)
+    assert y.dtype == np.float32 and np.array_equal(y, fast_conv.convolve(x, w, *options))
+    np.testing.assert_allclose(y, PLAIN["convolve"](x, w, *options), rtol=1e-4, atol=1e-4)
+    gradients = [fast_conv.weight_gradient(x, y, (3, 3), *options[1:]) for _ in range(3)]
+    assert all(np.array_equal(gradients[0], g) for g in gradients)
+
+
+def test_convolution_pooling_and_norm_hand_on_images_with_channels_last_in_memory():
+    x = tinycnn.randn(2, 3, 8, 8)
+    y = tinycnn.nn.functional.conv2d(x, tinycnn.randn(6, 3, 3, 3), padding=1).requires_grad_()
+    z = tinycnn.nn.functional.batch_norm(y, None, None, training=True)
+    p = tinycnn.nn.functional.max_pool2d(z.relu(), 2)
+    p.retain_grad()
+    q = tinycnn.nn.functional.avg_pool2d(p, 2)
+    for t in (y, z, p, q):
+        assert t.array.transpose(0, 2, 3, 1).flags.c_contiguous, t.shape
+    assert y.shape == (2, 6, 8, 8) and q.shape == (2, 6, 2, 2)
+
+
+def test_half_precision_stays_half_precision():
+    x, w = (np.ones(s, np.float16) for s in ((2, 8, 4, 4), (3, 8, 3, 3)))
+    options = (1, 1), [(1, 1)] * 2, (1, 1), 1
+    y = fast_conv.convolve(x, w, (4, 4), *options)
+    assert y.dtype == np.float16 and y.max() == 72
+    assert fast_conv.weight_gradient(x, y, (3, 3), *options).dtype == np.float16
+
+
+# ---- the threads -----------------------------------------------------------------------------------------------------
+
+def test_parts_cover_the_range_once_and_in_order(threads):
+    parts = workers.parallel(lambda start, stop: list(range(start, stop)), 100, moved=1e12)
+    assert sum(parts, []) == list(range(100)) and (len(parts) > 1) == (threads > 1)
+    assert workers.parallel(lambda start, stop: (start, stop), 0, moved=1e12) == [(0, 0)]
+
+
+def test_little_work_stays_on_one_core(monkeypatch):
+    monkeypatch.setattr(workers, "_threads", 2)
+    here = threading.get_ident()
+    assert workers.parallel(lambda *_: threading.get_ident(), 1000, flops=1e6) == [here]
+
+
+def test_an_error_in_a_part_reaches_the_caller_and_the_threads_survive(threads):
+    def work(start, stop):
+        if stop == 10:
+            raise KeyError("the last part")
+        return 1
+    with pytest.raises(KeyError, match="the last part"):
+        workers.parallel(work, 10, moved=1e12)
+    assert sum(workers.parallel(lambda start, stop: stop - start, 10, moved=1e12)) == 10
+
+
+def test_parallel_work_within_parallel_work_does_not_wait_for_itself(threads):
+    def outer(start, stop):
+        return sum(workers.parallel(lambda a, b: b - a, stop - start, moved=1e12))
+    assert sum(workers.parallel(outer, 50, moved=1e12)) == 50
+
+
+def test_several_callers_at_once_get_their_own_results(threads):
+    found = {}
+
+    def caller(i):
+        found[i] = workers.parallel(lambda start, stop: i * (stop - start), 20, moved=1e12)
+
+    callers = [threading.Thread(target=caller, args=(i,)) for i in range(8)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(30)
+    assert {i: sum(parts) for i, parts in found.items()} == {i: 20 * i for i in range(8)}
+
+
+def test_blas_has_one_thread_within_and_its_own_number_after():
+    if workers.openblas() is None:
+        pytest.skip("NumPy has another BLAS here")
+    get, put = workers.openblas()
+    before = get()
+    try:
+        put(2)
+        with workers.one_blas_thread():
+            with workers.one_blas_thread():
+                assert get() == 1
+            assert get() == 1
+        assert get() == 2
+    finally:
+        put(before)
+
+
+def test_without_openblas_everything_works_on_one_thread(monkeypatch):
+    monkeypatch.setattr(workers, "openblas", lambda: None)
+    workers._default_threads.cache_clear()
+    monkeypatch.setattr(workers, "_threads", None)
+    monkeypatch.delenv("TINYCNN_THREADS", raising=False)
+    try:
+        assert workers.get_num_threads() == 1
+        assert workers.parallel(lambda start, stop: stop, 10, moved=1e12) == [10]
+    finally:
+        workers._default_threads.cache_clear()
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, True, "2"])
+def test_set_num_threads_refuses_what_is_no_count(n):
+    with pytest.raises(ValueError, match=f"set_num_threads: n must be an integer of at least 1, got {n!r}"):
+        tinycnn.set_num_threads(n)
+
+
+def test_threads_and_allocator_are_chosen_by_the_environment():
+    code = ("import tinycnn; print(tinycnn.get_num_threads()); tinycnn.set_num_threads(2); "
+            "print(tinycnn.get_num_threads()); print(tinycnn.nn.functional.conv2d(tinycnn.ones(1, 1, 2, 2), tinycnn.ones(1, 1, 2, 2)).item())")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                         env={"TINYCNN_THREADS": "3", "TINYCNN_MALLOPT": "0", "TINYCNN_BLAS": "0", "PATH": ""})
+    assert run.stdout.split() == ["3", "2", "4.0"]
+
+
+def test_a_forked_child_starts_threads_of_its_own():
+    code = ("import os, tinycnn\nfrom tinycnn import workers\ntinycnn.set_num_threads(2)\n"
+            "go = lambda: sum(workers.parallel(lambda a, b: b - a, 10, moved=1e12))\n"
+            "assert go() == 10\nchild = os.fork()\n"
+            "if child == 0:\n    os._exit(0 if go() == 10 else 1)\n"
+            "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))")
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
