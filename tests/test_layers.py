@@ -235,6 +235,7 @@ def test_functional_offers_what_it_lists():
 @pytest.mark.parametrize("layer, shape", [
     (nn.Linear(3, 2), (0, 3)), (nn.Conv2d(3, 2, 3), (0, 3, 5, 5)), (nn.MaxPool2d(2), (0, 3, 4, 4)),
     (nn.LayerNorm(3), (0, 3)),
+    (nn.TransformerEncoderLayer(4, 2, 8), (3, 0, 4)), (nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), (0, 3, 4)),
     (nn.Flatten(), (0, 3, 2)), (nn.MultiheadAttention(4, 2), (3, 0, 4)), (nn.BatchNorm2d(3).eval(), (0, 3, 2, 2))])
 def test_an_empty_batch_passes(layer, shape):
     x = tinycnn.zeros(*shape, requires_grad=True)
@@ -242,3 +243,40 @@ def test_an_empty_batch_passes(layer, shape):
     assert y.numel() == 0
     y.sum().backward()
     assert x.grad.shape == shape and all(p.grad.shape == p.shape for p in layer.parameters())
+
+
+# ---- transformers ----
+
+def test_a_transformer_sees_no_word_that_is_still_to_come():
+    net = nn.Transformer(8, 2, 1, 1, 16, dropout=0.0)
+    source, target = tinycnn.randn(5, 2, 8), tinycnn.randn(4, 2, 8)
+    mask = net.generate_square_subsequent_mask(4)
+    y = net(source, target, tgt_mask=mask)
+    target[3] = 7.0
+    later = net(source, target, tgt_mask=mask)
+    np.testing.assert_allclose(later.array[:3], y.array[:3], rtol=1e-6)
+    assert (later.array[3] != y.array[3]).all()
+
+
+def test_layers_of_a_stack_are_copies():
+    layer = nn.TransformerEncoderLayer(4, 2, 8)
+    stack = nn.TransformerEncoder(layer, 3)
+    assert (stack.layers[0].linear1.weight == stack.layers[2].linear1.weight).all()
+    assert len({id(p) for p in [*stack.parameters(), *layer.parameters()]}) == 4 * len(list(layer.parameters()))
+
+
+@pytest.mark.parametrize("build, words", [
+    (lambda: nn.TransformerEncoderLayer(6, 4), "embed_dim must be divisible by num_heads, got 6 and 4"),
+    (lambda: nn.TransformerDecoderLayer(4, 2, activation="tanh"), "activation must be one of 'relu', 'gelu', got 'tanh'"),
+    (lambda: nn.TransformerEncoder(nn.Linear(1, 1), -1), "num_layers must be at least 0, got -1"),
+    (lambda: nn.MultiMarginLoss(3), "MultiMarginLoss: p must be 1 or 2, got 3"),
+    (lambda: nn.TripletMarginWithDistanceLoss(margin=0), "margin must be positive, got 0"),
+    (lambda: nn.LPPool3d(0, 2), "LPPool3d: norm_type must not be 0")])
+def test_bad_arguments_of_transformers_and_losses_are_named(build, words):
+    with pytest.raises(ValueError, match=words):
+        build()
+
+
+def test_a_transformer_names_a_width_that_does_not_fit():
+    with pytest.raises(RuntimeError, match=r"d_model=8, got shapes \(3, 1, 8\) and \(2, 1, 6\)"):
+        nn.Transformer(8, 2, 1, 1)(tinycnn.zeros(3, 1, 8), tinycnn.zeros(2, 1, 6))

@@ -244,16 +244,16 @@ RANDOM_IN_TRAINING = {"RReLU"}
 TOLERANCE = {"Hardsigmoid": 1e-7}  # PyTorch's backward multiplies by 1/6 rounded to float32
 
 
-def build(library, name, args, options):
+def build(library, name, args, options, dtype="float64"):
     tensor = library.tensor
     args = [a(library.nn) if inspect.isfunction(a) else a for a in args]
     options = {k: tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
-    return getattr(library.nn, name)(*args, **options).double()
+    return getattr(library.nn, name)(*args, **options).to(getattr(library, dtype))
 
 
-def pair(name, args, options):
+def pair(name, args, options, dtype="float64"):
     """Our layer and PyTorch's, with PyTorch's weights in both, moved away from special values."""
-    ours, theirs = build(tinycnn, name, args, options), build(torch, name, args, options)
+    ours, theirs = build(tinycnn, name, args, options, dtype), build(torch, name, args, options, dtype)
     with torch.no_grad():
         for p in theirs.parameters():
             p += torch.tensor(RNG.uniform(0.1, 0.5, tuple(p.shape)))
@@ -271,15 +271,16 @@ def grads(library, layer, inputs, call, cotangents=None):
     ys = outputs(call(layer, *(x + 0 if x.requires_grad else x for x in leaves)))
     floating = [y for y in ys if y.requires_grad]
     if cotangents is None:
-        cotangents = [RNG.standard_normal(tuple(y.shape)) for y in floating]
+        cotangents = [RNG.standard_normal(tuple(y.shape)).astype(y.detach().numpy().dtype) for y in floating]
     if floating:
         library.autograd.backward(floating, [library.tensor(c) for c in cotangents])
     found = [x.grad for x in leaves] + [p.grad for p in layer.parameters()]
     return [y.detach().numpy() for y in ys], [None if g is None else g.numpy() for g in found], cotangents
 
 
-def compare(name, args, options, inputs, call, mode):
-    ours, theirs = pair(name, args, options)
+def compare(name, args, options, inputs, call, mode, dtype="float64"):
+    ours, theirs = pair(name, args, options, dtype)
+    inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in inputs]
     ours.train(mode)
     theirs.train(mode)
     ys, gs, cotangents = grads(tinycnn, ours, inputs, call)
@@ -290,10 +291,12 @@ def compare(name, args, options, inputs, call, mode):
             assert not np.any(y) if expected is None else not np.any(expected)
             continue
         assert y.dtype == expected.dtype
-        tolerance = TOLERANCE.get(name, 1e-10)
-        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
+        tolerance = TOLERANCE.get(name, 1e-10) if dtype == "float64" else 1e-5
+        size = 1 if dtype == "float64" else max(1, np.abs(expected).max(initial=0))
+        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance * size)
     for key, value in theirs.state_dict().items():
-        np.testing.assert_allclose(ours.state_dict()[key].numpy(), value.numpy(), rtol=1e-10, atol=1e-10, err_msg=key)
+        near = 1e-10 if dtype == "float64" else 1e-5
+        np.testing.assert_allclose(ours.state_dict()[key].numpy(), value.numpy(), rtol=near, atol=near, err_msg=key)
 
 
 def names(layers):
@@ -310,6 +313,11 @@ def test_layer_is_pytorchs(name, args, options, inputs):
     for mode in (True, False):
         if not (mode and name in RANDOM_IN_TRAINING):
             compare(name, args, options, inputs, lambda layer, *xs: layer(*xs), mode)
+
+
+@pytest.mark.parametrize("name, args, options, inputs", LAYERS, ids=names(LAYERS))
+def test_layer_is_pytorchs_in_float32(name, args, options, inputs):
+    compare(name, args, options, inputs, lambda layer, *xs: layer(*xs), name not in RANDOM_IN_TRAINING, "float32")
 
 
 def test_every_layer_is_in_the_table():
