@@ -366,7 +366,8 @@ def test_quarter_turn_is_the_exact_one_and_fill_may_differ_by_channel():
 
 def test_magnified_slope_is_flatter():
     ramp = tinycnn.tensor(np.arange(9, dtype=np.float32)[None, None, None].repeat(9, 2))
-    assert np.allclose(np.diff(RandomAffine(0, scale=(2, 2))(ramp).array[0, 0], axis=1), 0.5, atol=1e-5)
+    magnified = RandomAffine(0, scale=(2, 2), interpolation="bilinear")(ramp)
+    assert np.allclose(np.diff(magnified.array[0, 0], axis=1), 0.5, atol=1e-5)
 
 
 def test_affine_is_fixed_by_the_seed_and_leaves_its_input_alone():
@@ -382,13 +383,6 @@ def test_affine_is_fixed_by_the_seed_and_leaves_its_input_alone():
 def test_wrong_affine_arguments_are_named(arguments, name):
     with pytest.raises(ValueError, match=name):
         RandomAffine(**arguments)
-
-
-def test_affine_wants_a_batch_of_numbers():
-    with pytest.raises(ValueError, match=r"\(3, 4, 4\)"):
-        RandomAffine(5)(tinycnn.zeros(3, 4, 4))
-    with pytest.raises(TypeError, match="floating"):
-        RandomAffine(5)(tinycnn.zeros(3, 1, 4, 4, dtype=tinycnn.uint8))
 
 
 # ---- a user's own pictures -------------------------------------------------------------------------------------------

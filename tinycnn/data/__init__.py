@@ -8,4 +8,5 @@ from .pictures import PictureDataset, PictureFormat
 from .samplers import (BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler,
                        WeightedRandomSampler)
 from .storage import data_folder
+from . import transforms
 from .transforms import RandomAffine

@@ -35,11 +35,11 @@ def _load_mnist():
 
 RECIPES = {
     "digits": Recipe(  # a digit fills its 8 rows, so it is shifted sideways only
-        _load_digits, lambda fill: RandomAffine(10, (1 / 8, 0), (0.9, 1.1), fill=fill),
+        _load_digits, lambda fill: RandomAffine(10, (1 / 8, 0), (0.9, 1.1), interpolation="bilinear", fill=fill),
         {"lenet5": dict(num_classes=10, in_channels=1, image_size=8, channels=(32, 64), kernel_size=3, hidden=(128,))},
         epochs=30, batch_size=32, lr={"adamw": 0.002, "sgd": 0.05}),
     "mnist": Recipe(
-        _load_mnist, lambda fill: RandomAffine(10, (2 / 28, 2 / 28), (0.9, 1.1), fill=fill),
+        _load_mnist, lambda fill: RandomAffine(10, (2 / 28, 2 / 28), (0.9, 1.1), interpolation="bilinear", fill=fill),
         {"lenet5": dict(num_classes=10, in_channels=1, image_size=28, channels=(16, 32), kernel_size=5, hidden=(120, 84))},
         epochs=3, batch_size=64, lr={"adamw": 0.002, "sgd": 0.05}),
 }
