@@ -69,4 +69,6 @@ def __getattr__(name):
         return importlib.import_module(f".{name}", __name__)
     if name in ("load", "save"):
         return getattr(importlib.import_module(".serialization", __name__), name)
-    raise _no_such_name("module 'tinycnn'", name, [*globals(), *_LAZY, "load", "save"])
+    if name == "summary":
+        return importlib.import_module(".train", __name__).summary
+    raise _no_such_name("module 'tinycnn'", name, [*globals(), *_LAZY, "load", "save", "summary"])

@@ -1,5 +1,6 @@
-"""The training loop, what it reports, and checkpoints."""
+"""The training loop, what it reports, checkpoints, and the table of a network's layers."""
 from .checkpoint import load_checkpoint, load_model, save_checkpoint
 from .history import read_history, write_history
 from .loop import evaluate, fit, predict
 from .metrics import accuracy, confusion_matrix, top_k_accuracy
+from .table import Summary, summary

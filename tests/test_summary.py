@@ -1,0 +1,114 @@
+"""The table of a network's layers, against the lectures' tables and known sizes."""
+import json
+
+import pytest
+
+import tinycnn
+from tinycnn import nn
+
+
+def mnist_net():
+    return nn.Sequential(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Flatten(), nn.Linear(32 * 7 * 7, 10))
+
+
+def shapes_net():
+    return nn.Sequential(nn.Conv2d(3, 32, 6), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 32, 6), nn.ReLU(),
+                         nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * 28 * 28, 3))
+
+
+def test_mnist_net_of_the_lectures_layer_by_layer():
+    table = tinycnn.summary(mnist_net(), (1, 28, 28))
+    assert [(r.type, r.output_shape, r.parameters) for r in table.rows] == [
+        ("Conv2d", (16, 28, 28), 416), ("ReLU", (16, 28, 28), 0), ("MaxPool2d", (16, 14, 14), 0),
+        ("Conv2d", (32, 14, 14), 12_832), ("ReLU", (32, 14, 14), 0), ("MaxPool2d", (32, 7, 7), 0),
+        ("Flatten", (1568,), 0), ("Linear", (10,), 15_690)]
+    assert table.parameters == table.trainable == 28_938 and table.not_run == 0
+    assert [r.multiply_adds for r in table.rows if r.parameters] == [28 * 28 * 16 * 25, 14 * 14 * 32 * 25 * 16, 15_680]
+    assert table.multiply_adds == 313_600 + 2_508_800 + 15_680
+
+
+def test_shapes_net_of_the_lectures_layer_by_layer():
+    table = tinycnn.summary(shapes_net(), (3, 128, 128))
+    assert [(r.type, r.output_shape, r.parameters) for r in table.rows if r.type != "ReLU"] == [
+        ("Conv2d", (32, 123, 123), 3_488), ("MaxPool2d", (32, 61, 61), 0), ("Conv2d", (32, 56, 56), 36_896),
+        ("MaxPool2d", (32, 28, 28), 0), ("Flatten", (25_088,), 0), ("Linear", (3,), 75_267)]
+    assert table.parameters == 115_651
+    assert [r.memory for r in table.rows][:2] == [32 * 123 * 123 * 4] * 2
+    assert tinycnn.summary(nn.Flatten(), (2, 3, 3)).memory == 0, "a view"
+
+
+def test_table_shows_names_numbers_and_totals():
+    text = str(tinycnn.summary(mnist_net(), (1, 28, 28)))
+    lines = text.splitlines()
+    assert lines[0].split() == ["layer", "type", "output", "shape", "parameters", "multiply-adds", "memory"]
+    assert lines[2].split() == ["0", "Conv2d", "(16,", "28,", "28)", "416", "313,600", "50.2", "kB"]
+    assert lines[-2].startswith("total") and "28,938" in lines[-2] and "batch of one" in lines[-1]
+    assert len({len(line) for line in lines[:-1]}) == 1, "columns line up"
+    assert json.loads(json.dumps(tinycnn.summary(mnist_net(), [1, 28, 28]).as_dict()))["parameters"] == 28_938
+
+
+def test_resnet18_has_its_published_size():
+    from tinycnn.models import get_model
+    table = tinycnn.summary(get_model("resnet18"), (3, 224, 224))
+    assert table.parameters == 11_689_512 and table.multiply_adds == 1_814_073_344 and table.not_run == 0
+
+
+def test_grouped_and_transposed_convolutions_and_attention_are_counted():
+    def multiply_adds(layer, size):
+        return tinycnn.summary(layer, size).multiply_adds
+    assert multiply_adds(nn.Conv2d(8, 12, 3, padding=1, groups=4), (8, 5, 5)) == 12 * 25 * 2 * 9
+    assert multiply_adds(nn.ConvTranspose2d(3, 5, 2, stride=2), (3, 4, 4)) == 3 * 16 * 5 * 4
+
+    class Attend(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(x, x, x)[0]
+    table = tinycnn.summary(Attend(), (5, 8))
+    assert table.multiply_adds == 4 * 5 * 64 + 2 * 5 * 5 * 8
+    assert table.parameters == 4 * 64 + 4 * 8 and table.not_run == 0
+
+
+def test_shared_layer_counts_once_and_frozen_weights_are_told():
+    layer = nn.Linear(4, 4)
+    net = nn.Sequential(layer, nn.ReLU(), layer)
+    layer.bias.requires_grad_(False)
+    table = tinycnn.summary(net, (4,))
+    assert [r.parameters for r in table.rows] == [20, 0, 0] and table.multiply_adds == 32
+    assert table.trainable == 16 and "16 of the parameters are trainable" in str(table)
+
+
+def test_model_is_left_as_it_was():
+    net = nn.Sequential(nn.BatchNorm2d(2), nn.Dropout(0.5)).double()
+    net[1].eval()
+    before = net[0].running_mean.array.copy()
+    table = tinycnn.summary(net, (2, 3, 3))
+    assert net.training and net[0].training and not net[1].training and (net[0].running_mean.array == before).all()
+    assert not any(m._forward_hooks for m in net.modules()) and table.rows[0].memory == 18 * 8
+
+
+def test_layers_that_did_not_run_are_told():
+    class Half(nn.Linear):
+        def __init__(self):
+            super().__init__(2, 2)
+            self.side = nn.Linear(2, 7)
+    assert "21 of the parameters belong to layers that this forward pass did not use" in str(tinycnn.summary(Half(), (2,)))
+
+
+@pytest.mark.parametrize("model, size, error, message", [
+    (lambda x: x, (3,), TypeError, "Module"), (nn.Linear(2, 2), (0,), ValueError, r"input_size.*\(0,\)"),
+    (nn.Linear(2, 2), ("a",), ValueError, "input_size")])
+def test_what_cannot_be_summarised_is_refused(model, size, error, message):
+    with pytest.raises(error, match=message):
+        tinycnn.summary(model, size)
+
+
+def test_hooks_are_removed_after_an_error():
+    net = nn.Sequential(nn.Linear(3, 2))
+    with pytest.raises(RuntimeError):
+        tinycnn.summary(net, (4,))
+    assert not net[0]._forward_hooks and net.training

@@ -1,0 +1,139 @@
+"""What a network consists of: its layers with their sizes, weights, multiply-adds and memory, as one table."""
+import math
+from dataclasses import dataclass
+
+from .. import nn
+from ..function import owner
+from ..grad_mode import no_grad
+from ..ops.creation import zeros
+from ..tensor import Tensor
+
+HEADINGS = ("layer", "type", "output shape", "parameters", "multiply-adds", "memory")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call of one layer, for a batch of one: the output shape without the batch, memory in bytes."""
+    name: str
+    type: str
+    output_shape: tuple
+    parameters: int
+    multiply_adds: int
+    memory: int
+
+
+class Summary:
+    """The rows of `summary`, in the order in which the layers ran, and their totals; `print` shows the table.
+
+    Attributes: `rows`; `parameters`, all of the network, and `trainable`, those that require gradients; `multiply_adds`;
+    `memory`, the bytes of all layers' outputs, which training keeps until backward; `not_run`, the parameters of layers that
+    this forward pass did not use, such as the side branches of GoogLeNet.
+    """
+
+    def __init__(self, name, input_size, rows, model):
+        self.name, self.input_size, self.rows = name, input_size, rows
+        self.parameters = sum(p.numel() for p in model.parameters())
+        self.trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        self.multiply_adds = sum(row.multiply_adds for row in rows)
+        self.memory = sum(row.memory for row in rows)
+        self.not_run = self.parameters - sum(row.parameters for row in rows)
+
+    def as_dict(self):
+        """Everything as dictionaries, lists and numbers, for JSON."""
+        totals = {key: getattr(self, key) for key in ("parameters", "trainable", "multiply_adds", "memory", "not_run")}
+        return {"model": self.name, "input_size": list(self.input_size), **totals,
+                "layers": [{**vars(row), "output_shape": list(row.output_shape)} for row in self.rows]}
+
+    def __str__(self):
+        lines = [HEADINGS, *((r.name, r.type, str(r.output_shape), f"{r.parameters:,}", f"{r.multiply_adds:,}",
+                              _bytes(r.memory)) for r in self.rows)]
+        total = ("total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", _bytes(self.memory))
+        widths = [max(map(len, column)) for column in zip(*lines, total)]
+        rule = "-" * (sum(widths) + 2 * len(widths) - 2)
+        header, *body = ("  ".join(cell.ljust(w) if i < 3 else cell.rjust(w)  # words to the left, numbers to the right
+                                   for i, (cell, w) in enumerate(zip(line, widths))) for line in (*lines, total))
+        notes = [f"{self.name} for an input of {self.input_size}; shapes, multiply-adds and memory for a batch of one"]
+        if self.trainable != self.parameters:
+            notes.append(f"{self.trainable:,} of the parameters are trainable")
+        if self.not_run:
+            notes.append(f"{self.not_run:,} of the parameters belong to layers that this forward pass did not use")
+        return "\n".join([header, rule, *body[:-1], rule, body[-1], *notes])
+
+    __repr__ = __str__
+
+
+def summary(model, input_size):
+    """The layers of `model` for one input of `input_size` (without the batch): `print(tinycnn.summary(net, (3, 32, 32)))`.
+
+    Runs the model once, in evaluation mode, on zeros of its dtype and device. A row is a call of a module without modules
+    inside, or with parameters of its own; a shared layer's parameters count in its first row. Multiply-adds are those of
+    convolutions, linear layers and attention, without biases, as papers count them; a view of the input takes no memory.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"summary: model must be a Module, got {type(model).__name__}")
+    input_size = tuple(input_size)
+    if not all(isinstance(n, int) and n > 0 for n in input_size):
+        raise ValueError(f"summary: input_size must be positive whole numbers, such as (3, 32, 32), got {input_size}")
+    first = next(model.parameters(), None)
+    x = zeros(1, *input_size) if first is None else zeros(1, *input_size, dtype=first.dtype, device=first.device)
+    rows, counted, handles = [], set(), []
+
+    def watch(name, module):
+        def note(_, inputs, output):
+            new = [p for p in module.parameters(recurse=False) if id(p) not in counted]
+            counted.update(map(id, new))
+            outputs = output if isinstance(output, (tuple, list)) else (output,)
+            outputs = [y for y in outputs if isinstance(y, Tensor)]
+            y = outputs[0] if outputs else x
+            memory = 0 if _has_children(module) else sum(_own_memory(y, inputs) for y in outputs)
+            kind = type(module).__name__
+            rows.append(Row(name or kind, kind, y.shape[1:], sum(p.numel() for p in new),
+                            _multiply_adds(module, inputs, y), memory))
+        handles.append(module.register_forward_hook(note))
+
+    for name, module in model.named_modules():
+        if not _has_children(module) or next(module.parameters(recurse=False), None) is not None:
+            watch(name, module)
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        with no_grad():
+            model.eval()(x)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for handle in handles:
+            handle.remove()
+    return Summary(type(model).__name__, input_size, rows, model)
+
+
+def _has_children(module):
+    return next(module.children(), None) is not None
+
+
+def _multiply_adds(module, inputs, y):
+    """How many products a layer adds up for its output `y`."""
+    if isinstance(module, nn.MultiheadAttention):  # its last projection is a layer of its own
+        query, key, value = inputs[:3]
+        products = 2 * query.numel() * key.shape[-2 if module.batch_first or key.ndim == 2 else 0]
+        return (query.numel() + key.numel() + value.numel()) * module.embed_dim + products
+    weight = getattr(module, "weight", None)
+    if isinstance(module, nn.Linear):
+        return y.numel() * module.in_features
+    if isinstance(weight, Tensor) and weight.ndim > 2:  # a convolution: (F, C / groups, *K), transposed (C, F / groups, *K)
+        grid = inputs[0] if "Transpose" in type(module).__name__ else y
+        return grid.numel() * math.prod(weight.shape[1:])
+    return 0
+
+
+def _own_memory(y, inputs):
+    """The bytes of `y`, none where it shows the memory of an input."""
+    shared = any(isinstance(x, Tensor) and owner(x.array) is owner(y.array) for x in inputs)
+    return 0 if shared else y.array.nbytes
+
+
+def _bytes(count):
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{count} B"
+        count /= 1000
+    return f"{count:.3g} GB"
