@@ -1,10 +1,13 @@
-"""One measurement in a process of its own: `python -m benchmarks.measure LIBRARY WORKLOAD SECONDS` prints JSON.
+"""One measurement in a process of its own: `python -m benchmarks.measure LIBRARY WHAT SECONDS` prints JSON.
+
+WHAT is a workload, or "dispatch", "import" or "peak".
 
 Each library gets a fresh process because both keep threads that go on spinning for a while after their work, and because
 peak memory is a property of a process.
 """
 import importlib
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -94,29 +97,33 @@ def dispatch(t, seconds):
 
 
 def import_time():
-    """Seconds that `import numpy` and then `import tinycnn` take."""
-    start = time.perf_counter()
-    importlib.import_module("numpy")
-    middle = time.perf_counter()
-    importlib.import_module("tinycnn")
-    return dict(numpy=middle - start, tinycnn=time.perf_counter() - middle)
+    """Seconds that `import numpy`, and after it `import tinycnn`, take in fresh processes."""
+    code = "import time; a = time.perf_counter(); import numpy; b = time.perf_counter(); import tinycnn; " \
+           "print(b - a, time.perf_counter() - b)"
+    command = [sys.executable, "-c", code]
+    times = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)]
+    return dict(zip(("numpy", "tinycnn"), map(min, zip(*(map(float, t.split()) for t in times)))))
 
 
 def product_peak(seconds):
-    """Floating-point operations a second in a large product of float32 matrices, with all threads that NumPy uses."""
-    n = 1536
+    """Floating-point operations a second in large products of float32 matrices, one on every core."""
+    n = 1024
     a = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
-    return 2 * n**3 / min(repeat(lambda: a @ a, seconds))
+    workers = importlib.import_module("tinycnn.workers")
+    count = workers.get_num_threads()
+
+    def work(start, stop):
+        for _ in range(start, stop):
+            a @ a
+
+    return dict(flops=count * 2 * n**3 / min(repeat(lambda: workers.parallel(work, count, flops=1e15), seconds)))
 
 
-def main(library, name, seconds):
+def main(library, what, seconds):
     """Measure and print."""
-    t = importlib.import_module(library)
-    if name == "dispatch":
-        result = dispatch(t, float(seconds))
-    else:
-        result = training(t, find(name), float(seconds))
-    print(json.dumps(result))
+    t, seconds = importlib.import_module(library), float(seconds)
+    others = {"dispatch": lambda: dispatch(t, seconds), "import": import_time, "peak": lambda: product_peak(seconds)}
+    print(json.dumps(others[what]() if what in others else training(t, find(what), seconds)))
 
 
 if __name__ == "__main__":

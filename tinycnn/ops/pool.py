@@ -69,7 +69,8 @@ class MaxPool(Function):
         dx = array_module(dy).empty_like(winners[0], dy.dtype, shape=shapes[-1])
 
         def work(piece):
-            rest = dy[piece]
+            rest = array_module(dy).empty_like(winners[-1][piece], dy.dtype)
+            rest[...] = dy[piece]  # in the memory layout of the rest, whatever dy has
             for step, winner, shape in zip(ctx.steps, winners[::-1], shapes):
                 rest = _send_along(rest, winner[piece], shape[step[0]], *step)
             dx[piece] = rest
@@ -106,7 +107,9 @@ def _along(axis, o, i, y, x):
 def _max_along(x, winner, axis, k, out, stride, padding, dilation):
     """The maximum of every window along one axis; the offset of the first maximum is written into `winner`."""
     xp = array_module(x)
-    y = xp.full_like(x, -np.inf, shape=winner.shape)
+    y = xp.empty_like(x, shape=winner.shape)
+    if padding[0]:
+        y[...] = -np.inf  # where windows begin before the image
     first = xp.maximum(-((xp.arange(out) * stride - padding[0]) // dilation), 0)  # offsets inside of the image
     winner[...] = first.reshape(-1, *[1] * (x.ndim - axis - 1))
     for offset in range(k):
@@ -127,10 +130,15 @@ def _send_along(dy, winner, size, axis, k, out, stride, padding, dilation):
     """The adjoint: dx, of `size` along the axis, where every dy is added to the pixel that won."""
     xp = array_module(dy)
     dx = xp.zeros_like(winner, dy.dtype, shape=(*dy.shape[:axis], size, *dy.shape[axis + 1:]))
+    apart = stride > dilation * (k - 1)  # every pixel stands in one window at most
     for offset in range(k):
         o, i = meeting(offset, size, out, stride, padding, dilation)
         mine, target = _along(axis, o, i, dy, dx)
-        target += mine * (_along(axis, o, i, winner, dx)[0] == offset)
+        won = _along(axis, o, i, winner, dx)[0] == offset
+        if apart:
+            xp.multiply(mine, won, out=target)
+        else:
+            target += mine * won
     return dx
 
 
