@@ -9,7 +9,7 @@ import pytest
 
 import tinycnn
 from tinycnn import autograd
-from tinycnn.autograd import Function
+from tinycnn.function import Function
 
 
 class Square(Function):

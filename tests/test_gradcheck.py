@@ -7,7 +7,7 @@ import pytest
 import tinycnn
 import tinycnn.nn as nn
 import tinycnn.nn.functional as F
-from tinycnn.autograd import Function
+from tinycnn.function import Function
 from tinycnn.gradcheck import GradcheckError, check_functions, command, gradcheck
 
 rng = np.random.default_rng(7)

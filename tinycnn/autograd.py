@@ -7,7 +7,9 @@ import heapq
 import importlib
 
 from .backend import array_module, as_array, is_array, quiet
-from .function import Function, edge_of, owner
+from .custom import Function
+from .function import Function as Node
+from .function import edge_of, owner
 from .grad_mode import (check_finite, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_detect_anomaly,
                         set_grad_enabled)
 from .legacy import Variable
@@ -24,7 +26,7 @@ class _Pending:
     __slots__ = ("gradients", "owned", "types")
 
     def __init__(self, target):
-        self.types = target.output_types if isinstance(target, Function) else ((target.shape, target.dtype),)
+        self.types = target.output_types if isinstance(target, Node) else ((target.shape, target.dtype),)
         self.gradients = [None] * len(self.types)
         self.owned = False  # whether all that arrived is in memory that nobody else holds
 
