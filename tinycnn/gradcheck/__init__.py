@@ -4,13 +4,14 @@
     print(report)
 
 `checker.py` is the entrance; `numeric.py` takes derivatives, `measure.py` compares, `contracts.py` holds backward to its
-promises, `diagnosis.py` finds the words. `registry.py` and `cases/` are the table of what is checked; `python -m
-tinycnn.gradcheck` checks all of it.
+promises, `diagnosis.py` finds the words; `second.py` does all this for second derivatives. `registry.py` and `cases/` are
+the table of what is checked; `python -m tinycnn.gradcheck` checks all of it.
 """
 import sys
 import types
 
-from .checker import GradcheckError, Report, check_functions, gradcheck, gradgradcheck
+from .checker import GradcheckError, Report, check_functions, gradcheck
+from .second import gradgradcheck
 
 __all__ = ["GradcheckError", "Report", "check_functions", "gradcheck", "gradgradcheck"]
 

@@ -3,13 +3,11 @@ import importlib
 
 import numpy as np
 
-from ..autograd import enable_grad, grad, no_grad
-from ..tensor import as_tensor, wrap
 from .contracts import broken
 from .diagnosis import diagnose
 from .measure import InputCheck, Measurement, Tolerance, check_ties, largest
 from .numeric import STEP
-from .problem import ArrayProblem, TensorProblem, flatten, names_of, title_of
+from .problem import ArrayProblem, TensorProblem, names_of, title_of
 from .report import GradcheckError, Report
 
 
@@ -50,35 +48,6 @@ def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True,
     if raise_exception and not report:
         raise GradcheckError(str(report))
     return report.ok
-
-
-def gradgradcheck(fn, *inputs, **options):
-    """`gradcheck` of the gradients of `fn`, which must be differentiable again: the second derivatives of `fn`.
-
-    The upstream gradients of the first backward are inputs too. Takes the inputs (all of them Tensors or arrays) and options
-    of `gradcheck`, in both forms, and returns what it returns.
-    """
-    torch_form = bool(inputs) and isinstance(inputs[0], (tuple, list))
-    values = [as_tensor(v) for v in (inputs[0] if torch_form else inputs)]
-    asked = any(v.requires_grad for v in values)
-    keywords = options.pop("options", None) or {}
-    wanted = [v.is_floating_point() and (v.requires_grad or not asked) for v in values]
-    with no_grad():
-        outputs = [y for y in flatten(fn(*values, **keywords)) if y.is_floating_point()]
-    rng = np.random.default_rng(options.get("seed", 0))
-    dys = [wrap(rng.standard_normal(y.shape)).requires_grad_() for y in outputs]
-
-    def gradients_of(*tensors):
-        with enable_grad():  # the checker evaluates without recording, but the inner gradient needs its graph
-            xs = [(x if x.requires_grad else x.detach().requires_grad_()).clone() if want else x  # one x may come twice
-                  for x, want in zip(tensors, wanted)]
-            ys = [y for y in flatten(fn(*xs, **keywords)) if y.is_floating_point()]
-            found = grad(ys, [x for x, want in zip(xs, wanted) if want], tensors[len(values):], create_graph=True)
-        return found
-    gradients_of.__name__ = f"the gradients of {title_of(fn)}"
-    values = [v.detach().requires_grad_(want) for v, want in zip(values, wanted)]
-    arguments = ((*values, *dys), *inputs[1:]) if torch_form else (*values, *dys)
-    return gradcheck(gradients_of, *arguments, **options)
 
 
 def check_functions(forward, backward, *arrays, options=None, linear=False, seed=0, tol=1e-7, full=None, names=None):
@@ -146,4 +115,4 @@ def _measure(problem, tolerance, full):
     return checks, cotangents, y
 
 
-__all__ = ["GradcheckError", "Report", "check_case", "check_functions", "gradcheck", "gradgradcheck"]
+__all__ = ["GradcheckError", "Report", "check_case", "check_functions", "gradcheck"]
