@@ -14,8 +14,8 @@ from tinycnn.models import LeNet5, LeNet5Original, get_model, list_models
 from tinycnn.nn import functional as F
 from tinycnn.optim import SGD, AdamW
 from tinycnn.optim.lr_scheduler import StepLR
-from tinycnn.train import (accuracy, confusion_matrix, evaluate, fit, load_checkpoint, load_model, predict, read_history,
-                           save_checkpoint, top_k_accuracy, write_history)
+from tinycnn.train import (accuracy, confusion_matrix, early_stopping, evaluate, fit, load_checkpoint, load_model, predict,
+                           read_history, save_best, save_checkpoint, top_k_accuracy, write_history)
 from tinycnn.files import write_atomically
 
 SMALL = dict(image_size=8, channels=(4, 8), kernel_size=3, hidden=(16,))
@@ -104,10 +104,10 @@ def test_validation_is_in_evaluation_mode_and_training_goes_on_in_training_mode(
     assert modes == [(True, True), (False, False)] * 2 and model.training
 
 
-def test_a_row_is_handed_over_after_every_epoch():
-    rows = []
-    _, history, _ = small_run(0, after_epoch=rows.append)
-    assert rows == history
+def test_the_history_is_handed_over_after_every_epoch():
+    lengths = []
+    _, history, _ = small_run(0, after_epoch=[lambda h: lengths.append(len(h)), lambda h: None])
+    assert lengths == [1, 2] and len(history) == 2
 
 
 def test_loss_that_is_no_number_stops_training_with_advice():
@@ -147,6 +147,103 @@ def test_predict_and_evaluate_agree():
     assert (labels == Digits("validation").targets).all()
     assert accuracy(probabilities, labels) == evaluate(model, val)[1]
     assert model.training
+
+
+# ---- what a step may do besides ----
+
+def linear_run(batch_size, rows=12, **options):
+    """One epoch of plain gradient descent on fixed numbers; returns the weights."""
+    rng = np.random.default_rng(0)
+    x, y = tinycnn.from_numpy(rng.normal(size=(rows, 3))), tinycnn.from_numpy(rng.integers(0, 2, rows))
+    model = nn.Linear(3, 2).double()
+    model.weight.data[...] = 0.1
+    model.bias.data[...] = 0.0
+    fit(model, DataLoader(TensorDataset(x, y), batch_size), epochs=1, optimizer=SGD(model.parameters(), 0.5), progress=False,
+        **options)
+    return model.weight.array
+
+
+@pytest.mark.parametrize("rows", [12, 8, 4])
+def test_accumulated_batches_make_one_step_as_large_as_one_large_batch(rows):
+    steps = []
+    small = linear_run(4, rows, accumulate=3, after_step=steps.append)
+    assert np.allclose(small, linear_run(12, rows), rtol=1e-12, atol=0) and len(steps) == 1
+    assert not np.allclose(small, linear_run(4, rows)) or rows == 4
+    with pytest.raises(ValueError, match="accumulate.*0"):
+        linear_run(4, accumulate=0)
+
+
+def test_last_step_of_an_epoch_takes_the_batches_that_are_left():
+    steps = []
+    linear_run(2, 10, accumulate=2, after_step=steps.append)
+    assert [info["batch"] for info in steps] == [2, 4, 5]
+
+
+def test_gradient_is_clipped_to_the_norm():
+    start = np.full((2, 3), 0.1)
+    free, clipped = linear_run(12) - start, linear_run(12, clip_norm=0.01) - start
+    assert np.linalg.norm(free) > 0.05 and np.linalg.norm(clipped) < 0.5 * 0.01
+    assert np.allclose(free / np.linalg.norm(free), clipped / np.linalg.norm(clipped), atol=1e-4)
+
+
+def test_mixed_batches_have_probabilities_and_count_their_likelier_class():
+    seen = []
+
+    def mix(x, y):
+        seen.append(y.array.tolist())
+        return x, F.one_hot(y, 10).float() * 0.8 + 0.02
+    _, history, _ = small_run(0, mix=mix)
+    assert len(seen) == 14 and 0 < history[1]["train_acc"] < 1 and history[1]["train_loss"] > 0.5
+
+
+def test_step_callback_sees_gradients_and_may_end_the_training():
+    tinycnn.manual_seed(0)
+    model = LeNet5(**SMALL)
+    seen = []
+
+    def look(info):
+        seen.append((info, float(np.abs(model.features[0].weight.grad.array).sum())))
+        return info["batch"] == 3
+    history = fit(model, DataLoader(Digits(), 100), epochs=5, optimizer=SGD(model.parameters(), 0.1), after_step=look,
+                  progress=False)
+    assert [set(info) for info, _ in seen] == [{"epoch", "batch", "loss", "lr"}] * 3 and all(size > 0 for _, size in seen)
+    assert len(history) == 1
+
+
+def row(val_loss, val_acc=0.5):
+    return dict(epoch=1, train_loss=1.0, train_acc=0.5, val_loss=val_loss, val_acc=val_acc, lr=0.1, seconds=1.0)
+
+
+@pytest.mark.parametrize("losses, stops", [([3, 2, 1], False), ([1, 2], False), ([1, 2, 2], True), ([1, 2, 0.5, 1], False),
+                                           ([1, 0.95, 0.94], True), ([1, 1, 1], True), ([1], False)])
+def test_early_stopping_waits_for_its_patience(losses, stops):
+    assert early_stopping(2, min_delta=0.1)([row(v) for v in losses]) is stops
+
+
+def test_early_stopping_on_accuracy_and_on_what_is_not_there():
+    stop = early_stopping(1, by="val_acc")
+    assert not stop([row(1, 0.5), row(2, 0.6)]) and stop([row(1, 0.5), row(0.5, 0.5)])
+    with pytest.raises(ValueError, match="'val_loss'.*validation data"):
+        small = {k: v for k, v in row(1).items() if not k.startswith("val")}
+        early_stopping(1)([small])
+    with pytest.raises(ValueError, match="patience"):
+        early_stopping(0)
+    _, history, _ = small_run(0, epochs=9, after_epoch=lambda h: len(h) == 2)
+    assert len(history) == 2
+
+
+def test_best_weights_are_kept(tmp_path):
+    pytest.importorskip("safetensors")
+    model = LeNet5(**SMALL)
+    path = tmp_path / "best.safetensors"
+    keep = save_best(path, model, dict(model="lenet5", arguments=SMALL, classes=[], format=Digits.FORMAT))
+    history = []
+    for epoch, loss in enumerate([3.0, 1.0, 2.0, 1.0], 1):
+        history.append({**row(loss), "epoch": epoch})
+        model.classifier[-1].bias.data[...] = epoch
+        keep(history)
+    best, metadata = load_model(path)
+    assert metadata["epoch"] == 2 and metadata["val_loss"] == 1.0 and best.classifier[-1].bias.array[0] == 2
 
 
 # ---- metrics ---------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def train(args):
     from .data import DataLoader
     from .models import get_model
     from .optim.lr_scheduler import OneCycleLR
-    from .train import fit, load_checkpoint, save_checkpoint, write_history
+    from .train import fit, load_checkpoint, log_history, save_best, save_checkpoint
     from .train.recipes import OPTIMIZERS, RECIPES
     start = time.perf_counter()
     recipe = RECIPES[args.dataset]
@@ -106,21 +106,14 @@ def train(args):
     metadata = dict(model=args.model, arguments=arguments, classes=test_set.classes, format=test_set.format,
                     dataset=args.dataset, seed=args.seed)
     weights = folder / "model.safetensors"
-    history = []
-
-    def keep(row):
-        history.append(row)
-        write_history(folder / "history.csv", history)
-        if row["val_loss"] == min(r["val_loss"] for r in history):
-            save_checkpoint(weights, model, {**metadata, "epoch": row["epoch"], "val_acc": row["val_acc"]})
-
     if not args.quiet:
         count = sum(p.numel() for p in model.parameters())
         print(f"{args.dataset}: {len(train_set):,} pictures to train, {len(val_set):,} to validate, {len(test_set):,} to "
               f"test; {args.model} with {count:,} weights on {args.device}, seed {args.seed}", file=sys.stderr)
-    fit(model, train_loader, val_loader, epochs=epochs, optimizer=optimizer, schedule=schedule,
-        augment=recipe.augment(test_set.format.background) if args.augment else None, after_epoch=keep,
-        progress=not args.quiet)
+    history = fit(model, train_loader, val_loader, epochs=epochs, optimizer=optimizer, schedule=schedule,
+                  augment=recipe.augment(test_set.format.background) if args.augment else None,
+                  after_epoch=[log_history(folder / "history.csv"), save_best(weights, model, metadata)],
+                  progress=not args.quiet)
     best, metadata = load_checkpoint(weights)
     model.load_state_dict(best)
     right, total = _test(model, test_loader, test_set, history, folder)

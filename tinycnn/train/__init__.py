@@ -1,4 +1,5 @@
 """The training loop, what it reports, checkpoints, and the table of a network's layers."""
+from .callbacks import early_stopping, is_best, log_history, save_best
 from .checkpoint import load_checkpoint, load_model, save_checkpoint
 from .history import read_history, write_history
 from .loop import evaluate, fit, predict

@@ -1,65 +1,92 @@
 """The loop: forward, loss, backward, step."""
 import math
 import sys
-import time
 
 import numpy as np
 
 from ..backend import to_numpy
 from ..grad_mode import no_grad
 from ..nn import functional as F
+from ..nn.utils import clip_grad_norm_
+from ..optim.lr_scheduler import ReduceLROnPlateau
+from .state import Keeper, Mean, State
 
 
-def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cross_entropy, augment=None, after_epoch=None,
+def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cross_entropy, augment=None, mix=None,
+        clip_norm=None, accumulate=1, after_step=(), after_epoch=(), checkpoint=None, checkpoint_seconds=60, resume=False,
         progress=True):
     """Train `model` on the batches (x, y) of `train` and return the history, a list with one dictionary an epoch.
 
     - `train`, `val`: loaders; `val`, where given, is looked at after every epoch and never learnt from;
     - `optimizer`: changes the parameters of `model` after every batch;
-    - `schedule`: a scheduler of the learning rate, stepped after every *batch*: count its times in batches, as in
-      `CosineAnnealingLR(optimizer, epochs * len(train))`;
-    - `loss(scores, y)`: what is made small;
-    - `augment(x)`: changes the pictures of each training batch at random;
-    - `after_epoch(row)`: called with the new row of the history, for instance to save the model;
+    - `schedule`: a scheduler of the learning rate, stepped after every *step*: count its times in steps, as in
+      `CosineAnnealingLR(optimizer, epochs * len(train))`; ReduceLROnPlateau is stepped after every epoch, with its val_loss;
+    - `loss(scores, y)`: what is made small, a mean over the batch;
+    - `augment(x)`, `mix(x, y)`: change each training batch at random; `mix` may make y probabilities, as MixUp does;
+    - `clip_norm`: shorten the gradient of all parameters together to at most this length;
+    - `accumulate`: take one step for so many batches, with the mean of their gradients;
+    - `after_step(info)`: called with a dictionary of epoch, batch, loss and lr, while the gradients are still there;
+      `after_epoch(history)`: called with the history, for instance to save the model; several in a list. A function that
+      returns True ends the training (see `callbacks.py`);
+    - `checkpoint`: a file that holds all the training needs to go on, written every `checkpoint_seconds`, after every epoch,
+      and on Ctrl-C, which then waits for the end of the step. With `resume`, what that file holds is continued, bit for bit
+      as if nothing had happened, by a call with arguments built alike; where there is no such file, the training begins;
     - `progress`: a progress bar on stderr.
 
     A row holds epoch, train_loss, train_acc (running means over the epoch, while the model changed), val_loss, val_acc,
     lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number.
     """
+    if accumulate < 1:
+        raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
     device = next(model.parameters()).device
-    history = []
-    for epoch in range(1, epochs + 1):
-        row = {"epoch": epoch, "lr": float(optimizer.param_groups[0]["lr"])}
-        start = time.perf_counter()
-        running = Mean("fit: train")
-        model.train()
-        with _bar(len(train), f"epoch {epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
-            for x, y in train:
-                x, y = x.to(device), y.to(device)
-                if augment:
-                    x = augment(x)
-                optimizer.zero_grad()
-                scores = model(x)
-                cost = loss(scores, y)
-                cost.backward()
-                optimizer.step()
-                if schedule:
-                    schedule.step()
-                running.add(cost, scores, y)
-                if not math.isfinite(running.loss):
-                    raise FloatingPointError(f"fit: the loss became {cost.item()} in batch {running.batches} of epoch "
-                                             f"{epoch}: lower the learning rate, or find the operation with detect_anomaly")
-                bar.update()
+    state = State(model, optimizer, schedule, train)
+    each_epoch = isinstance(schedule, ReduceLROnPlateau)
+    keeper = Keeper(checkpoint, state, checkpoint_seconds)
+    if checkpoint and resume:
+        keeper.resume()
+    with keeper:
+        while state.epoch <= epochs and not state.stopped:
+            row, running = state.begin_epoch(optimizer.param_groups[0]["lr"])
+            model.train()
+            with _bar(len(train), running.batches, f"epoch {state.epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
+                for x, y in train:
+                    x, y = x.to(device), y.to(device)
+                    x = augment(x) if augment else x
+                    x, y = mix(x, y) if mix else (x, y)
+                    first = running.batches - running.batches % accumulate
+                    if running.batches == first:
+                        optimizer.zero_grad()
+                    scores = model(x)
+                    cost = loss(scores, y)
+                    (cost / min(accumulate, len(train) - first)).backward()
+                    running.add(cost, scores, y)
+                    _check_finite(cost, running, row)
+                    if running.batches in (first + accumulate, len(train)):
+                        if clip_norm:
+                            clip_grad_norm_(model.parameters(), clip_norm)
+                        optimizer.step()
+                        info = dict(epoch=row["epoch"], batch=running.batches, loss=cost.item(),
+                                    lr=float(optimizer.param_groups[0]["lr"]))
+                        if schedule and not each_epoch:
+                            schedule.step()
+                        state.stopped |= _call(after_step, info)
+                        if not state.stopped:
+                            keeper.after_step()
+                    bar.update()
+                    _show(bar, running, row)
+                    if state.stopped:
+                        break
+                row["train_loss"], row["train_acc"] = running.loss, running.accuracy
+                if val is not None:
+                    row["val_loss"], row["val_acc"] = evaluate(model, val, loss)
+                state.count_time()
                 _show(bar, running, row)
-            row["train_loss"], row["train_acc"] = running.loss, running.accuracy
-            if val is not None:
-                row["val_loss"], row["val_acc"] = evaluate(model, val, loss)
-            row["seconds"] = time.perf_counter() - start
-            _show(bar, running, row)
-        history.append(row)
-        if after_epoch:
-            after_epoch(row)
-    return history
+            state.end_epoch()
+            if each_epoch:
+                schedule.step(row["val_loss"])
+            state.stopped |= _call(after_epoch, state.history)
+            keeper.save()
+    return state.history
 
 
 def evaluate(model, loader, loss=F.cross_entropy):
@@ -95,40 +122,24 @@ def _forward(model, loader):
         model.train(was_training)
 
 
-class Mean:
-    """The mean loss and accuracy of the batches added so far, each weighted with its samples."""
-
-    def __init__(self, name):
-        self.name = name
-        self.samples = self.batches = self.correct = 0
-        self.total = 0.0
-
-    def add(self, cost, scores, y):
-        self.samples += len(y)
-        self.batches += 1
-        self.total += cost.item() * len(y)
-        self.correct += int((scores.array.argmax(1) == y.array).sum())
-
-    @property
-    def loss(self):
-        return self.total / self._count()
-
-    @property
-    def accuracy(self):
-        return self.correct / self._count()
-
-    def _count(self):
-        if self.samples == 0:
-            raise ValueError(f"{self.name} has no samples")
-        return self.samples
+def _call(functions, argument):
+    """Call one function, or each of several; whether any returned True."""
+    functions = [functions] if callable(functions) else functions
+    return any([function(argument) is True for function in functions])
 
 
-def _bar(batches, title, wanted):
+def _check_finite(cost, running, row):
+    if not math.isfinite(running.total):
+        raise FloatingPointError(f"fit: the loss became {cost.item()} in batch {running.batches} of epoch {row['epoch']}: "
+                                 "lower the learning rate, or find the operation with detect_anomaly")
+
+
+def _bar(batches, done, title, wanted):
     """A progress bar on stderr; in a file or pipe it is renewed every ten seconds only."""
     from tqdm import tqdm
-    return tqdm(total=batches, desc=title, file=sys.stderr, disable=not wanted,
+    return tqdm(total=batches, initial=done, desc=title, file=sys.stderr, disable=not wanted, unit=" batches",
                 mininterval=0.1 if sys.stderr.isatty() else 10,
-                bar_format="{desc} {bar:20} {n_fmt}/{total_fmt}, {elapsed}<{remaining}{postfix}")
+                bar_format="{desc} {bar:20} {n_fmt}/{total_fmt}, {rate_fmt}, {elapsed}<{remaining}{postfix}")
 
 
 def _show(bar, running, row):
@@ -138,4 +149,4 @@ def _show(bar, running, row):
     text = f"loss {running.loss:.4f} acc {100 * running.accuracy:.2f} %"
     if "val_loss" in row:
         text += f" | val loss {row['val_loss']:.4f} acc {100 * row['val_acc']:.2f} %"
-    bar.set_postfix_str(text, refresh=running.batches == 1 or "seconds" in row)
+    bar.set_postfix_str(text, refresh=running.batches == 1 or "train_loss" in row)

@@ -28,7 +28,7 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
-        return [lr * self.gamma ** self.milestones[self.last_epoch] for lr in self._current()]
+        return [lr * self.gamma ** self.milestones.get(self.last_epoch, 0) for lr in self._current()]
 
 
 class ConstantLR(LRScheduler):

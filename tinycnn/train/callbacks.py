@@ -1,0 +1,56 @@
+"""Things to do between epochs. A callback is a plain function of the history; one that returns True ends the training.
+
+None of these remembers anything: what it does follows from the history, so a training that is continued from a checkpoint
+goes on as if it had never stopped.
+"""
+from .checkpoint import save_checkpoint
+from .history import write_history
+
+
+def early_stopping(patience, by="val_loss", min_delta=0.0):
+    """A callback that ends the training when `by` has not improved for `patience` epochs.
+
+    Losses improve by falling, accuracies (names that end in "acc") by rising, in either case by more than `min_delta`.
+    """
+    if patience < 1:
+        raise ValueError(f"early_stopping: patience must be at least 1 epoch, got {patience}")
+
+    def stop(history):
+        best, since = None, 0
+        for row in history:
+            cost = _cost(row, by)
+            if best is None or cost < best - min_delta:
+                best, since = cost, 0
+            else:
+                since += 1
+        return since >= patience
+    return stop
+
+
+def save_best(path, model, metadata, by="val_loss"):
+    """A callback that keeps `model` as it was after the best epoch so far, with `save_checkpoint`.
+
+    `metadata` as there; the number of the epoch and its numbers are added to it.
+    """
+    def keep(history):
+        if is_best(history, by):
+            save_checkpoint(path, model, {**metadata, **history[-1]})
+    return keep
+
+
+def log_history(path):
+    """A callback that writes the history to the CSV file `path`."""
+    return lambda history: write_history(path, history)
+
+
+def is_best(history, by="val_loss"):
+    """Whether the last epoch is the first one to be so good."""
+    *earlier, last = (_cost(row, by) for row in history)
+    return all(last < cost for cost in earlier)
+
+
+def _cost(row, by):
+    """The number `by` of a row such that lower is better."""
+    if row.get(by) is None:
+        raise ValueError(f"the history has no {by!r}, only {', '.join(row)}: was fit called without validation data?")
+    return -row[by] if by.endswith("acc") else row[by]

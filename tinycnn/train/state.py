@@ -1,0 +1,152 @@
+"""Where a training stands, kept in a file, so that it can be killed at any instant and continued as if nothing had been.
+
+All chance in a training comes from tinycnn's default generator and from the loader's, all else from the weights, the
+optimizer, the schedule and the numbers of the running epoch. What is written between two steps is therefore all that the
+next step depends on, and as floating-point numbers are kept exactly, the continued training is the same to the last bit.
+(On a GPU it is not: the generators of CuPy cannot report where they are.)
+"""
+import signal
+import threading
+import time
+from pathlib import Path
+
+from ..backend import get_rng_state, set_rng_state
+from ..serialization import load, save
+
+
+class Mean:
+    """The mean loss and accuracy of the batches added so far, each weighted with its samples."""
+
+    def __init__(self, name):
+        self.name = name
+        self.samples = self.batches = self.correct = 0
+        self.total = 0.0
+
+    def add(self, cost, scores, y):
+        """Count a batch: its mean loss, its scores (N, K), and the labels (N,) or probabilities (N, K)."""
+        truth = y.array if y.ndim == 1 else y.array.argmax(1)
+        self.samples += len(y)
+        self.batches += 1
+        self.total += cost.item() * len(y)
+        self.correct += int((scores.array.argmax(1) == truth).sum())
+
+    @property
+    def loss(self):
+        """The mean loss a sample."""
+        return self.total / self._count()
+
+    @property
+    def accuracy(self):
+        """The share of samples whose true class had the highest score."""
+        return self.correct / self._count()
+
+    def _count(self):
+        if self.samples == 0:
+            raise ValueError(f"{self.name} has no samples")
+        return self.samples
+
+
+class State:
+    """All that the rest of a training depends on: `history`, the numbers of the running epoch, and what `fit` was given."""
+
+    def __init__(self, model, optimizer, schedule, train):
+        self.parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": train}
+        self.history, self.stopped = [], False
+        self.row = self.running = None  # of the epoch that is under way
+
+    @property
+    def epoch(self):
+        """The number of the epoch that is under way or comes next, from 1."""
+        return len(self.history) + 1
+
+    def begin_epoch(self, lr):
+        """Start the numbers of an epoch, unless it was continued in its middle."""
+        if self.row is None:
+            self.row, self.running = {"epoch": self.epoch, "lr": float(lr), "seconds": 0.0}, Mean("fit: train")
+        self._started = time.perf_counter() - self.row["seconds"]
+        return self.row, self.running
+
+    def end_epoch(self):
+        """Move the row of the epoch to the history."""
+        self.row["seconds"] = self.row.pop("seconds")  # the last column
+        self.history.append(self.row)
+        self.row = self.running = None
+
+    def count_time(self):
+        """Bring the seconds of the epoch up to date."""
+        self.row["seconds"] = time.perf_counter() - self._started
+
+    def state_dict(self):
+        """Everything as `tinycnn.save` takes it."""
+        if self.row:
+            self.count_time()
+        return {**{name: part.state_dict() for name, part in self.parts.items() if part is not None},
+                "random": get_rng_state(), "history": self.history, "stopped": self.stopped, "row": self.row,
+                "running": self.running and vars(self.running)}
+
+    def load_state_dict(self, state):
+        """Continue from what `state_dict` returned; ValueError where it belongs to another training."""
+        expected = {name for name, part in self.parts.items() if part is not None} | {"random", "history", "row"}
+        missing = sorted(expected - set(state))
+        if missing:
+            raise ValueError(f"the state of the training lacks {', '.join(missing)}")
+        for name, part in self.parts.items():
+            if part is not None:
+                part.load_state_dict(state[name])
+        set_rng_state(state["random"])
+        self.history, self.stopped, self.row = state["history"], state["stopped"], state["row"]
+        if state["running"]:
+            self.running = Mean("")
+            self.running.__dict__.update(state["running"])
+
+
+class Keeper:
+    """Writes `state` to the file `path` every `seconds`, and when asked; does nothing where `path` is None.
+
+    Inside `with keeper:` Ctrl-C is noted, and obeyed when the step under way is finished and the state is written; a second
+    Ctrl-C stops at once.
+    """
+
+    def __init__(self, path, state, seconds):
+        self.path, self.state, self.seconds = path and Path(path), state, seconds
+        self.interrupted, self.saved_at, self.before = False, time.monotonic(), None
+        if path and not hasattr(state.parts["loader"], "state_dict"):
+            raise TypeError("fit: a checkpoint needs a train loader with state_dict, such as tinycnn.data.DataLoader, got "
+                            f"{type(state.parts['loader']).__name__}")
+
+    def resume(self):
+        """Load the state from the file, where there is one."""
+        for rest in self.path.parent.glob(f".{self.path.name}.*.part"):  # of a process killed while it wrote
+            rest.unlink(missing_ok=True)
+        if self.path.exists():
+            try:
+                self.state.load_state_dict(load(self.path, "cpu"))
+            except (KeyError, RuntimeError, TypeError) as error:
+                raise ValueError(f"fit: {self.path} belongs to another training: {error}") from error
+
+    def save(self):
+        """Write the state now, and obey a Ctrl-C that came meanwhile."""
+        if self.path:
+            save(self.state.state_dict(), self.path)
+            self.saved_at = time.monotonic()
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def after_step(self):
+        """Write the state where it is time, or where Ctrl-C was pressed."""
+        if self.interrupted or self.path and time.monotonic() - self.saved_at >= self.seconds:
+            self.save()
+
+    def __enter__(self):
+        if self.path and threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, self._on_interrupt)
+        return self
+
+    def __exit__(self, *_):
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _on_interrupt(self, *_):
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
