@@ -1,6 +1,8 @@
 """Second derivatives: every operation's gradient is recorded, and the gradient of the gradient is right."""
 import numpy as np
 import pytest
+from strict_array import StrictArray, install, waits
+from test_backend_neutral import MAY_WAIT
 
 import tinycnn
 import tinycnn.nn.functional as F
@@ -8,6 +10,7 @@ from tinycnn import autograd
 from tinycnn.function import Function
 from tinycnn.gradcheck import GradcheckError, gradgradcheck, registry
 from tinycnn.gradcheck.problem import flatten
+from tinycnn.tensor import wrap
 
 registry.load()
 SMOOTH = [case for case in registry.CASES if not case.kinks]  # at a kink there is no second derivative
@@ -118,6 +121,25 @@ def test_gradients_keep_all_the_promises_of_a_backward(case):
     inputs = [tinycnn.from_numpy(a).requires_grad_(s.differentiable) for a, s in zip(case.draw(), case.inputs)]
     report = gradgradcheck(lambda *tensors: case.call(tinycnn, *tensors), *inputs)
     assert report and report.error <= 1e-7 and report.kinks == report.jumps == 0, str(report)
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.id)
+def test_gradients_are_recorded_on_device_arrays_and_stay_there(case, monkeypatch):
+    gradient = Gradient(case)
+    if 0 in [a.size for a in gradient.arrays]:
+        return  # the strict array's empty broadcasts are read-only, CuPy's are not
+    _, expected = gradient.at(gradient.arrays)
+    install(monkeypatch)
+    gradient.make = lambda a: wrap(StrictArray(np.array(a)))
+    leaves, found = gradient.at(gradient.arrays)
+    number = gradient.number(found)
+    second = autograd.grad(number, leaves, allow_unused=True) if getattr(number, "requires_grad", False) else ()
+    for g, e in zip(found, expected, strict=True):
+        assert (g is None) == (e is None)
+        if g is not None:
+            np.testing.assert_allclose(g.array._a, e.array, rtol=1e-12, atol=1e-14)
+    assert all(g is None or isinstance(g.array, StrictArray) for g in second)
+    assert set(waits) <= set(MAY_WAIT.get(case.function.__name__, ())), f"{case.id} makes the host wait: {waits}"
 
 
 def test_the_tables_of_exceptions_hold_no_stale_names():
