@@ -72,7 +72,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare tinycnn with PyTorch on this machine.")
     parser.add_argument("--quick", action="store_true", help="one short round of everything, and no report")
     parser.add_argument("--only", metavar="NAME", action="append", choices=[w.name for w in WORKLOADS],
-                        help="this workload only (may be repeated), and no report: " + ", ".join(w.name for w in WORKLOADS))
+                        help="this workload only, and no report: " + ", ".join(w.name for w in WORKLOADS))
     parser.add_argument("--rounds", type=int, help="how many rounds (default: 5)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all numbers to FILE")
     args = parser.parse_args()

@@ -192,19 +192,24 @@ def depthwise(w, groups):
     return w.shape[0] == groups and w.shape[1] == 1
 
 
+def wide(w, width):
+    """w (C, 1, *K) as (*K, width, C), the same for every pixel of a row: NumPy's loops are best when they are long."""
+    return np.repeat(np.moveaxis(w[:, 0], 0, -1)[..., None, :], width, axis=-2)
+
+
 def taps(x, w, out, stride, padding, dilation, b=None):
     """`convolve` where every channel has one filter of its own: y[o] = b + sum_k w[k] x[o * stride + ...]."""
-    x, w = channels_last(x), np.moveaxis(w[:, 0], 0, -1)  # w (*K, C)
+    x, w = channels_last(x), wide(w, out[-1])
     y = np.empty((len(x), *out, x.shape[-1]), x.dtype)
 
     def work(start, stop):
         for n in range(start, stop):
             y[n] = 0 if b is None else b
-            for k in np.ndindex(*w.shape[:-1]):
+            for k in np.ndindex(*w.shape[:-2]):
                 o, i = meetings(k, x.shape[1:-1], out, stride, padding, dilation)
-                y[n, *o] += x[n, *i] * w[k]
+                y[n, *o] += x[n, *i] * w[k][o[-1]]
 
-    parallel(work, len(x), moved=4 * y.nbytes * w[..., 0].size)
+    parallel(work, len(x), moved=4 * y.nbytes * w[..., 0, 0].size)
     return channels_first(y)
 
 
@@ -226,16 +231,16 @@ def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
 
 def taps_input_gradient(dy, w, size, stride, padding, dilation):
     """`input_gradient` where every channel has one filter of its own: dx[o * stride + ...] += w[k] dy[o]."""
-    dy, w = channels_last(dy), np.moveaxis(w[:, 0], 0, -1)
+    dy, w = channels_last(dy), wide(w, dy.shape[-1])
     dx = np.zeros((len(dy), *size, dy.shape[-1]), dy.dtype)
 
     def work(start, stop):
         for n in range(start, stop):
-            for k in np.ndindex(*w.shape[:-1]):
+            for k in np.ndindex(*w.shape[:-2]):
                 o, i = meetings(k, size, dy.shape[1:-1], stride, padding, dilation)
-                dx[n, *i] += dy[n, *o] * w[k]
+                dx[n, *i] += dy[n, *o] * w[k][o[-1]]
 
-    parallel(work, len(dy), moved=4 * dy.nbytes * w[..., 0].size)
+    parallel(work, len(dy), moved=4 * dy.nbytes * w[..., 0, 0].size)
     return channels_first(dx)
 
 
@@ -252,7 +257,7 @@ def merged(w, groups):
     if merge == 1:
         return w, groups
     filters, channels, *kernel = w.shape
-    wide = np.zeros((groups // merge, merge, filters // groups, merge, channels, *kernel), w.dtype)
+    spread = np.zeros((groups // merge, merge, filters // groups, merge, channels, *kernel), w.dtype)
     for m in range(merge):
-        wide[:, m, :, m] = w.reshape(groups // merge, merge, filters // groups, channels, *kernel)[:, m]
-    return wide.reshape(filters, merge * channels, *kernel), groups // merge
+        spread[:, m, :, m] = w.reshape(groups // merge, merge, filters // groups, channels, *kernel)[:, m]
+    return spread.reshape(filters, merge * channels, *kernel), groups // merge
