@@ -3,5 +3,5 @@ from .callbacks import early_stopping, is_best, log_history, save_best
 from .checkpoint import load_checkpoint, load_model, save_checkpoint
 from .history import read_history, write_history
 from .loop import evaluate, fit, predict
-from .metrics import accuracy, confusion_matrix, top_k_accuracy
+from .metrics import accuracy, calibration, confusion_matrix, per_class, roc_auc, roc_curve, top_k_accuracy
 from .table import Summary, summary

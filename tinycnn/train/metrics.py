@@ -47,3 +47,79 @@ def confusion_matrix(truth, predicted, num_classes=None):
     if both.size and (both.min() < 0 or highest >= k):
         raise ValueError(f"confusion_matrix: class numbers must lie between 0 and {k - 1}, got {both.min()} to {highest}")
     return np.bincount(truth.astype(np.int64) * k + predicted.astype(np.int64), minlength=k * k).reshape(k, k)
+
+
+def per_class(truth, predicted, num_classes=None):
+    """How well each class is recognised: {"precision", "recall", "f1", "support"}, each one number a class (K,).
+
+    Of what was taken for class c, the share `precision` is c; of what is c, the share `recall` was found; f1 is their
+    harmonic mean 2 p r / (p + r); `support` counts the samples of c. What would be 0 / 0 is 0. Arguments as those of
+    `confusion_matrix`.
+    """
+    matrix = confusion_matrix(truth, predicted, num_classes)
+    hits, taken, there = np.diag(matrix), matrix.sum(0), matrix.sum(1)
+    return {"precision": _share(hits, taken), "recall": _share(hits, there), "f1": _share(2 * hits, taken + there),
+            "support": there}
+
+
+def _share(part, whole):
+    """part / whole, 0 where whole is 0."""
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+def roc_curve(scores, truth):
+    """(false positive rates, true positive rates, thresholds): what calling `scores >= threshold` positive would yield.
+
+    `scores` (N,) are the higher the surer, `truth` (N,) is 1 (or True) for the positive samples. The curve starts at (0, 0)
+    with an infinite threshold and has a point for every different score.
+    """
+    scores, truth = _array(scores), _array(truth)
+    if scores.ndim != 1 or truth.shape != scores.shape:
+        raise ValueError(f"roc_curve: expected scores (N,) and truth (N,), got shapes {scores.shape} and {truth.shape}")
+    if not np.isin(truth, (0, 1)).all() or not 0 < truth.sum() < len(truth):
+        raise ValueError("roc_curve: truth must be 0 or 1, with at least one of each")
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], np.cumsum(truth[order])
+    last = np.flatnonzero(np.append(np.diff(scores) != 0, True))  # equal scores are on the same side of every threshold
+    true, false = hits[last], last + 1 - hits[last]
+    return (np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1]),
+            np.append(np.inf, scores[last].astype(np.float64)))
+
+
+def roc_auc(scores, truth):
+    """The area under the ROC curve: how often a positive sample has a higher score than a negative one, ties half.
+
+    For scores (N,) and truth (N,) of 0 and 1, one number; for scores (N, K) and class numbers (N,), one for each class
+    against all others (K,), NaN for a class of which there are no samples or nothing else.
+    """
+    scores, truth = _array(scores), _array(truth)
+    if scores.ndim == 2:
+        if truth.shape != scores.shape[:1]:
+            raise ValueError(f"roc_auc: expected scores (N, K) and truth (N,), got {scores.shape} and {truth.shape}")
+        both = [0 < (truth == c).sum() < len(truth) for c in range(scores.shape[1])]
+        return np.array([roc_auc(scores[:, c], truth == c) if both[c] else np.nan for c in range(scores.shape[1])])
+    false, true, _ = roc_curve(scores, truth)
+    return float(np.trapezoid(true, false))
+
+
+def calibration(probabilities, truth, bins=15):
+    """Whether a network that is 80 % sure is right in 80 % of the cases.
+
+    The samples are sorted into `bins` intervals of equal width by the probability of the class that each is taken for.
+    Returns a dictionary: "confidence" and "accuracy", the means in each bin (NaN where it is empty), "count", and "ece", the
+    expected calibration error: the mean distance of the two, weighted with the samples.
+    Source: C. Guo et al., On calibration of modern neural networks (2017).
+    """
+    probabilities, truth = _array(probabilities), _array(truth)
+    accuracy(probabilities, truth)  # checks the shapes
+    if bins < 1:
+        raise ValueError(f"calibration: bins must be at least 1, got {bins}")
+    confidence = probabilities.max(1).astype(np.float64)
+    if confidence.max() > 1 + 1e-5 or probabilities.min() < 0:
+        raise ValueError("calibration: probabilities must lie between 0 and 1: apply softmax to scores first")
+    right = probabilities.argmax(1) == truth
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # the upper end belongs to the bin
+    count, sure, hits = (np.bincount(place, weights, bins) for weights in (None, confidence, right))
+    means = [np.divide(total, count, out=np.full(bins, np.nan), where=count > 0) for total in (sure, hits)]
+    return {"confidence": means[0], "accuracy": means[1], "count": count,
+            "ece": float(np.abs(sure - hits).sum() / len(truth))}
