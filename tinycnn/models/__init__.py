@@ -6,13 +6,17 @@ from .cifar_resnet import (CifarResNet, cifar_plain20, cifar_plain34, cifar_plai
                            cifar_preact_resnet164, cifar_resnet18, cifar_resnet20, cifar_resnet32, cifar_resnet34,
                            cifar_resnet44, cifar_resnet50, cifar_resnet56, cifar_resnet110, resnext29_8x64d,
                            resnext29_16x64d, wrn16_4, wrn28_10, wrn40_4)
+from .convmixer import ConvMixer, cifar_convmixer, convmixer_768_32, convmixer_1024_20, convmixer_1536_20
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
+from .deit import (DistillationLoss, DistilledVisionTransformer, cifar_deit, deit_base_distilled, deit_small_distilled,
+                   deit_tiny_distilled, distillation_loss)
 from .densenet import DenseNet, cifar_densenet100, densenet121, densenet161, densenet169, densenet201
 from .efficientnet import (EfficientNet, efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3,
                            efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7)
 from .googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from .inception_v3 import Inception3, InceptionOutputs, inception_v3
 from .lenet import LeNet5, LeNet5Original, lenet5, lenet5_original
+from .mixer import (MlpMixer, cifar_mixer, mixer_b_16, mixer_b_32, mixer_l_16, mixer_l_32, mixer_s_16, mixer_s_32)
 from .mnasnet import MNASNet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3
 from .mobilenet_v1 import MobileNetV1, mobilenet_v1, mobilenet_v1_0_5, mobilenet_v1_0_25, mobilenet_v1_0_75
 from .mobilenet_v2 import MobileNetV2, cifar_mobilenet_v2, mobilenet_v2
@@ -29,4 +33,7 @@ from .shufflenet_v1 import (ShuffleNetV1, shufflenet_v1_g1, shufflenet_v1_g2, sh
                             shufflenet_v1_g8)
 from .shufflenet_v2 import ShuffleNetV2, shufflenet_v2_x0_5, shufflenet_v2_x1_0, shufflenet_v2_x1_5, shufflenet_v2_x2_0
 from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
+from .swin import (ShiftedWindowAttention, SwinTransformer, SwinTransformerBlock, cifar_swin, swin_b, swin_s, swin_t)
 from .vgg import (VGG, vgg11, vgg11_bn, vgg11_lrn, vgg13, vgg13_bn, vgg16, vgg16_1x1, vgg16_bn, vgg19, vgg19_bn)
+from .vit import (ConvStemConfig, VisionTransformer, cifar_vit, interpolate_embeddings, mnist_vit, sine_positions, vit_b_16,
+                  vit_b_32, vit_h_14, vit_l_16, vit_l_32, vit_small, vit_tiny)

@@ -1,0 +1,214 @@
+"""Transformers and their kin against references written with torch.nn.functional."""
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import model_reference  # noqa: E402
+import tinycnn  # noqa: E402
+from model_reference import TF, picture  # noqa: E402
+from tinycnn import models  # noqa: E402
+
+
+def check(model, reference, *inputs):
+    """As in model_reference, with weights that start at 0 moved too, and scores far enough apart for attention to matter."""
+    rng = np.random.default_rng(1)
+    for p in model.parameters():
+        if p.ndim > 1 and p.numel():
+            p.array += rng.normal(0, 0.1, p.shape)
+    model_reference.check(model, reference, *inputs)
+
+
+def heads(x, count):
+    return x.unflatten(-1, (count, -1)).transpose(-3, -2)
+
+
+def attend(q, k, v, count, bias=0.0, scale=None):
+    """Attention of tokens (..., L, D) with `count` heads; also returns the weights."""
+    q, k, v = (heads(x, count) for x in (q, k, v))
+    weights = (torch.einsum("...ld,...sd->...ls", q, k) * (scale or q.shape[-1] ** -0.5) + bias).softmax(-1)
+    return torch.einsum("...ls,...sd->...ld", weights, v).transpose(-3, -2).flatten(-2), weights
+
+
+def packed_attention(s, x, name, count, bias=0.0):
+    """nn.MultiheadAttention on one sequence, batch first."""
+    q, k, v = TF.linear(x, s[name + ".in_proj_weight"], s[name + ".in_proj_bias"]).chunk(3, -1)
+    y, weights = attend(q, k, v, count, bias)
+    return s.linear(y, name + ".out_proj"), weights
+
+
+def qkv_attention(s, x, name, count, bias=0.0):
+    """The same under the names qkv and proj."""
+    y, weights = attend(*s.linear(x, name + ".qkv").chunk(3, -1), count, bias)
+    return s.linear(y, name + ".proj"), weights
+
+
+def mlp(s, x, name, first="0", second="3", activation=TF.gelu):
+    return s.linear(activation(s.linear(x, f"{name}.{first}")), f"{name}.{second}")
+
+
+def patches(s, x, name):
+    """A convolution whose windows do not overlap, as a product with unfolded patches; tokens (N, L, D)."""
+    w = s[name + ".weight"]
+    return TF.unfold(x, w.shape[2:], stride=w.shape[2:]).transpose(1, 2) @ w.flatten(1).T + s[name + ".bias"]
+
+
+def vit_encoder(s, x, layers, count):
+    x, maps = x + s["encoder.pos_embedding"], []
+    for i in range(layers):
+        name = f"encoder.layers.encoder_layer_{i}."
+        y, weights = packed_attention(s, s.layer_norm(x, name + "ln_1"), name + "self_attention", count)
+        x = x + y
+        x = x + mlp(s, s.layer_norm(x, name + "ln_2"), name + "mlp")
+        maps.append(weights)
+    return s.layer_norm(x, "encoder.ln"), maps
+
+
+def with_tokens(s, x, *names):
+    return torch.cat([*(s[name].expand(x.shape[0], -1, -1) for name in names), x], 1)
+
+
+@pytest.mark.parametrize("positions", ["learned", "sine"])
+@pytest.mark.parametrize("representation_size", [None, 9])
+def test_vit(positions, representation_size):
+    def reference(s, x):
+        x, _ = vit_encoder(s, with_tokens(s, patches(s, x, "conv_proj"), "class_token"), 2, 3)
+        x = x[:, 0]
+        return s.linear(torch.tanh(s.linear(x, "heads.pre_logits")) if representation_size else x, "heads.head")
+
+    check(models.VisionTransformer(12, 4, 2, 3, 12, 20, num_classes=7, representation_size=representation_size,
+                                   positions=positions, dropout=0.1), reference, picture(12))
+
+
+def test_attention_maps_of_vit():
+    class WithMaps(models.VisionTransformer):
+        def forward(self, x):
+            y, maps = super().forward(x, need_weights=True)
+            return [y, *maps]
+
+    def reference(s, x):
+        x, maps = vit_encoder(s, with_tokens(s, patches(s, x, "conv_proj"), "class_token"), 2, 3)
+        return [s.linear(x[:, 0], "heads.head"), *maps]
+
+    check(WithMaps(8, 4, 2, 3, 12, 20, num_classes=7, in_channels=1), reference, picture(8, channels=1))
+
+
+def test_sine_positions_are_waves_of_row_and_column():
+    height, width, dim = 3, 5, 8
+    y, x = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
+    waves = 1 / 10000 ** (torch.arange(dim // 4).double() / (dim // 4))
+    expected = torch.cat([f(p[..., None] * waves) for p in (y, x) for f in (torch.sin, torch.cos)], -1).flatten(0, 1)
+    np.testing.assert_allclose(models.sine_positions(height, width, dim).array, expected.numpy(), atol=1e-6)
+
+
+def test_positions_are_resized_as_torch_resizes_pictures():
+    positions = np.random.default_rng(0).standard_normal((1, 10, 6))
+    state = {"encoder.pos_embedding": tinycnn.tensor(positions), "heads.head.bias": tinycnn.zeros(2)}
+    got = models.interpolate_embeddings(20, 4, state, reset_heads=True)
+    grid = torch.tensor(positions[:, 1:]).transpose(1, 2).unflatten(2, (3, 3))
+    grid = TF.interpolate(grid, size=(5, 5), mode="bicubic", align_corners=True).flatten(2).transpose(1, 2)
+    assert list(got) == ["encoder.pos_embedding"]
+    np.testing.assert_allclose(got["encoder.pos_embedding"].array,
+                               np.concatenate([positions[:, :1], grid.numpy()], 1), atol=1e-12)
+
+
+def test_deit():
+    def reference(s, x):
+        x = with_tokens(s, patches(s, x, "conv_proj"), "class_token", "distillation_token")
+        x, _ = vit_encoder(s, x, 2, 3)
+        y = s.linear(x[:, 0], "heads.head"), s.linear(x[:, 1], "head_distillation")
+        return y if s.training else sum(y) / 2
+
+    check(models.DistilledVisionTransformer(12, 4, 2, 3, 12, 20, num_classes=7), reference, picture(12))
+
+
+@pytest.mark.parametrize("kind, tau", [("hard", 1.0), ("soft", 1.0), ("soft", 3.0)])
+def test_distillation_loss(kind, tau):
+    rng = np.random.default_rng(0)
+    a, b, teacher = rng.standard_normal((3, 4, 5))
+    labels = np.array([0, 4, 2, 2])
+    ours = [tinycnn.tensor(v, requires_grad=True) for v in (a, b)]
+    theirs = [torch.tensor(v, requires_grad=True) for v in (a, b)]
+    got = models.distillation_loss(ours, tinycnn.tensor(labels), tinycnn.tensor(teacher, requires_grad=True), kind, 0.3, tau)
+    t = torch.tensor(teacher)
+    if kind == "hard":
+        learned = TF.cross_entropy(theirs[1], t.argmax(1))
+    else:
+        p, q = (t / tau).softmax(1), (theirs[1] / tau).softmax(1)
+        learned = tau ** 2 * (p * (p / q).log()).mean()
+    expected = 0.7 * TF.cross_entropy(theirs[0], torch.tensor(labels)) + 0.3 * learned
+    assert abs(got.item() - expected.item()) < 1e-12
+    got.backward()
+    expected.backward()
+    for x, y in zip(ours, theirs):
+        np.testing.assert_allclose(x.grad.array, y.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def windowed(s, x, name, count, window, shift):
+    """Window attention pixel by pixel: which window a pixel is in, and whether two were neighbours, from their places."""
+    n, h, w, c = x.shape
+    high, wide = -(-h // window[0]) * window[0], -(-w // window[1]) * window[1]
+    x = TF.pad(x, (0, 0, 0, wide - w, 0, high - h)).flatten(1, 2)
+    shift = [0 if size <= side else step for size, side, step in zip((high, wide), window, shift)]
+    y, z = (v.flatten() for v in torch.meshgrid(torch.arange(high), torch.arange(wide), indexing="ij"))
+    rows, columns = (y - shift[0]) % high, (z - shift[1]) % wide          # where the roll puts each pixel
+    own = rows // window[0] * 1000 + columns // window[1]
+    wrapped = (y < shift[0]).long() * 2 + (z < shift[1]).long()
+    dy = (rows % window[0])[:, None] - (rows % window[0])
+    dx = (columns % window[1])[:, None] - (columns % window[1])
+    index = (dy + window[0] - 1) * (2 * window[1] - 1) + dx + window[1] - 1
+    table = s[name + ".relative_position_bias_table"]
+    bias = table[index].permute(2, 0, 1) - 100.0 * (wrapped[:, None] != wrapped).double()
+    bias = bias.masked_fill(own[:, None] != own, float("-inf"))
+    s[name + ".relative_position_index"]
+    y, _ = qkv_attention(s, x, name, count, bias)
+    return y.unflatten(1, (high, wide))[:, :h, :w]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (27, 22)])
+def test_swin(size):
+    depths, count, window = (2, 2), (2, 4), (3, 2)
+
+    def reference(s, x):
+        x = s.layer_norm(s.conv(x, "features.0.0", stride=2).permute(0, 2, 3, 1), "features.0.2", 1e-5)
+        for stage, depth in enumerate(depths):
+            if stage:
+                x = TF.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+                x = torch.cat([x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], -1)
+                x = s.linear(s.layer_norm(x, "features.2.norm", 1e-5), "features.2.reduction")
+            for i in range(depth):
+                name = f"features.{2 * stage + 1}.{i}."
+                shift = [v // 2 if i % 2 else 0 for v in window]
+                x = x + windowed(s, s.layer_norm(x, name + "norm1", 1e-5), name + "attn", count[stage], window, shift)
+                x = x + mlp(s, s.layer_norm(x, name + "norm2", 1e-5), name + "mlp")
+        return s.linear(s.layer_norm(x, "norm", 1e-5).mean((1, 2)), "head")
+
+    check(models.SwinTransformer([2, 2], 8, depths, count, window, num_classes=7), reference, picture(size))
+
+
+def test_mixer():
+    def reference(s, x):
+        x = patches(s, x, "stem.proj")
+        for i in range(2):
+            y = s.layer_norm(x, f"blocks.{i}.norm1").mT
+            x = x + mlp(s, y, f"blocks.{i}.mlp_tokens", "fc1", "fc2").mT
+            x = x + mlp(s, s.layer_norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.mlp_channels", "fc1", "fc2")
+        return s.linear(s.layer_norm(x, "norm").mean(1), "head")
+
+    check(models.MlpMixer(12, 4, 2, 10, num_classes=7), reference, picture(12))
+
+
+@pytest.mark.parametrize("kernel_size", [3, 4])
+def test_convmixer(kernel_size):
+    left = (kernel_size - 1) // 2
+    padding = (left, kernel_size - 1 - left) * 2
+
+    def reference(s, x):
+        x = s.norm(TF.gelu(s.conv(x, "stem.0", stride=2)), "stem.2")
+        for i in range(2):
+            y = s.conv(TF.pad(x, padding), f"blocks.{i}.0.fn.0", groups=6)
+            x = x + s.norm(TF.gelu(y), f"blocks.{i}.0.fn.2")
+            x = s.norm(TF.gelu(s.conv(x, f"blocks.{i}.1")), f"blocks.{i}.3")
+        return s.linear(x.mean((2, 3)), "head")
+
+    check(models.ConvMixer(6, 2, kernel_size, 2, num_classes=7), reference, picture((9, 12)))

@@ -1,0 +1,200 @@
+"""Transformers and their kin: published numbers of weights, a gradient step of each, and what they refuse."""
+import numpy as np
+import pytest
+
+import tinycnn
+from tinycnn import models, nn
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+# at 1,000 classes, as torchvision, timm or the authors state them
+PUBLISHED = dict(
+    vit_b_16=86_567_656, vit_b_32=88_224_232, vit_l_16=304_326_632, vit_l_32=306_535_400, vit_h_14=632_045_800,
+    vit_tiny=5_717_416, vit_small=22_050_664,
+    deit_tiny_distilled=5_910_800, deit_small_distilled=22_436_432, deit_base_distilled=87_338_192,
+    swin_t=28_288_354, swin_s=49_606_258, swin_b=87_768_224,
+    mixer_s_32=19_104_624, mixer_s_16=18_528_264, mixer_b_32=60_293_428, mixer_b_16=59_880_472, mixer_l_32=206_939_264,
+    mixer_l_16=208_196_168, convmixer_1536_20=51_625_960, convmixer_1024_20=24_383_464, convmixer_768_32=21_110_248,
+)
+
+
+@pytest.mark.parametrize("name, expected", PUBLISHED.items(), ids=PUBLISHED)
+def test_number_of_weights_is_the_published_one(name, expected):
+    assert count(nn.utils.skip_init(models.get_model, name)) == expected
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    tinycnn.manual_seed(0)
+
+
+def pictures(*shape):
+    return tinycnn.tensor(np.random.default_rng(0).standard_normal(shape), dtype="float32")
+
+
+# name: (shape of the pictures, options)
+SMALL = dict(
+    cifar_vit=((3, 8, 8), dict(image_size=8)), mnist_vit=((1, 28, 28), {}), cifar_deit=((3, 8, 8), dict(image_size=8)),
+    cifar_swin=((3, 17, 20), {}), cifar_mixer=((3, 8, 8), dict(image_size=8)), cifar_convmixer=((3, 8, 9), {}),
+)
+
+
+def small(name):
+    shape, options = SMALL[name]
+    return models.get_model(name, **{"num_classes": 5, **options}), shape
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_gradient_step_reaches_every_weight(name):
+    model, shape = small(name)
+    for p in model.parameters():
+        if not p.array.any():  # a last layer of zeros lets nothing through in the first step
+            nn.init.normal_(p, std=0.1)
+    y = model(pictures(4, *shape))
+    target = tinycnn.tensor([0, 1, 2, 3])
+    sum(nn.functional.cross_entropy(part, target) for part in (y if isinstance(y, tuple) else (y,))).backward()
+    assert all(np.isfinite(p.grad.array).all() for p in model.parameters())
+    assert [key for key, p in model.named_parameters() if not p.grad.array.any()] == []
+    tinycnn.optim.SGD(model.parameters(), 1e-3).step()
+    assert all(p.dtype == "float32" and np.isfinite(p.array).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_one_picture_in_evaluation(name):
+    model, shape = small(name)
+    with tinycnn.no_grad():
+        y = model.eval()(pictures(1, *shape))
+    assert y.shape == (1, 5) and y.dtype == "float32" and np.isfinite(y.array).all()
+
+
+@pytest.mark.parametrize("name", ["cifar_vit", "cifar_deit", "cifar_mixer"])
+def test_another_size_is_refused_with_the_size_that_works(name):
+    model, _ = small(name)
+    with pytest.raises(ValueError, match=r"pictures \(N, 3, 8, 8\), got shape \(2, 3, 8, 9\)"):
+        model(pictures(2, 3, 8, 9))
+    with pytest.raises(ValueError, match=r"pictures \(N, 3, 8, 8\), got shape \(2, 1, 8, 8\)"):
+        model(pictures(2, 1, 8, 8))
+    with pytest.raises(ValueError, match="image_size must be a multiple of patch_size, got 30 and 4"):
+        models.get_model(name, image_size=30)
+
+
+@pytest.mark.parametrize("name", ["cifar_swin", "cifar_convmixer"])
+def test_networks_of_windows_take_any_size_from_one_patch_on(name):
+    model = models.get_model(name, num_classes=3).eval()
+    assert model(pictures(1, 3, 2, 11)).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"at least 2x2 pixels, got shape \(1, 3, 5, 1\)"):
+        model(pictures(1, 3, 5, 1))
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: models.cifar_vit(positions="none"), "positions must be 'learned' or 'sine', got 'none'"),
+    (lambda: models.sine_positions(2, 2, 6), "dim must be a multiple of 4, got 6"),
+    (lambda: models.interpolate_embeddings(8, 4, {"encoder.pos_embedding": tinycnn.zeros(1, 8, 4)}), r"got \(1, 8, 4\)"),
+    (lambda: models.SwinTransformer([4, 4], 10, [1], [3], [7, 7]), "multiple of num_heads, got 10 and 3"),
+    (lambda: models.distillation_loss(tinycnn.zeros(2, 3), None, None), "must be the pair.*got Tensor"),
+    (lambda: models.distillation_loss((1, 2), None, None, "warm"), "'hard' or 'soft', got 'warm'")])
+def test_what_cannot_work_is_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+# ---- what makes a family special ---------------------------------------------------------------------------------------
+
+def test_attention_maps_are_shares():
+    model, shape = small("cifar_vit")
+    y, maps = model.eval()(pictures(2, *shape), need_weights=True)
+    assert np.array_equal(y.shape, (2, 5)) and [m.shape for m in maps] == [(2, 4, 5, 5)] * 6
+    assert all(np.allclose(m.sum(-1).array, 1, atol=1e-5) and (m.array >= 0).all() for m in maps)
+    np.testing.assert_allclose(y.array, model(pictures(2, *shape)).array, atol=1e-5)
+
+
+def test_vit_sees_a_set_of_patches_if_it_has_no_positions():
+    model = models.VisionTransformer(8, 4, 2, 2, 8, 16, num_classes=3).eval()
+    nn.init.normal_(model.heads.head.weight)
+    x = pictures(1, 3, 8, 8)
+    swapped = tinycnn.cat([x[..., 4:], x[..., :4]], -1)
+    assert not np.allclose(model(x).array, model(swapped).array, atol=1e-4)
+    nn.init.zeros_(model.encoder.pos_embedding)
+    np.testing.assert_allclose(model(x).array, model(swapped).array, atol=1e-5)
+
+
+def test_sine_positions_are_no_weights_but_are_saved():
+    model = models.cifar_vit(positions="sine")
+    assert "encoder.pos_embedding" in model.state_dict() and "encoder.pos_embedding" not in dict(model.named_parameters())
+    table = model.encoder.pos_embedding.array[0, 1:]
+    products = (table @ table.T).reshape(8, 8, 8, 8)
+    np.testing.assert_allclose(products[0, 0, 1, 2], products[3, 4, 4, 6], rtol=1e-5)  # only the difference matters
+    assert products[0, 0, 0, 0] > products[0, 0, 0, 1] > products[0, 0, 0, 2]
+
+
+def test_vit_with_a_stem_of_convolutions():
+    stem = [models.ConvStemConfig(4, 3, 2), models.ConvStemConfig(6, 3, 2)]
+    model = models.VisionTransformer(8, 4, 1, 2, 8, 16, num_classes=3, conv_stem_configs=stem)
+    assert {"conv_proj.conv_bn_relu_0.0.weight", "conv_proj.conv_bn_relu_1.1.bias", "conv_proj.conv_last.weight"} <= {
+        *model.state_dict()}
+    assert model(pictures(2, 3, 8, 8)).shape == (2, 3)
+
+
+def test_weights_under_the_names_of_the_authors_are_read():
+    ours = models.cifar_deit().state_dict()
+    assert "encoder.layers.encoder_layer_5.self_attention.in_proj_bias" in ours
+    theirs = {"blocks.5.attn.qkv.bias": "encoder.layers.encoder_layer_5.self_attention.in_proj_bias",
+              "blocks.0.attn.proj.weight": "encoder.layers.encoder_layer_0.self_attention.out_proj.weight",
+              "blocks.11.norm2.bias": "encoder.layers.encoder_layer_11.ln_2.bias",
+              "blocks.1.mlp.fc2.weight": "encoder.layers.encoder_layer_1.mlp.3.weight", "cls_token": "class_token",
+              "dist_token": "distillation_token", "pos_embed": "encoder.pos_embedding", "norm.weight": "encoder.ln.weight",
+              "patch_embed.proj.bias": "conv_proj.bias", "head.weight": "heads.head.weight",
+              "head_dist.bias": "head_distillation.bias"}
+    assert {key: models.vit.rename(key) for key in theirs} == theirs
+    assert all(models.vit.rename(key) == key for key in ours)
+
+
+def test_distilled_transformer_answers_with_the_mean_of_its_two_tokens():
+    model, shape = small("cifar_deit")
+    x = pictures(2, *shape)
+    a, b = model(x)
+    assert not np.allclose(a.array, b.array)
+    np.testing.assert_allclose(model.eval()(x).array, (a.array + b.array) / 2, atol=1e-6)
+
+
+def test_the_teacher_learns_nothing():
+    model, shape = small("cifar_deit")
+    teacher = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(int(np.prod(shape)), 5))
+    loss = models.DistillationLoss(teacher, "soft", tau=2.0).train()
+    assert not teacher.training
+    x = pictures(2, *shape)
+    loss(x, model(x), tinycnn.tensor([1, 2])).backward()
+    assert teacher[2].weight.grad is None and model.head_distillation.weight.grad.array.any()
+
+
+def test_pixels_meet_through_shifted_windows_only():
+    """A change at one corner reaches only its window, and beyond it once windows shift."""
+    def reached(shift):
+        layer = models.ShiftedWindowAttention(4, [2, 2], shift, 2)
+        x = pictures(1, 4, 4, 4)
+        change = x.clone()
+        change[0, 1, 1] += 1
+        return (layer(x).array != layer(change).array).any(-1)[0]
+    expected = np.zeros((4, 4), bool)
+    expected[:2, :2] = True
+    assert np.array_equal(reached([0, 0]), expected)
+    expected = np.zeros((4, 4), bool)
+    expected[1:3, 1:3] = True
+    assert np.array_equal(reached([1, 1]), expected)
+
+
+def test_mask_keeps_apart_what_only_wrapping_brought_together():
+    mask = models.swin.shift_mask(4, 4, [2, 2], [1, 1], tinycnn.zeros(1)).array
+    assert mask.shape == (4, 4, 4) and mask.dtype == "float32"
+    assert not mask[0].any(), "the first window lies inside the picture"
+    assert np.array_equal(mask[3] == 0, np.eye(4, dtype=bool)), "the last holds the four corners"
+
+
+def test_windows_come_apart_and_together_again():
+    x = pictures(2, 6, 4, 3)
+    parts = models.swin.split_windows(x, 3, 2)
+    assert parts.shape == (2, 4, 6, 3) and np.array_equal(parts.array[1, 1].reshape(3, 2, 3), x.array[1, :3, 2:])
+    assert np.array_equal(models.swin.join_windows(parts, 3, 2, 6, 4).array, x.array)
