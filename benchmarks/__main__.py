@@ -69,7 +69,7 @@ def overheads(rounds, seconds, libraries):
 
 def main():
     """Measure what was asked for, print the table, and write the report of a complete run."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare tinycnn with PyTorch on this machine.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="tinycnn beside PyTorch on this machine.")
     parser.add_argument("--quick", action="store_true", help="one short round of everything, and no report")
     parser.add_argument("--only", metavar="NAME", action="append", choices=[w.name for w in WORKLOADS],
                         help="this workload only, and no report: " + ", ".join(w.name for w in WORKLOADS))

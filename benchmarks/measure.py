@@ -16,7 +16,7 @@ import numpy as np
 
 from .workloads import find
 
-LEAST_STEPS = 4
+LEAST_STEPS = 3
 
 
 def resident(peak=False):
@@ -31,8 +31,7 @@ def resident(peak=False):
 
 
 def repeat(work, seconds):
-    """The times of `work()`, at least LEAST_STEPS of them, until `seconds` have passed; two rounds before do not count."""
-    work()
+    """The times of `work()`, at least LEAST_STEPS of them, until `seconds` have passed; the first does not count."""
     work()
     times, start = [], time.perf_counter()
     while len(times) < LEAST_STEPS or time.perf_counter() - start < seconds:
