@@ -47,6 +47,8 @@ PUBLISHED = dict(
     regnet_x_8gf=39_572_648, regnet_x_16gf=54_278_536, regnet_x_32gf=107_811_560,
     se_resnet18=11_778_592, se_resnet34=21_958_868, se_resnet50=28_088_024, se_resnet101=49_326_872,
     se_resnet152=66_821_848, lenet5_original=61_706,
+    inception_v4=42_679_816, inception_resnet_v2=55_843_464, xception=22_855_952, dpn92=37_668_392,
+    nasnet_a_mobile=5_289_978, nasnet_a_large=88_753_150,
 )
 
 # papers that round: (millions, half of the last digit)
@@ -54,7 +56,7 @@ ROUNDED = dict(
     vgg11_lrn=(133, 0.5), vgg16_1x1=(134, 0.5), cifar_preact_resnet110=(1.7, 0.05), cifar_preact_resnet164=(1.7, 0.05),
     wrn40_4=(8.9, 0.05), resnext29_8x64d=(34.4, 0.05), resnext29_16x64d=(68.1, 0.1), cbam_resnet50=(28.09, 0.005),
     repvgg_a0=(9.11, 0.005), repvgg_a1=(14.09, 0.005), repvgg_a2=(28.21, 0.005), repvgg_b0=(15.82, 0.005),
-    repvgg_b1=(57.42, 0.005), repvgg_b2=(89.02, 0.005), repvgg_b3=(123.09, 0.005),
+    repvgg_b1=(57.42, 0.005), repvgg_b2=(89.02, 0.005), repvgg_b3=(123.09, 0.005), replknet_31b=(79.9, 0.05),
 )
 
 
@@ -71,6 +73,17 @@ def test_number_of_weights_rounds_to_the_published_one(name, expected):
 def test_googlenet_without_its_side_heads():
     assert count(without_weights("googlenet", aux_logits=False)) == 6_624_904
     assert count(without_weights("googlenet")) == 13_004_888
+
+
+def test_keras_counts_the_running_statistics_of_xception_too():
+    model = without_weights("xception")
+    statistics = sum(b.numel() for name, b in model.named_buffers() if "running" in name)
+    assert statistics == 54_528 and count(model) + statistics == 22_910_480
+
+
+@pytest.mark.parametrize("name, millions", [("slak_tiny", 30), ("slak_small", 55), ("slak_base", 95)])
+def test_weights_of_slak_that_are_not_zero(name, millions):
+    assert abs(0.6 * count(without_weights(name)) / 1e6 - millions) < 0.5
 
 
 def test_plain_network_is_resnet_less_its_projections():
@@ -148,6 +161,10 @@ SMALL = dict(
     mobilenet_v1=(32, {}), mobilenet_v2=(32, {}), cifar_mobilenet_v2=(16, {}), shufflenet_v1_g3=(32, {}),
     shufflenet_v2_x0_5=(32, {}), mnasnet0_5=(32, {}), efficientnet_b0=(32, {}), convnext_tiny=(32, {}),
     regnet_x_400mf=(32, {}), regnet_y_400mf=(32, {}), repvgg_a0=(32, {}),
+    inception_v4=(75, dict(blocks=(1, 1, 1))), inception_resnet_v2=(75, dict(blocks=(1, 1, 1))),
+    xception=(40, dict(middle=1)), dpn92=(32, dict(blocks=(1, 1, 1, 1))), nasnet_a_mobile=(32, dict(repeats=1)),
+    replknet_31b=(32, dict(layers=(1, 1, 1, 1), channels=(8, 16, 24, 32))),
+    slak_tiny=(32, dict(depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))),
 )
 
 
@@ -207,7 +224,9 @@ def test_inception_v3_takes_a_step():
 @pytest.mark.parametrize("name, least, options", [
     ("alexnet", 63, dict(hidden=8)), ("alexnet_2012", 67, dict(hidden=8)), ("vgg11", 32, dict(hidden=8)),
     ("googlenet", 15, {}), ("inception_v3", 75, {}), ("squeezenet1_0", 21, {}), ("squeezenet1_1", 17, {}),
-    ("densenet121", 29, {}), ("cifar_densenet100", 4, {}), ("convnext_tiny", 32, {})])
+    ("densenet121", 29, {}), ("cifar_densenet100", 4, {}), ("convnext_tiny", 32, {}),
+    ("inception_v4", 75, dict(blocks=(1, 1, 1))), ("inception_resnet_v2", 75, dict(blocks=(1, 1, 1))), ("xception", 7, {}),
+    ("nasnet_a_mobile", 3, {}), ("slak_tiny", 32, dict(dims=(8, 8, 8, 8)))])
 def test_pictures_too_small_are_refused_and_the_smallest_work(name, least, options):
     model = models.get_model(name, num_classes=3, **options).eval()
     with tinycnn.no_grad():
@@ -242,6 +261,41 @@ def test_repvgg_is_a_plain_network_after_deploy():
 
 def test_deployed_repvgg_has_the_published_number_of_weights():
     assert count(without_weights("repvgg_a0").deploy()) == 8_309_384
+
+
+def test_replknet_is_the_same_network_after_deploy():
+    model = models.RepLKNet((9, 7), (2, 1), (6, 8), num_classes=5, drop_path=0).double()
+    x = tinycnn.tensor(np.random.default_rng(0).standard_normal((2, 3, 32, 32)))
+    model(x)  # moves the running statistics
+    expected = model.eval()(x).array
+    np.testing.assert_allclose(model.deploy()(x).array, expected, rtol=1e-9, atol=1e-12)
+    assert [m.kernel_size for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size[0] > 3] == [(9, 9)] * 2 + [
+        (7, 7)]
+    with pytest.raises(ValueError, match="LargeKernel.*7 and 9"):
+        models.RepLKNet((7,), (1,), (6,), small_kernel=9)
+
+
+def test_dynamic_sparsity_keeps_its_share_and_moves_the_smallest():
+    model = models.slak_tiny(depths=(1,), dims=(6,), kernel_sizes=(7,), num_classes=3)
+    sparse = models.DynamicSparsity(model, 0.4)
+    weights = [w.array for w in sparse.weights]
+    assert all((w == 0).sum() == round(0.4 * w.size) for w in weights)
+    before = [w.copy() for w in weights]
+    sparse.exchange(0.5)
+    for w, old, mask in zip(weights, before, sparse.masks):
+        alive = w.size - round(0.4 * w.size)
+        moved = min(int(0.5 * alive), w.size - alive)
+        assert mask.array.sum() == alive
+        kept = (w != 0) & (old != 0)
+        assert kept.sum() == alive - moved and np.array_equal(w[kept], old[kept])
+        assert np.abs(old[kept]).min() >= np.abs(old[(old != 0) & ~kept]).max()
+        assert ((old == 0) & (mask.array == 1)).sum() == moved
+    for w in sparse.weights:
+        w.data.add_(1)
+    sparse.apply()
+    assert all(((w == 0) == (mask.array == 0)).all() for w, mask in zip(weights, sparse.masks))
+    with pytest.raises(ValueError, match="sparsity.*1.5"):
+        models.DynamicSparsity(model, 1.5)
 
 
 def test_stochastic_depth_drops_whole_items_and_keeps_the_mean():
@@ -314,7 +368,8 @@ def test_densenet_reads_the_names_of_the_published_files():
     assert "features.denseblock1.denselayer1.norm1.weight" in state
     source = models.densenet121(**options)
     old = {key.replace("norm1.", "norm.1.").replace("norm2.", "norm.2.").replace("conv1.", "conv.1.")
-           .replace("conv2.", "conv.2.") if "denselayer" in key else key: value for key, value in source.state_dict().items()}
+           .replace("conv2.", "conv.2.") if "denselayer" in key else key: value
+           for key, value in source.state_dict().items()}
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     loaded = models.densenet121(weights=old, **options)
     assert all(np.array_equal(a.array, b.array) for a, b in zip(source.parameters(), loaded.parameters(), strict=True))
