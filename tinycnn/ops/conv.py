@@ -32,7 +32,7 @@ x, w and dy; and so the gradients of each of them are the other two. Given Tenso
 they run as the operations `Conv`, `ConvWeight` and `ConvTranspose`.
 
 What stands here is the plain road, which also runs on GPUs. NumPy's arrays take the fast road of the same name in
-`fast_conv.py`: the same sums, arranged for processors with caches and several cores, 2 to 4 times faster.
+`fast_conv.py`: the same sums, arranged for processors with caches and several cores.
 """
 import functools
 
