@@ -45,6 +45,7 @@ class Tensor:
     post_hooks = None    # of a leaf: called when its gradient has been added to
     order = -1           # a leaf is older than every node
     _viewed_at = None    # of a view: the value of _version.rewrites when it was made
+    _borrowed = False    # whether a NumPy array outside shows the same memory
     _view = None         # of a view: the tensor, the Function and the options that made it
 
     __array_priority__ = 1000  # `numpy_array + tensor` asks the tensor
@@ -343,7 +344,9 @@ def from_numpy(array):
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
     as_dtype(array.dtype)
-    return wrap(array)
+    out = wrap(array)
+    out._borrowed = True
+    return out
 
 
 def is_tensor(value):

@@ -165,6 +165,33 @@ def test_a_constant_becomes_part_of_the_graph_when_a_result_is_written_into_it(w
     assert_same("gradient", results[0][1], results[1][1])
 
 
+@pytest.mark.parametrize("expression", ["c.view(2, -1)", "c.view(-1, 75)", "c.view(2, 3, 25)", "p.view(2, -1)",
+                                        "c[0].view(3, -1)",
+                                        "c.chunk(2)[1].view(-1)", "b.view(b.size(0), -1)", "c.relu_().view(2, -1)",
+                                        "t.relu(c).view(2, 75)", "(c + 1).view(2, -1)", "c.view(2, 3, -1).mul_(2)"])
+def test_what_a_convolution_returns_can_be_viewed(expression):
+    results = []
+    for t in LIBRARIES:
+        rng = np.random.default_rng(0)
+        x, w = (t.from_numpy(rng.standard_normal(s)).requires_grad_() for s in ((2, 2, 5, 5), (3, 2, 3, 3)))
+        c = t.nn.functional.conv2d(x, w, padding=1)
+        names = {"c": c, "t": t, "p": t.nn.functional.max_pool2d(c, 2),
+                 "b": t.nn.functional.batch_norm(c, None, None, training=True)}
+        y = eval(expression, names)
+        (y * t.arange(y.numel(), dtype=y.dtype).reshape(y.shape)).sum().backward()
+        results.append((y.detach().numpy(), x.grad.numpy(), c.detach().numpy()))
+    for i, what in enumerate(("value", "gradient", "the convolution's output, perhaps written to")):
+        assert_same(what, results[0][i], results[1][i])
+
+
+def test_a_view_that_pytorch_refuses_is_refused():
+    array = np.zeros((2, 3)).T
+    for t in LIBRARIES:
+        for x in (t.zeros(2, 3).t(), t.from_numpy(array), t.zeros(2, 3, 4)[:, :2].permute(1, 0, 2)):
+            with pytest.raises(RuntimeError):
+                x.view(-1)
+
+
 @pytest.mark.parametrize("write", ["x.chunk(2)[0].add_(1)", "x.unbind(0)[0].mul_(2)"])
 def test_writing_through_one_of_several_views_is_refused(write):
     for t in LIBRARIES:

@@ -140,10 +140,20 @@ def reshape(x, *sizes, shape=None):
 
 @method("view")
 def _view(x, *shape):
-    """`reshape` that never copies; RuntimeError where the memory of x cannot be shown in that shape."""
+    """x in another shape, showing the same memory; RuntimeError where PyTorch, too, would have to copy.
+
+    Some operations leave their results in another memory order than PyTorch's, convolution the channels last. Nobody need
+    know: such a tensor is laid out anew before the view is taken, and a view of part of one is a copy.
+    """
     shape = _fill_in("view", integers("view", "shape", shape), x.numel())
     y = Reshape.apply(x, shape=shape)
-    if y._version is not x._version:
+    if y._version is not x._version and x._view is None and not x._borrowed:
+        x.array = array_module(x.array).ascontiguousarray(x.array)
+        y = Reshape.apply(x, shape=shape)
+    root = x
+    while root._view is not None:
+        root = root._view[0]
+    if y._version is not x._version and (root.is_contiguous() or root._borrowed):
         raise RuntimeError(f"view: a tensor of shape {x.shape} and strides {x.stride()} cannot be shown as {shape} without "
                            f"a copy: write x.reshape{shape}, or x.contiguous().view{shape}")
     return y
