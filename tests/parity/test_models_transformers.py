@@ -212,3 +212,122 @@ def test_convmixer(kernel_size):
         return s.linear(x.mean((2, 3)), "head")
 
     check(models.ConvMixer(6, 2, kernel_size, 2, num_classes=7), reference, picture((9, 12)))
+
+
+def quick_gelu(x):
+    return x * torch.sigmoid(1.702 * x)
+
+
+def test_cvt():
+    dims, depths, count, strides = (4, 6, 8), (1, 2, 1), (1, 2, 4), (2, 2, 2)
+
+    def convolved(s, x, token, name, stride):
+        y = s.norm(s.conv(x, name[0] + ".conv", stride=stride, padding=1, groups=x.shape[1]), name[0] + ".bn")
+        y = y.flatten(2).mT
+        return s.linear(y if token is None else torch.cat([token, y], 1), name[1])
+
+    def reference(s, x):
+        for i in range(3):
+            name = f"stage{i}."
+            x = s.conv(x, name + "patch_embed.proj", stride=strides[i], padding=1)
+            size, token = x.shape[2:], None
+            x = s.layer_norm(x.flatten(2).mT, name + "patch_embed.norm", 1e-5)
+            x = with_tokens(s, x, name + "cls_token") if i == 2 else x
+            extra = int(i == 2)
+            for j in range(depths[i]):
+                block = f"{name}blocks.{j}."
+                y = s.layer_norm(x, block + "norm1", 1e-5)
+                token = y[:, :1] if extra else None
+                grid = y[:, extra:].mT.unflatten(2, size)
+                q, k, v = (convolved(s, grid, token, (f"{block}attn.conv_proj_{c}", f"{block}attn.proj_{c}"), stride)
+                           for c, stride in (("q", 1), ("k", 2), ("v", 2)))
+                x = x + s.linear(attend(q, k, v, count[i], scale=dims[i] ** -0.5)[0], block + "attn.proj")
+                x = x + mlp(s, s.layer_norm(x, block + "norm2", 1e-5), block + "mlp", "fc1", "fc2", quick_gelu)
+            last, x = x, x[:, extra:].mT.unflatten(2, size)
+        return s.linear(s.layer_norm(last[:, 0], "norm", 1e-5), "head")
+
+    check(models.ConvolutionalVisionTransformer(dims, depths, count, ((3, 2, 1),) * 3, mlp_ratio=2, num_classes=7),
+          reference, picture((32, 21)))
+
+
+@pytest.mark.parametrize("sizes", [(6,), (5, 4), (3, 2, 4)])
+def test_perceiver(sizes):
+    reads, layers, bands = 3, 2, 3
+
+    def positions():
+        parts = []
+        for axis, size in enumerate(sizes):
+            for i in range(2 * bands + 1):
+                p = (2 * torch.arange(size).double() + 1 - size) / size
+                f = torch.linspace(1, size / 2, bands).double()[(i - 1) % bands]
+                values = p if i == 0 else torch.sin(torch.pi * f * p) if i <= bands else torch.cos(torch.pi * f * p)
+                parts.append(values.reshape([-1 if a == axis else 1 for a in range(len(sizes))]).expand(sizes).flatten())
+        return torch.stack(parts, 1)
+
+    def ask(s, x, source, name, count):
+        q, k, v = s.linear(x, name + ".to_q"), s.linear(source, name + ".to_k"), s.linear(source, name + ".to_v")
+        return s.linear(attend(q, k, v, count)[0], name + ".to_out")
+
+    def feed(s, x, name):
+        return mlp(s, s.layer_norm(x, name + ".0", 1e-5), name, "1", "3")
+
+    def reference(s, x):
+        n = x.shape[0]
+        source = torch.cat([x.flatten(2).mT, positions().expand(n, -1, -1)], 2)
+        x = s["latents"].expand(n, -1, -1)
+        for i in range(reads):
+            name = "read." if i else "first_read."
+            y = s.layer_norm(source, name + "norm_source", 1e-5)
+            x = x + ask(s, s.layer_norm(x, name + "norm", 1e-5), y, name + "attention", 1)
+            x = x + feed(s, x, name + "feed")
+            for j in range(layers):
+                name = f"think.{j}."
+                y = s.layer_norm(x, name + "norm", 1e-5)
+                x = x + ask(s, y, y, name + "attention", 2)
+                x = x + feed(s, x, name + "feed")
+        return s.linear(x.mean(1), "head")
+
+    check(models.Perceiver(4, 8, reads, layers, 1, 2, bands, len(sizes), num_classes=7), reference,
+          np.random.default_rng(0).standard_normal((2, 3, *sizes)))
+
+
+@pytest.mark.parametrize("kind", ["divided_space_time", "joint_space_time", "space_only"])
+def test_timesformer(kind):
+    """Divided attention as attention among all tokens with the others forbidden."""
+    frames, places, count = 3, 4, 2
+
+    def divided(s, x, name):
+        y = s.layer_norm(x[:, 1:], name + "temporal_norm1")
+        place, frame = (v.flatten() for v in torch.meshgrid(torch.arange(places), torch.arange(frames), indexing="ij"))
+        apart = torch.zeros(12, 12).double().masked_fill(place[:, None] != place, float("-inf"))
+        y = qkv_attention(s, y, name + "temporal_attn", count, apart)[0]
+        x = torch.cat([x[:, :1], x[:, 1:] + s.linear(y, name + "temporal_fc")], 1)
+        y = s.layer_norm(x, name + "norm1")
+        outputs = torch.zeros_like(x)
+        for t in range(frames):
+            chosen = torch.cat([torch.tensor([0]), 1 + torch.arange(12)[frame == t]])
+            part = qkv_attention(s, y[:, chosen], name + "attn", count)[0]
+            part = torch.cat([part[:, :1] / frames, part[:, 1:]], 1)
+            outputs = outputs.index_add(1, chosen, part)
+        return x + outputs
+
+    def reference(s, x):
+        n = x.shape[0]
+        x = torch.stack([patches(s, x[:, :, t], "patch_embed.proj") for t in range(frames)], 2)   # N, places, frames, D
+        positions = s["pos_embed"]
+        x = x + positions[:, 1:, None]
+        token = (s["cls_token"] + positions[:, :1]).expand(n, -1, -1)
+        if kind == "space_only":
+            x = torch.cat([token[:, :, None].expand(-1, -1, frames, -1), x], 1).transpose(1, 2).flatten(0, 1)
+        else:
+            x = torch.cat([token, (x + s["time_embed"][:, None]).flatten(1, 2)], 1)
+        for i in range(2):
+            name = f"blocks.{i}."
+            x = (divided(s, x, name) if kind[0] == "d"
+                 else x + qkv_attention(s, s.layer_norm(x, name + "norm1"), name + "attn", count)[0])
+            x = x + mlp(s, s.layer_norm(x, name + "norm2"), name + "mlp", "fc1", "fc2")
+        x = s.layer_norm(x, "norm")[:, 0]
+        return s.linear(x.unflatten(0, (n, frames)).mean(1) if kind == "space_only" else x, "head")
+
+    check(models.TimeSformer(8, 4, frames, 2, count, 12, 2.0, 7, kind), reference,
+          np.random.default_rng(0).standard_normal((2, 3, frames, 8, 8)))

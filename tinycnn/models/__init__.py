@@ -8,6 +8,7 @@ from .cifar_resnet import (CifarResNet, cifar_plain20, cifar_plain34, cifar_plai
                            resnext29_16x64d, wrn16_4, wrn28_10, wrn40_4)
 from .convmixer import ConvMixer, cifar_convmixer, convmixer_768_32, convmixer_1024_20, convmixer_1536_20
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
+from .cvt import ConvolutionalVisionTransformer, cifar_cvt, cvt_13, cvt_21
 from .deit import (DistillationLoss, DistilledVisionTransformer, cifar_deit, deit_base_distilled, deit_small_distilled,
                    deit_tiny_distilled, distillation_loss)
 from .densenet import DenseNet, cifar_densenet100, densenet121, densenet161, densenet169, densenet201
@@ -23,6 +24,7 @@ from .mnasnet import MNASNet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3
 from .mobilenet_v1 import MobileNetV1, mobilenet_v1, mobilenet_v1_0_5, mobilenet_v1_0_25, mobilenet_v1_0_75
 from .mobilenet_v2 import MobileNetV2, cifar_mobilenet_v2, mobilenet_v2
 from .nasnet import NASNet, nasnet_a_large, nasnet_a_mobile
+from .perceiver import Perceiver, cifar_perceiver, perceiver
 from .preact_resnet import (PreActResNet, preact_resnet18, preact_resnet34, preact_resnet50, preact_resnet101,
                             preact_resnet200)
 from .registry import get_model, list_models, register_model
@@ -39,6 +41,7 @@ from .shufflenet_v2 import ShuffleNetV2, shufflenet_v2_x0_5, shufflenet_v2_x1_0,
 from .slak import DynamicSparsity, SLaK, slak_base, slak_small, slak_tiny
 from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
 from .swin import (ShiftedWindowAttention, SwinTransformer, SwinTransformerBlock, cifar_swin, swin_b, swin_s, swin_t)
+from .timesformer import TimeSformer, timesformer, timesformer_small
 from .vgg import (VGG, vgg11, vgg11_bn, vgg11_lrn, vgg13, vgg13_bn, vgg16, vgg16_1x1, vgg16_bn, vgg19, vgg19_bn)
 from .vit import (ConvStemConfig, VisionTransformer, cifar_vit, interpolate_embeddings, mnist_vit, sine_positions, vit_b_16,
                   vit_b_32, vit_h_14, vit_l_16, vit_l_32, vit_small, vit_tiny)
