@@ -214,7 +214,7 @@ def kill_and_compare(tmp_path, kills, epochs, seed):
     with start("whole", 1000) as process:
         assert process.wait() == 0
     chance, done, count = random.Random(seed), False, 0
-    longest = (time.monotonic() - began) / max(4, kills / 4)
+    longest = 1.2 * (time.monotonic() - began) / kills
     while not done:
         with start("killed", 0) as process:
             try:

@@ -1,4 +1,5 @@
 """Floor 0: writing files so that a crash at any moment leaves the old file or the new one, never half of one."""
+import glob
 import os
 from pathlib import Path
 
@@ -19,3 +20,10 @@ def write_atomically(path, content):
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_rests(path):
+    """Delete what a process that was killed while it wrote the file `path` left beside it."""
+    path = Path(path)
+    for rest in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        rest.unlink(missing_ok=True)

@@ -4,4 +4,5 @@ from .checkpoint import load_checkpoint, load_model, save_checkpoint
 from .history import read_history, write_history
 from .loop import evaluate, fit, predict
 from .metrics import accuracy, calibration, confusion_matrix, per_class, roc_auc, roc_curve, top_k_accuracy
+from .search import find_lr
 from .table import Summary, summary

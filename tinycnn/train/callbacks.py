@@ -3,6 +3,7 @@
 None of these remembers anything: what it does follows from the history, so a training that is continued from a checkpoint
 goes on as if it had never stopped.
 """
+from ..files import remove_rests
 from .checkpoint import save_checkpoint
 from .history import write_history
 
@@ -32,6 +33,8 @@ def save_best(path, model, metadata, by="val_loss"):
 
     `metadata` as there; the number of the epoch and its numbers are added to it.
     """
+    remove_rests(path)
+
     def keep(history):
         if is_best(history, by):
             save_checkpoint(path, model, {**metadata, **history[-1]})
@@ -40,6 +43,7 @@ def save_best(path, model, metadata, by="val_loss"):
 
 def log_history(path):
     """A callback that writes the history to the CSV file `path`."""
+    remove_rests(path)
     return lambda history: write_history(path, history)
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from ..backend import get_rng_state, set_rng_state
+from ..files import remove_rests
 from ..serialization import load, save
 
 
@@ -116,8 +117,7 @@ class Keeper:
 
     def resume(self):
         """Load the state from the file, where there is one."""
-        for rest in self.path.parent.glob(f".{self.path.name}.*.part"):  # of a process killed while it wrote
-            rest.unlink(missing_ok=True)
+        remove_rests(self.path)
         if self.path.exists():
             try:
                 self.state.load_state_dict(load(self.path, "cpu"))

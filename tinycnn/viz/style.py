@@ -29,3 +29,22 @@ def bare(ax):
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set(color="#D8D8D8", linewidth=0.6)
+
+
+def show(ax, picture, low=None, high=None, title=None):
+    """Draw one picture (C, H, W), C 1 or 3, of any range: grey with paper white, or coloured."""
+    low, high = picture.min() if low is None else low, picture.max() if high is None else high
+    x = ((picture - low) / max(high - low, 1e-9)).clip(0, 1).transpose(1, 2, 0)
+    ax.imshow(x if x.shape[2] == 3 else x[:, :, 0], cmap="gray_r", vmin=0, vmax=1)
+    bare(ax)
+    if title is not None:
+        ax.set_title(title, fontsize=9, pad=3)
+
+
+def check_picture(function, x):
+    """`x`, one picture (C, H, W) or (1, C, H, W), as a NumPy array (C, H, W) of 1 or 3 channels; ValueError for others."""
+    picture = as_numpy(x)
+    picture = picture[0] if picture.ndim == 4 and len(picture) == 1 else picture
+    if picture.ndim != 3 or picture.shape[0] not in (1, 3):
+        raise ValueError(f"{function}: x must be one picture (1 or 3, H, W), got shape {as_numpy(x).shape}")
+    return picture
