@@ -85,6 +85,7 @@ def main():
                    workloads=[compare(w, rounds, seconds, libraries) for w in chosen])
     if not args.only:
         results["overheads"] = overheads(rounds, seconds, libraries)
+    results["load"] = os.getloadavg()[2] if hasattr(os, "getloadavg") else float("nan")
     print(report.text(results))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))

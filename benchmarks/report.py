@@ -74,5 +74,9 @@ beside them: below 1, tinycnn is faster or needs less memory. Milliseconds are t
 machine did other things as well. Memory is the peak above what the process held before the first step. "Of peak" compares
 the products in a step with a large matrix product of NumPy in the same minute, on all cores.
 
+The load average of the machine was {results['load']:.1f} at the end. Well above the number of cores of a run, it means that
+other programs were busy on them; the ratios of small networks then say more about how both libraries bear that than about
+their speed on an idle machine.
+
 {text(results)}
 """
