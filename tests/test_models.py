@@ -49,6 +49,7 @@ PUBLISHED = dict(
     se_resnet152=66_821_848, lenet5_original=61_706,
     inception_v4=42_679_816, inception_resnet_v2=55_843_464, xception=22_855_952, dpn92=37_668_392,
     nasnet_a_mobile=5_289_978, nasnet_a_large=88_753_150,
+    unet=31_030_658, c3d=79_991_015, r3d_18=33_371_472, mc3_18=11_695_440, r2plus1d_18=31_505_325,
 )
 
 # papers that round: (millions, half of the last digit)
@@ -57,6 +58,7 @@ ROUNDED = dict(
     wrn40_4=(8.9, 0.05), resnext29_8x64d=(34.4, 0.05), resnext29_16x64d=(68.1, 0.1), cbam_resnet50=(28.09, 0.005),
     repvgg_a0=(9.11, 0.005), repvgg_a1=(14.09, 0.005), repvgg_a2=(28.21, 0.005), repvgg_b0=(15.82, 0.005),
     repvgg_b1=(57.42, 0.005), repvgg_b2=(89.02, 0.005), repvgg_b3=(123.09, 0.005), replknet_31b=(79.9, 0.05),
+    slowfast_r50=(34.48, 0.005),
 )
 
 
@@ -73,6 +75,13 @@ def test_number_of_weights_rounds_to_the_published_one(name, expected):
 def test_googlenet_without_its_side_heads():
     assert count(without_weights("googlenet", aux_logits=False)) == 6_624_904
     assert count(without_weights("googlenet")) == 13_004_888
+
+
+def test_fcn_adds_to_vgg16_what_its_paper_says():
+    model = without_weights("fcn32s")
+    assert round((count(model) - count(model.upscore)) / 1e6) == 134
+    classifier = 4097 * 1000
+    assert count(model) - count(model.upscore) - count(model.score_fr) == PUBLISHED["vgg16"] - classifier
 
 
 def test_keras_counts_the_running_statistics_of_xception_too():
@@ -241,6 +250,81 @@ def test_padded_networks_take_any_size(name):
     assert models.get_model(name, num_classes=3).eval()(pictures(name, 1, 1, 7)).shape == (1, 3)
 
 
+# ---- pixels and clips --------------------------------------------------------------------------------------------------
+
+def random(*shape):
+    return tinycnn.tensor(np.random.default_rng(0).standard_normal(shape), dtype="float32")
+
+
+DENSE = dict(  # name: (shapes of the inputs, options, shape of the result for a batch of 2)
+    fcn32s=([(3, 17, 20)], dict(hidden=8), (2, 5, 17, 20)), fcn16s=([(3, 17, 20)], dict(hidden=8), (2, 5, 17, 20)),
+    fcn8s=([(3, 17, 20)], dict(hidden=8), (2, 5, 17, 20)),
+    unet=([(1, 188, 204)], dict(width=2), (2, 5, 4, 20)), unet_padded=([(1, 33, 47)], dict(width=2), (2, 5, 33, 47)),
+    c3d=([(3, 16, 20, 24)], dict(width=4, hidden=8), (2, 5)), c3d_small=([(3, 16, 20, 24)], {}, (2, 5)),
+    r3d_18=([(3, 4, 16, 18)], {}, (2, 5)), mc3_18=([(3, 4, 16, 18)], {}, (2, 5)), r2plus1d_18=([(3, 4, 16, 18)], {}, (2, 5)),
+    two_stream=([(3, 45, 41), (20, 45, 41)], dict(width=6, hidden=(8, 8)), (2, 5)),
+    slowfast_r50=([(3, 9, 32, 40)], dict(width=16, layers=(1, 1, 1, 1)), (2, 5)),
+)
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_a_gradient_step_reaches_every_weight_of_networks_for_pixels_and_clips(name):
+    shapes, options, result = DENSE[name]
+    model = models.get_model(name, num_classes=5, **options)
+    for m in model.modules():
+        if isinstance(m, nn.Conv2d) and not m.weight.array.any():
+            m.reset_parameters()  # the score layers of FCN start at 0, and nothing would pass
+    y = model(*(random(2, *shape) for shape in shapes))
+    assert y.shape == result and y.dtype == "float32"
+    (y * random(*y.shape)).sum().backward()
+    assert all(np.isfinite(p.grad.array).all() for p in model.parameters())
+    assert [key for key, p in model.named_parameters() if not p.grad.array.any()] == []
+    with tinycnn.no_grad():
+        assert model.eval()(*(random(1, *shape) for shape in shapes)).shape == (1, *result[1:])
+
+
+@pytest.mark.parametrize("name, shape, words", [
+    ("unet", (1, 1, 190, 188), r"188, 204, 220, ..., got shape \(1, 1, 190, 188\); padding=1 takes any size"),
+    ("unet", (1, 1, 172, 188), "188, 204, 220"), ("unet_padded", (1, 1, 15, 20), "at least 16x16"),
+    ("c3d_small", (1, 3, 15, 16, 16), "at least 16x16x16.*15, 16, 16"), ("c3d_small", (3, 16, 16, 16), "clips"),
+    ("slowfast_r50", (1, 2, 8, 32, 32), r"clips \(N, 3, T, H, W\), got shape \(1, 2, 8, 32, 32\)")])
+def test_networks_for_pixels_and_clips_say_what_sizes_work(name, shape, words):
+    options = dict(width=8) if name == "slowfast_r50" else {}
+    with pytest.raises(ValueError, match=words):
+        models.get_model(name, **options)(tinycnn.zeros(*shape))
+
+
+def test_unet_of_the_paper_maps_572_pixels_to_388():
+    assert models.unet(width=1)(tinycnn.zeros(1, 1, 572, 572)).shape == (1, 2, 388, 388)
+
+
+def test_fcn_slides_vgg16_over_the_picture():
+    vgg = models.vgg16(hidden=8).eval()
+    model = models.fcn32s(hidden=8).load_vgg16(vgg.state_dict()).eval()
+    model.features[0].padding = (1, 1)
+    x = random(1, 3, 224, 224)
+    with tinycnn.no_grad():
+        hidden = model.fc7(model.relu(model.fc6(model.features(x)))).relu()
+        expected = vgg.classifier[:5](vgg.features(x).flatten(1))
+    assert hidden.shape == (1, 8, 1, 1)
+    np.testing.assert_allclose(hidden.array.reshape(1, 8), expected.array, rtol=1e-4, atol=1e-6)
+
+
+def test_fcn_starts_with_bilinear_interpolation():
+    model = models.fcn8s(num_classes=3, hidden=8)
+    ramp = tinycnn.arange(6.0).reshape(1, 1, 1, 6).expand(1, 3, 5, 6)
+    y = model.upscore2(ramp).array[0, :, 4:-4, 4:-4]
+    np.testing.assert_allclose(y, np.broadcast_to(np.arange(y.shape[2]) / 2 + 1.25, y.shape), rtol=1e-6)
+    assert not model(random(1, 3, 20, 20)).array.any()
+
+
+def test_streams_are_averaged_as_probabilities():
+    model = models.TwoStream(4, frames=1, width=6, hidden=(8, 8)).eval()
+    picture, flow = random(2, 3, 45, 45), random(2, 2, 45, 45)
+    expected = (model.spatial(picture).softmax(1) + model.temporal(flow).softmax(1)).array / 2
+    np.testing.assert_allclose(np.exp(model(picture, flow).array), expected, rtol=1e-5)
+
+
 # ---- what makes a family special ---------------------------------------------------------------------------------------
 
 def test_repvgg_is_a_plain_network_after_deploy():
@@ -325,6 +409,7 @@ def test_googlenet_returns_its_side_heads_only_in_training():
     (lambda: models.ResNet(models.resnet18().layer1[0].__class__, [1, 1, 1, 1], groups=2), "groups=1"),
     (lambda: models.resnet50(replace_stride_with_dilation=[True]), r"replace_stride_with_dilation.*\[True\]"),
     (lambda: models.ShuffleNetV1(5), "groups.*5"), (lambda: models.MNASNet(0), "alpha.*0"),
+    (lambda: models.FCN(4), "stride.*4"), (lambda: models.UNet(padding=2), "padding.*2"),
     (lambda: models.ShuffleNetV2([1], [2]), "stages_repeats.*3.*5")])
 def test_models_refuse_what_cannot_work(build, words):
     with pytest.raises(ValueError, match=words):

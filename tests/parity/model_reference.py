@@ -59,7 +59,7 @@ def outputs(y):
 def unsettle(model, rng):
     """Move every norm and bias off its initial 1 or 0, and switch chance off."""
     for m in model.modules():
-        if isinstance(m, (nn.Dropout, nn.Dropout3d, StochasticDepth)):
+        if isinstance(m, (nn.Dropout, nn.Dropout2d, StochasticDepth)):
             m.p = 0.0
         for name, p in m.named_parameters(recurse=False):
             if p.ndim == 1:

@@ -2,6 +2,7 @@
 from .alexnet import AlexNet, AlexNet2012, alexnet, alexnet_2012
 from .attention_resnet import (CBAM, cbam_resnet18, cbam_resnet34, cbam_resnet50, cbam_resnet101, se_resnet18, se_resnet34,
                                se_resnet50, se_resnet101, se_resnet152)
+from .c3d import C3D, c3d, c3d_small
 from .cifar_resnet import (CifarResNet, cifar_plain20, cifar_plain34, cifar_plain56, cifar_preact_resnet110,
                            cifar_preact_resnet164, cifar_resnet18, cifar_resnet20, cifar_resnet32, cifar_resnet34,
                            cifar_resnet44, cifar_resnet50, cifar_resnet56, cifar_resnet110, resnext29_8x64d,
@@ -15,6 +16,7 @@ from .densenet import DenseNet, cifar_densenet100, densenet121, densenet161, den
 from .dpn import DPN, dpn92
 from .efficientnet import (EfficientNet, efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3,
                            efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7)
+from .fcn import FCN, fcn8s, fcn16s, fcn32s
 from .googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from .inception_v3 import Inception3, InceptionOutputs, inception_v3
 from .inception_v4 import InceptionResNetV2, InceptionV4, inception_resnet_v2, inception_v4
@@ -35,13 +37,17 @@ from .replknet import RepLKNet, replknet_31b, replknet_31l
 from .repvgg import RepVGG, repvgg_a0, repvgg_a1, repvgg_a2, repvgg_b0, repvgg_b1, repvgg_b2, repvgg_b3
 from .resnet import (ResNet, plain18, plain34, resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d,
                      resnext101_32x8d, resnext101_64x4d, wide_resnet50_2, wide_resnet101_2)
+from .resnet3d import VideoResNet, mc3_18, r2plus1d_18, r3d_18
 from .shufflenet_v1 import (ShuffleNetV1, shufflenet_v1_g1, shufflenet_v1_g2, shufflenet_v1_g3, shufflenet_v1_g4,
                             shufflenet_v1_g8)
 from .shufflenet_v2 import ShuffleNetV2, shufflenet_v2_x0_5, shufflenet_v2_x1_0, shufflenet_v2_x1_5, shufflenet_v2_x2_0
 from .slak import DynamicSparsity, SLaK, slak_base, slak_small, slak_tiny
+from .slowfast import SlowFast, slowfast_r50
 from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
 from .swin import (ShiftedWindowAttention, SwinTransformer, SwinTransformerBlock, cifar_swin, swin_b, swin_s, swin_t)
 from .timesformer import TimeSformer, timesformer, timesformer_small
+from .two_stream import TwoStream, two_stream
+from .unet import UNet, unet, unet_padded
 from .vgg import (VGG, vgg11, vgg11_bn, vgg11_lrn, vgg13, vgg13_bn, vgg16, vgg16_1x1, vgg16_bn, vgg19, vgg19_bn)
 from .vit import (ConvStemConfig, VisionTransformer, cifar_vit, interpolate_embeddings, mnist_vit, sine_positions, vit_b_16,
                   vit_b_32, vit_h_14, vit_l_16, vit_l_32, vit_small, vit_tiny)
