@@ -1,4 +1,6 @@
 """Transformers and their kin: published numbers of weights, a gradient step of each, and what they refuse."""
+import itertools
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ PUBLISHED = dict(
     swin_t=28_288_354, swin_s=49_606_258, swin_b=87_768_224,
     mixer_s_32=19_104_624, mixer_s_16=18_528_264, mixer_b_32=60_293_428, mixer_b_16=59_880_472, mixer_l_32=206_939_264,
     mixer_l_16=208_196_168, convmixer_1536_20=51_625_960, convmixer_1024_20=24_383_464, convmixer_768_32=21_110_248,
-    cvt_13=19_997_480, cvt_21=31_622_696,
+    cvt_13=19_997_480, cvt_21=31_622_696, detr_resnet50=41_524_768,
 )
 
 
@@ -227,3 +229,74 @@ def test_windows_come_apart_and_together_again():
     parts = models.swin.split_windows(x, 3, 2)
     assert parts.shape == (2, 4, 6, 3) and np.array_equal(parts.array[1, 1].reshape(3, 2, 3), x.array[1, :3, 2:])
     assert np.array_equal(models.swin.join_windows(parts, 3, 2, 6, 4).array, x.array)
+
+
+# ---- detection -----------------------------------------------------------------------------------------------------------
+
+def test_detr_learns_to_find_boxes():
+    model = models.detr_small(num_classes=2, num_queries=3, dropout=0.0, aux_loss=True)
+    criterion = models.SetCriterion(2)
+    x = pictures(2, 3, 24, 32)
+    targets = [dict(labels=tinycnn.tensor([1, 0]), boxes=tinycnn.tensor([[0.3, 0.3, 0.2, 0.4], [0.7, 0.6, 0.3, 0.3]])),
+               dict(labels=tinycnn.tensor([], dtype="int64"), boxes=tinycnn.zeros(0, 4))]
+    optimizer = tinycnn.optim.AdamW(model.parameters(), 2e-3)
+    history = []
+    for _ in range(8):
+        losses = criterion(model(x), targets)
+        assert {*losses} == {f"loss_{kind}{layer}" for kind in ("ce", "bbox", "giou") for layer in ("", "_0")}
+        total = criterion.total(losses)
+        optimizer.zero_grad()
+        total.backward()
+        if not history:
+            assert all(np.isfinite(p.grad.array).all() for p in model.parameters())
+            idle = [key for key, p in model.named_parameters() if not p.grad.array.any()]
+            first = "transformer.decoder.layers.0."  # whose queries start as zeros
+            assert {*idle} <= {first + key for key in ("self_attn.in_proj_weight", "self_attn.out_proj.weight",
+                                                       "norm1.weight")}
+        optimizer.step()
+        history.append(total.item())
+    assert history[-1] < 0.8 * history[0]
+
+
+def test_what_detr_found_in_pixels():
+    outputs = dict(pred_logits=tinycnn.tensor([[[2.0, 0, 9], [0, 3, 0]]]),
+                   pred_boxes=tinycnn.tensor([[[0.5, 0.5, 1, 1], [0.25, 0.5, 0.5, 0.2]]]))
+    found, = models.post_process(outputs, tinycnn.tensor([[10, 20]]))
+    assert found["labels"].array.tolist() == [0, 1] and found["scores"].array[0] < 0.01 < 0.9 < found["scores"].array[1]
+    np.testing.assert_allclose(found["boxes"].array, [[0, 0, 20, 10], [0, 4, 10, 6]], atol=1e-5)
+
+
+def test_overlap_of_boxes():
+    a = tinycnn.tensor([[0.0, 0, 2, 2], [0, 0, 1, 1]])
+    b = tinycnn.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3], [2, 0, 3, 1]])
+    expected = [[1, 1 / 7 - 2 / 9, 0 - 1 / 6], [1 / 4, 0 - 4 / 9, 0 - 1 / 3]]
+    np.testing.assert_allclose(models.generalized_box_iou(a, b).array, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 5), (5, 2), (4, 6), (0, 3), (3, 0)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_matching_is_the_cheapest_of_all(shape, ties):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        cost = rng.integers(0, 4, shape).astype(float) if ties else rng.standard_normal(shape)
+        rows, columns = models.linear_sum_assignment(cost)
+        small, large = sorted(shape)
+        table = cost if shape[0] <= shape[1] else cost.T
+        best = min(sum(table[i, j] for i, j in enumerate(chosen))
+                   for chosen in itertools.permutations(range(large), small))
+        assert len(rows) == len({*rows}) == len({*columns}) == small and [*rows] == sorted(rows)
+        assert abs(cost[rows, columns].sum() - best) < 1e-12
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: models.linear_sum_assignment([[1.0, float("nan")]]), r"finite.*\(1, 2\)"),
+    (lambda: models.linear_sum_assignment([1.0]), r"\(N, M\), got shape \(1,\)"),
+    (lambda: models.detr_small(hidden_dim=30), "multiple of 4, got 30"),
+    (lambda: models.detr_small()(pictures(1, 3, 16, 16), tinycnn.zeros(1, 4, 4, dtype="bool")),
+     r"\(1, 3, 16, 16\), got \(1, 4, 4\)"),
+    (lambda: models.detr_small()(pictures(3, 16, 16)), r"got shape \(3, 16, 16\)"),
+    (lambda: models.SetCriterion(3)(dict(pred_logits=tinycnn.zeros(2, 1, 4), pred_boxes=tinycnn.ones(2, 1, 4)), [{}]),
+     "got 2 and 1")])
+def test_detection_refuses_what_does_not_fit(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

@@ -1,4 +1,6 @@
 """Transformers and their kin against references written with torch.nn.functional."""
+import itertools
+
 import numpy as np
 import pytest
 
@@ -331,3 +333,140 @@ def test_timesformer(kind):
 
     check(models.TimeSformer(8, 4, frames, 2, count, 12, 2.0, 7, kind), reference,
           np.random.default_rng(0).standard_normal((2, 3, frames, 8, 8)))
+
+
+def general_attention(s, q, k, v, name, count, bias=0.0):
+    """nn.MultiheadAttention, batch first."""
+    w, b = s[name + ".in_proj_weight"].chunk(3), s[name + ".in_proj_bias"].chunk(3)
+    y, _ = attend(*(TF.linear(*part) for part in zip((q, k, v), w, b)), count, bias)
+    return s.linear(y, name + ".out_proj")
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_detr(padded):
+    dim, count, queries = 8, 2, 3
+    mask = np.zeros((2, 24, 32), bool)
+    if padded:
+        mask[0, 16:] = mask[1, :, 24:] = True
+
+    class AsList(models.DETR):
+        def forward(self, x):
+            y = super().forward(x, tinycnn.tensor(mask) if padded else None)
+            return [part[key] for part in (y, *y["aux_outputs"]) for key in ("pred_logits", "pred_boxes")]
+
+    def positions(inside):
+        """Interleaved sines and cosines of the share of rows, then of columns."""
+        parts = []
+        for axis in (1, 2):
+            place = inside.cumsum(axis)
+            place = 2 * torch.pi * place / (place.amax(axis, keepdim=True) + 1e-6)
+            for i in range(dim // 2):
+                angle = place / 10000 ** (2 * (i // 2) / (dim // 2))
+                parts.append(angle.cos() if i % 2 else angle.sin())
+        return torch.stack(parts, -1).flatten(1, 2)
+
+    def norm(s, x, name):
+        return s.layer_norm(x, name, 1e-5)
+
+    def reference(s, x):
+        for i in range(3):
+            name = f"backbone.0.body.{i}."
+            x = TF.relu(s.norm(s.conv(x, name + "0", stride=2, padding=1), name + "1"))
+        x = s.conv(x, "input_proj")
+        outside = torch.tensor(mask[:, ::8, ::8])
+        pos = positions((~outside).double())
+        bias = torch.zeros(outside.shape).double().masked_fill(outside, float("-inf")).flatten(1)[:, None, None]
+        x = x.flatten(2).mT
+        for i in range(2):
+            name = f"transformer.encoder.layers.{i}."
+            x = norm(s, x + general_attention(s, x + pos, x + pos, x, name + "self_attn", count, bias), name + "norm1")
+            x = norm(s, x + s.linear(TF.relu(s.linear(x, name + "linear1")), name + "linear2"), name + "norm2")
+        ask, outputs = s["query_embed.weight"].expand(2, -1, -1), []
+        y = torch.zeros_like(ask)
+        for i in range(2):
+            name = f"transformer.decoder.layers.{i}."
+            y = norm(s, y + general_attention(s, y + ask, y + ask, y, name + "self_attn", count), name + "norm1")
+            y = norm(s, y + general_attention(s, y + ask, x + pos, x, name + "multihead_attn", count, bias), name + "norm2")
+            y = norm(s, y + s.linear(TF.relu(s.linear(y, name + "linear1")), name + "linear2"), name + "norm3")
+            z = norm(s, y, "transformer.decoder.norm")
+            box = z
+            for j in range(3):
+                box = s.linear(TF.relu(box) if j else box, f"bbox_embed.layers.{j}")
+            outputs.append([s.linear(z, "class_embed"), torch.sigmoid(box)])
+        return outputs[1] + outputs[0]
+
+    check(AsList(models.detr.SmallFeatures(), 5, queries, dim, count, 2, 2, 12, 0.0, aux_loss=True), reference,
+          picture((24, 32)))
+
+
+def test_frozen_backbone_of_detr():
+    """Its norms have fixed statistics, under the names of batch norm."""
+    backbone = models.detr.Features(models.resnet.BasicBlock, [1, 1, 1, 1])
+    rng = np.random.default_rng(0)
+    for b in backbone.buffers():
+        b.array[...] = rng.uniform(0.5, 1.5, b.shape)
+
+    def basic(s, x, name, stride):
+        y = TF.relu(s.norm(s.conv(x, name + ".conv1", stride=stride, padding=1), name + ".bn1"))
+        y = s.norm(s.conv(y, name + ".conv2", padding=1), name + ".bn2")
+        if stride == 2:
+            x = s.norm(s.conv(x, name + ".downsample.0", stride=2), name + ".downsample.1")
+        return TF.relu(y + x)
+
+    def reference(s, x):
+        s.training = False
+        x = TF.max_pool2d(TF.relu(s.norm(s.conv(x, "conv1", stride=2, padding=3), "bn1")), 3, 2, 1)
+        for i in range(1, 5):
+            x = basic(s, x, f"layer{i}.0", 1 if i == 1 else 2)
+        return x
+
+    model_reference.check(backbone, reference, picture((33, 40)))
+
+
+def test_loss_of_detr_is_that_of_the_cheapest_of_all_matchings():
+    rng = np.random.default_rng(0)
+    n, queries, classes = 3, 4, 5
+    logits, boxes = rng.standard_normal((n, queries, classes + 1)), rng.uniform(0.2, 0.6, (n, queries, 4))
+    targets = [(rng.integers(0, classes, k), rng.uniform(0.2, 0.6, (k, 4))) for k in (2, 0, 3)]
+
+    def corners(b):
+        return b[0] - b[2] / 2, b[1] - b[3] / 2, b[0] + b[2] / 2, b[1] + b[3] / 2
+
+    def giou(a, b):
+        (l, t, r, u), (k, s, q, v) = corners(a), corners(b)
+        inside = TF.relu(torch.minimum(r, q) - torch.maximum(l, k)) * TF.relu(torch.minimum(u, v) - torch.maximum(t, s))
+        union = (r - l) * (u - t) + (q - k) * (v - s) - inside
+        hull = (torch.maximum(r, q) - torch.minimum(l, k)) * (torch.maximum(u, v) - torch.minimum(t, s))
+        return inside / union - 1 + union / hull
+
+    def reference(logits, boxes):
+        labels = torch.full((n, queries), classes)
+        bbox = overlap = 0
+        for i, (wanted, places) in enumerate(targets):
+            places, p = torch.tensor(places), logits[i].softmax(1)
+
+            def cost(rows):
+                return sum(-p[r, c] + 5 * (boxes[i, r] - b).abs().sum() - 2 * giou(boxes[i, r], b)
+                           for r, c, b in zip(rows, wanted, places))
+            best = min(itertools.permutations(range(queries), len(wanted)), key=cost)
+            for r, c, b in zip(best, wanted, places):
+                labels[i, r] = int(c)
+                bbox, overlap = bbox + (boxes[i, r] - b).abs().sum() / 5, overlap + (1 - giou(boxes[i, r], b)) / 5
+        weight = torch.tensor([1.0] * classes + [0.1], dtype=torch.float64)
+        return dict(loss_ce=TF.cross_entropy(logits.flatten(0, 1), labels.flatten(), weight), loss_bbox=bbox,
+                    loss_giou=overlap)
+
+    theirs = [torch.tensor(v, requires_grad=True) for v in (logits, boxes)]
+    ours = [tinycnn.tensor(v, requires_grad=True) for v in (logits, boxes)]
+    expected = reference(*theirs)
+    criterion = models.SetCriterion(classes).double()
+    criterion.empty_weight.array[-1] = 0.1
+    got = criterion(dict(pred_logits=ours[0], pred_boxes=ours[1]),
+                    [dict(labels=tinycnn.tensor(c), boxes=tinycnn.tensor(b)) for c, b in targets])
+    assert got.keys() == expected.keys()
+    for key in got:
+        assert abs(got[key].item() - expected[key].item()) < 1e-12, key
+    criterion.total(got).backward()
+    (expected["loss_ce"] + 5 * expected["loss_bbox"] + 2 * expected["loss_giou"]).backward()
+    for x, y in zip(ours, theirs):
+        np.testing.assert_allclose(x.grad.array, y.grad.numpy(), rtol=1e-8, atol=1e-12)

@@ -14,6 +14,7 @@ from .deit import (DistillationLoss, DistilledVisionTransformer, cifar_deit, dei
                    deit_tiny_distilled, distillation_loss)
 from .densenet import DenseNet, cifar_densenet100, densenet121, densenet161, densenet169, densenet201
 from .dpn import DPN, dpn92
+from .detr import DETR, FrozenBatchNorm2d, detr_resnet50, detr_resnet101, detr_small, post_process
 from .efficientnet import (EfficientNet, efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3,
                            efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7)
 from .fcn import FCN, fcn8s, fcn16s, fcn32s
@@ -21,6 +22,7 @@ from .googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from .inception_v3 import Inception3, InceptionOutputs, inception_v3
 from .inception_v4 import InceptionResNetV2, InceptionV4, inception_resnet_v2, inception_v4
 from .lenet import LeNet5, LeNet5Original, lenet5, lenet5_original
+from .matching import HungarianMatcher, SetCriterion, box_cxcywh_to_xyxy, generalized_box_iou, linear_sum_assignment
 from .mixer import (MlpMixer, cifar_mixer, mixer_b_16, mixer_b_32, mixer_l_16, mixer_l_32, mixer_s_16, mixer_s_32)
 from .mnasnet import MNASNet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3
 from .mobilenet_v1 import MobileNetV1, mobilenet_v1, mobilenet_v1_0_5, mobilenet_v1_0_25, mobilenet_v1_0_75

@@ -84,7 +84,8 @@ class Perceiver(nn.Module):
     """x (N, in_channels, *S) with `axes` axes S, of any sizes -> scores (N, num_classes).
 
     `num_latents` vectors of `latent_dim` read the inputs `num_reads` times, each time followed by the same `num_layers`
-    blocks of self-attention; all readings but the first have the same weights, too. Sound has 1 axis, pictures 2, video 3.
+    blocks of self-attention; all readings but the first have the same weights, too. Sound has 1 axis, pictures have 2,
+    video has 3.
     """
 
     def __init__(self, num_latents=512, latent_dim=1024, num_reads=8, num_layers=6, cross_heads=1, self_heads=8,
@@ -100,8 +101,8 @@ class Perceiver(nn.Module):
 
     def forward(self, x):
         if x.ndim != self.axes + 2 or x.shape[1] != self.in_channels or 0 in x.shape[2:]:
-            raise ValueError(f"Perceiver: expected inputs (N, {self.in_channels}, *S) with {self.axes} axes S of at least 1, "
-                             f"got shape {tuple(x.shape)}")
+            raise ValueError(f"Perceiver: expected inputs (N, {self.in_channels}, *S) with {self.axes} axes S of 1 or "
+                             f"more, got shape {tuple(x.shape)}")
         n = x.shape[0]
         positions = fourier_positions(x.shape[2:], self.num_bands, x)
         source = cat([x.flatten(2).transpose(1, 2), positions.expand(n, -1, -1)], -1)
