@@ -51,7 +51,7 @@ def test_import_loads_nothing_but_numpy():
 
 def test_version_and_help():
     assert run("--version").stdout.strip() == f"tinycnn {tinycnn.__version__}"
-    for arguments in ((), ("train",), ("predict",)):
+    for arguments in ((), ("train",), ("predict",), ("evaluate",), ("plot",), ("find-lr",), ("summary",)):
         told = run(*arguments, "--help")
         assert told.returncode == 0 and "usage: tinycnn" in told.stdout and told.stderr == ""
 
@@ -62,7 +62,8 @@ def test_train_writes_the_run_folder_and_says_how_good_it_is(trained):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("test accuracy ") and float(lines[0].split()[2]) > 80
     files = ["history.csv", "curves.png", "confusion.png", "filters.png", "mistakes.png", "model.safetensors"]
-    assert lines[1:] == [str(folder / name) for name in files] and sorted(os.listdir(folder)) == sorted(files)
+    assert lines[1:] == [str(folder / name) for name in files]
+    assert sorted(os.listdir(folder)) == sorted([*files, "last.safetensors", "run.json"])
     for name in files[1:5]:
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 50 and len(set(picture.convert("L").get_flattened_data())) > 10
@@ -111,7 +112,7 @@ def test_picture_that_is_no_picture_is_reported_and_the_others_go_on(trained, tm
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["train", "--dataset", "letters"], "letters"), (["train", "--model", "alexnet"], "alexnet"),
+    (["train", "--dataset", "letters"], "letters"), (["train", "--model", "alexnot"], "alexnot"),
     (["train", "--device", "tpu"], "tpu"), (["train", "--epochs", "0"], "at least 1, got '0'"),
     (["train", "--batch-size", "many"], "many"), (["train", "--lr", "-1"], "positive"),
     (["train", "--lr", "nan"], "positive"),
@@ -170,8 +171,9 @@ def test_interrupt_ends_cleanly(tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err and err.rstrip().endswith("tinycnn: interrupted")
-    assert len(read_history(tmp_path / "history.csv")) >= 1
+    assert process.returncode == 130 and "Traceback" not in err
+    assert err.rstrip().endswith(f"tinycnn: interrupted; continue with: tinycnn train --resume {tmp_path}")
+    assert len(read_history(tmp_path / "history.csv")) >= 1 and (tmp_path / "last.safetensors").exists()
 
 
 def test_gradcheck_forwards_its_arguments(monkeypatch):
@@ -179,3 +181,85 @@ def test_gradcheck_forwards_its_arguments(monkeypatch):
     seen = []
     monkeypatch.setattr(command, "main", lambda argv: seen.append(argv) or 3)
     assert main(["gradcheck", "--mutants", "conv", "-h"]) == 3 and seen == [["--mutants", "conv", "-h"]]
+
+
+def test_killed_run_is_resumed_with_its_settings_and_ends_the_same(tmp_path, monkeypatch, capsys):
+    options = ["train", "--epochs", "3", "--batch-size", "100", "--optimizer", "adam", "--schedule", "cosine", "--augment",
+               "affine", "--mix", "mixup", "--clip-norm", "1", "--accumulate", "2", "--quiet"]
+    assert main([*options, "--out", str(tmp_path / "whole")]) == 0
+    monkeypatch.setattr("tinycnn.train.state.Keeper.save", stop_at_second_save())
+    with pytest.raises(ZeroDivisionError):
+        main([*options, "--out", str(tmp_path / "cut")])
+    monkeypatch.undo()
+    capsys.readouterr()
+    assert main(["train", "--resume", str(tmp_path / "cut"), "--quiet", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert 0 < result["test_accuracy"] < 1 and result["pictures"] == 353 and len(result["files"]) == 6
+    cut, whole = (tinycnn.load(tmp_path / name / "last.safetensors") for name in ("cut", "whole"))
+    assert all((cut["model"][k].array == whole["model"][k].array).all() for k in whole["model"])
+    assert [{**row, "seconds": 0} for row in cut["history"]] == [{**row, "seconds": 0} for row in whole["history"]]
+
+
+def stop_at_second_save():
+    from tinycnn.train.state import Keeper
+    save, calls = Keeper.save, []
+
+    def stop(self):
+        calls.append(1)
+        save(self)
+        if len(calls) == 2:
+            1 / 0
+    return stop
+
+
+def test_settings_that_are_damaged_or_missing_are_named(tmp_path, capsys):
+    for content, told in ((None, "No such file"), ("{", "damaged"), ("{}", "lack dataset")):
+        if content:
+            (tmp_path / "run.json").write_text(content)
+        assert main(["train", "--resume", str(tmp_path)]) == 1
+        err = capsys.readouterr().err
+        assert "run.json" in err and told in err
+
+
+def test_model_that_does_not_fit_the_pictures_is_told_before_training(tmp_path, capsys):
+    assert main(["train", "--model", "resnet18", "--out", str(tmp_path / "x")]) == 1
+    assert "resnet18 does not fit the pictures of digits, (1, 8, 8)" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_evaluate_says_how_good_each_class_is(trained, capsys):
+    assert main(["evaluate", str(trained[0])]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("digits, test, 353 pictures: accuracy ") and len(lines) == 12
+    assert lines[0].split()[5] in trained[1].stdout, "the accuracy that training told"
+    assert main(["evaluate", "--json", "--split", "validation", str(trained[0] / "model.safetensors")]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["pictures"] == 178 == np.sum(result["confusion"]) and set(result["classes"]) == set("0123456789")
+    assert result["accuracy"] == np.trace(result["confusion"]) / 178 and result["auc"] > 0.9
+
+
+def test_plot_draws_one_run_or_several(trained, tmp_path, capsys):
+    assert main(["plot", str(trained[0]), "--out", str(tmp_path / "a.png")]) == 0
+    assert main(["plot", str(trained[0]), str(trained[0] / "history.csv"), "--out", str(tmp_path / "b.svg")]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "a.png"), str(tmp_path / "b.svg")]
+    assert (tmp_path / "a.png").stat().st_size > 5000 and "<svg" in (tmp_path / "b.svg").read_text()
+    assert main(["plot", str(tmp_path / "none")]) == 1 and "none" in capsys.readouterr().err
+
+
+def test_find_lr_suggests_a_rate(tmp_path, capsys):
+    assert main(["find-lr", "--steps", "40", "--out", str(tmp_path / "lr.png")]) == 0
+    assert 1e-5 < float(capsys.readouterr().out) < 1 and (tmp_path / "lr.png").stat().st_size > 5000
+    assert main(["find-lr", "--steps", "40", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"lr", "loss", "smooth", "suggestion"}
+
+
+def test_summary_of_names_and_checkpoints(trained, capsys):
+    assert main(["summary", "simple_cnn"]) == 0
+    assert "115,651" in capsys.readouterr().out
+    assert main(["summary", "--json", "lenet5", "--input-size", "1x28x28", "--num-classes", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["layers"][-1]["output_shape"] == [3]
+    assert main(["summary", str(trained[0])]) == 0 and "(1, 8, 8)" in capsys.readouterr().out
+    assert main(["summary"]) == 0 and "resnet18" in capsys.readouterr().out.split()
+    assert main(["summary", "resnet19"]) == 1 and "resnet18" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["summary", "lenet5", "--input-size", "1x0x3"])

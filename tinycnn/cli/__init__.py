@@ -1,0 +1,68 @@
+"""The command line: `tinycnn train`, `evaluate`, `predict`, `plot`, `find-lr`, `summary`, `gradcheck`.
+
+Results go to stdout, progress and errors to stderr. The exit code is 0 for success, 1 for an error, 2 for a command that
+makes no sense, 130 after Ctrl-C.
+"""
+import argparse
+import os
+import sys
+
+from .. import __version__
+from . import asking, training
+from .arguments import message
+
+EXAMPLES = """examples:
+  tinycnn train                                   8x8 digits, which come along, in half a minute
+  tinycnn train --dataset shapes                  circles, squares and triangles, as in the lectures
+  tinycnn train --resume runs/digits              continue what was interrupted or killed, bit for bit
+  tinycnn evaluate runs/digits                    how good it is, class by class
+  tinycnn predict runs/digits photo.png           what a picture shows
+  tinycnn plot runs/digits runs/digits-2          two runs in one figure
+  tinycnn summary resnet18 --input-size 3x224x224 its layers, weights and multiply-adds
+"""
+
+
+def main(argv=None):
+    """Run the command line `argv` (default: that of the process) and return its exit code."""
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest and not args.forwards:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        code = args.run(rest if args.forwards else args) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as interrupt:
+        print(f"\ntinycnn: interrupted{interrupt}", file=sys.stderr)
+        return 130
+    except (OSError, ValueError, RuntimeError, FloatingPointError) as error:
+        if args.traceback:
+            raise
+        print(f"tinycnn: error: {message(error)}", file=sys.stderr)
+        return 1
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="tinycnn", description="Convolutional networks from scratch.", epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"tinycnn {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (training.add_train, asking.add_evaluate, asking.add_predict, asking.add_plot, training.add_find_lr,
+                asking.add_summary, _add_gradcheck):
+        add(commands)
+    return parser
+
+
+def _add_gradcheck(commands):
+    p = commands.add_parser("gradcheck", add_help=False, help="compare every backward with finite differences")
+    p.set_defaults(run=gradcheck, forwards=True)
+
+
+def gradcheck(argv):
+    """`tinycnn gradcheck`: its own command line is in `gradcheck/command.py`."""
+    from ..gradcheck import command
+    return command.main(argv)

@@ -1,0 +1,60 @@
+"""What the commands share: kinds of arguments, and messages in one line."""
+import argparse
+from pathlib import Path
+
+from ..backend import Device
+
+
+def message(error):
+    """An error in one line; those of the system start with the file."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def count(text):
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def positive(text):
+    """A finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return number
+
+
+def device(text):
+    """cpu, cuda or cuda:N."""
+    try:
+        return Device(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def size(text):
+    """Whole numbers between x: 3x32x32."""
+    parts = text.split("x")
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"expected numbers with x between them, such as 3x32x32, got {text!r}")
+    return tuple(map(int, parts))
+
+
+def weights_file(path):
+    """The checkpoint that `path` means: itself, or the best network of a run's folder."""
+    return path / "model.safetensors" if path.is_dir() else path
+
+
+def new_folder(parent, name):
+    """parent/name, or the first of parent/name-2, parent/name-3, ... that does not exist."""
+    folder, number = Path(parent) / name, 1
+    while folder.exists():
+        number += 1
+        folder = Path(parent) / f"{name}-{number}"
+    return folder
