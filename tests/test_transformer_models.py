@@ -21,6 +21,7 @@ PUBLISHED = dict(
     mixer_s_32=19_104_624, mixer_s_16=18_528_264, mixer_b_32=60_293_428, mixer_b_16=59_880_472, mixer_l_32=206_939_264,
     mixer_l_16=208_196_168, convmixer_1536_20=51_625_960, convmixer_1024_20=24_383_464, convmixer_768_32=21_110_248,
     cvt_13=19_997_480, cvt_21=31_622_696, detr_resnet50=41_524_768,
+    clip_vit_b_32=151_277_313, clip_vit_b_16=149_620_737,
 )
 
 
@@ -49,7 +50,7 @@ def pictures(*shape):
 SMALL = dict(
     cifar_vit=((3, 8, 8), dict(image_size=8)), mnist_vit=((1, 28, 28), {}), cifar_deit=((3, 8, 8), dict(image_size=8)),
     cifar_swin=((3, 17, 20), {}), cifar_mixer=((3, 8, 8), dict(image_size=8)), cifar_convmixer=((3, 8, 9), {}),
-    cifar_cvt=((3, 17, 20), {}), cifar_perceiver=((3, 5, 6), {}),
+    cifar_dpt=((3, 17, 20), {}), cifar_cvt=((3, 17, 20), {}), cifar_perceiver=((3, 5, 6), {}),
     timesformer_small=((3, 3, 8, 8), dict(image_size=8, patch_size=4, num_frames=3)),
 )
 
@@ -300,3 +301,83 @@ def test_matching_is_the_cheapest_of_all(shape, ties):
 def test_detection_refuses_what_does_not_fit(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+# ---- learning from pairs and from nothing --------------------------------------------------------------------------------
+
+def step(model, loss, idle=()):
+    loss.backward()
+    for key, p in model.named_parameters():
+        if p.requires_grad:
+            assert np.isfinite(p.grad.array).all() and (p.grad.array.any() or key.startswith(idle)), key
+    tinycnn.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-3).step()
+
+
+def test_clip_learns_pairs_and_classifies_by_words():
+    model = models.clip_small(image_resolution=8, vision_patch_size=4)
+    x, names = pictures(3, 3, 8, 8), ["a cat", "a dog", "ein Käfer"]
+    text = models.tokenize(names, 32)
+    images, texts = model(x, text)
+    assert images.shape == texts.shape == (3, 3) and np.array_equal(images.array, texts.array.T)
+    step(model, models.contrastive_loss(images, texts))
+    optimizer = tinycnn.optim.AdamW(model.parameters(), 2e-3)
+    for _ in range(25):
+        optimizer.zero_grad()
+        models.contrastive_loss(*model(x, text)).backward()
+        optimizer.step()
+    weights = models.zero_shot_weights(model, names, ["{}"])
+    p = models.zero_shot_classify(model, x, weights)
+    assert p.argmax(1).array.tolist() == [0, 1, 2] and np.allclose(p.sum(1).array, 1) and not p.requires_grad
+
+
+def test_texts_are_read_up_to_their_end():
+    model = models.clip_small().eval()
+    text = models.tokenize(["ab", "abc"], 32)
+    assert text.array[0, :5].tolist() == [256, 97, 98, 257, 0]
+    changed = text.clone()
+    changed[:, 10:] = 7
+    assert np.array_equal(model.encode_text(text).array, model.encode_text(changed).array)
+    with pytest.raises(ValueError, match="at most 2 bytes, got 3: 'abc'"):
+        models.tokenize(["ab", "abc"], 4)
+
+
+def test_dino_teaches_itself():
+    model = models.dino_small(image_size=8)
+    loss = models.DINOLoss(256)
+    views = [pictures(2, 3, 8, 8) + 0.1 * i for i in range(4)]
+    student, teacher = model(views)
+    assert len(student) == 4 and len(teacher) == 2 and student[3].shape == (2, 256) and not teacher[0].requires_grad
+    np.testing.assert_allclose(student[1].array, teacher[1].array, atol=1e-6)  # a copy, at first
+    before = [p.array.copy() for p in model.teacher.parameters()]
+    step(model, loss(student, teacher), idle="student.0.class_token")
+    assert loss.center.array.any() and all(p.grad is None for p in model.teacher.parameters())
+    model.update_teacher(0.75)
+    for old, slow, fast in zip(before, model.teacher.parameters(), model.student.parameters()):
+        np.testing.assert_allclose(slow.array, 0.75 * old + 0.25 * fast.array, atol=1e-6)
+    assert model.eval()(views[0]).shape == (2, 64)
+    with pytest.raises(ValueError, match="at least 2 views.*got Tensor"):
+        model.train()(views[0])
+
+
+def test_deformable_patches_start_as_the_grid_and_move():
+    layer = models.DePatch(3, 8, 4)
+    x = pictures(2, 3, 8, 12)
+    y, where = layer(x)
+    np.testing.assert_allclose(where.array[1, 1, 2], [10, 6, 2, 2])
+    plain = nn.Conv2d(3, 8, 4, stride=4)
+    plain.weight.array[...] = layer.proj.weight.array.reshape(8, 3, 4, 4)
+    plain.bias.array[...] = layer.proj.bias.array
+    np.testing.assert_allclose(y.array, plain(x).array, atol=1e-5)
+    y.square().sum().backward()
+    assert layer.predict[2].bias.grad.array.all()
+
+
+def test_vatt_takes_a_step():
+    model = models.vatt_small(num_layers=1, image_size=16, num_samples=256)
+    text = tinycnn.tensor(np.random.default_rng(0).integers(0, 258, (3, 2, 16)))
+    vectors = model(pictures(3, 3, 8, 16, 16), pictures(3, 256), text)
+    assert [v.shape for v in vectors.values()] == [(3, 32), (3, 32), (3, 16), (3, 2, 16)]
+    assert all(np.allclose(np.square(v.array).sum(-1), 1, atol=1e-5) for v in vectors.values())
+    step(model, models.vatt_loss(vectors))
+    with pytest.raises(ValueError, match=r"audio \(N, 256\).*\(3, 2, 16\)"):
+        model(pictures(3, 3, 8, 16, 16), pictures(3, 255), text)

@@ -470,3 +470,149 @@ def test_loss_of_detr_is_that_of_the_cheapest_of_all_matchings():
     (expected["loss_ce"] + 5 * expected["loss_bbox"] + 2 * expected["loss_giou"]).backward()
     for x, y in zip(ours, theirs):
         np.testing.assert_allclose(x.grad.array, y.grad.numpy(), rtol=1e-8, atol=1e-12)
+
+
+def test_clip():
+    dim, layers, text = 8, 2, np.array([[9, 3, 11, 0], [9, 11, 0, 0], [9, 1, 2, 11]])
+
+    class Pair(models.CLIP):
+        def forward(self, x):
+            return super().forward(x, tinycnn.tensor(text))
+
+    def transformer(s, x, name, count, bias=0.0):
+        for i in range(layers):
+            block = f"{name}.resblocks.{i}."
+            x = x + packed_attention(s, s.layer_norm(x, block + "ln_1", 1e-5), block + "attn", count, bias)[0]
+            x = x + mlp(s, s.layer_norm(x, block + "ln_2", 1e-5), block + "mlp", "c_fc", "c_proj", quick_gelu)
+        return x
+
+    def reference(s, x):
+        x = s.conv(x, "visual.conv1", stride=4).flatten(2).mT
+        x = torch.cat([s["visual.class_embedding"].expand(len(x), 1, -1), x], 1)
+        x = s.layer_norm(x + s["visual.positional_embedding"], "visual.ln_pre", 1e-5)
+        x = s.layer_norm(transformer(s, x, "visual.transformer", 2)[:, 0], "visual.ln_post", 1e-5) @ s["visual.proj"]
+        t = s["token_embedding.weight"][torch.tensor(text)] + s["positional_embedding"]
+        causal = torch.full((4, 4), float("-inf")).triu(1).double()
+        t = s.layer_norm(transformer(s, t, "transformer", 4, causal), "ln_final", 1e-5)
+        t = torch.stack([t[0, 2], t[1, 1], t[2, 3]]) @ s["text_projection"]
+        logits = s["logit_scale"].exp() * TF.cosine_similarity(x[:, None], t, dim=2)
+        return [logits, logits.T]
+
+    check(Pair(6, 8, layers, dim, 4, 4, 12, 8, 4, layers, vision_heads=2), reference, picture(8))
+
+
+def test_contrastive_losses():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((4, 3)), rng.standard_normal((4, 2, 3))
+    ours, theirs = tinycnn.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    got = models.mil_nce(ours, tinycnn.tensor(y), 0.5)
+    p = (theirs @ torch.tensor(y).flatten(0, 1).T / 0.5).softmax(1)
+    expected = -sum(torch.log(p[i, 2 * i] + p[i, 2 * i + 1]) for i in range(4)) / 4
+    assert abs(got.item() - expected.item()) < 1e-12
+    got.backward()
+    expected.backward()
+    np.testing.assert_allclose(ours.grad.array, theirs.grad.numpy(), atol=1e-12)
+    square = rng.standard_normal((3, 3))
+    both = [-torch.log(torch.tensor(m).softmax(1).diagonal()).mean() for m in (square, square.T)]
+    got = models.contrastive_loss(tinycnn.tensor(square), tinycnn.tensor(square.T.copy()))
+    assert abs(got.item() - sum(both).item() / 2) < 1e-12
+
+
+def test_dino():
+    out, momentum = 5, 0.9
+    student, teacher = np.random.default_rng(0).standard_normal((2, 3, 4, out))
+    center = np.random.default_rng(1).standard_normal((1, out))
+    theirs = [torch.tensor(v, requires_grad=True) for v in student]
+    ours = [tinycnn.tensor(v, requires_grad=True) for v in student]
+    loss = models.DINOLoss(out, center_momentum=momentum).double()
+    loss.center.array[...] = center
+    got = loss(ours, [tinycnn.tensor(v) for v in teacher[:2]])
+    expected = sum(TF.cross_entropy(theirs[j] / 0.1, ((torch.tensor(teacher[i]) - torch.tensor(center)) / 0.04).softmax(1))
+                   for i in range(2) for j in range(3) if i != j) / 4
+    assert abs(got.item() - expected.item()) < 1e-10
+    got.backward()
+    expected.backward()
+    for x, y in zip(ours, theirs):
+        np.testing.assert_allclose(x.grad.array, y.grad.numpy(), atol=1e-10)
+    np.testing.assert_allclose(loss.center.array, momentum * center + 0.1 * teacher[:2].mean((0, 1), keepdims=True)[0])
+
+    def reference(s, x):
+        for i in (0, 2):
+            x = TF.gelu(s.linear(x, f"mlp.{i}"))
+        return TF.normalize(s.linear(x, "mlp.4")) @ TF.normalize(s["last_layer.weight"]).T
+
+    check(models.DINOHead(6, out, 8, 4), reference, np.random.default_rng(0).standard_normal((3, 6)))
+
+
+def test_dpt():
+    """One point after the other, each read from its four pixels by weights."""
+    sizes = (3, 2)
+
+    def read(x, at):
+        """x (N, C, H, W) at places (N, P, 2), x and y in pixels, whose middles are at 0.5: (N, P, C)."""
+        x = TF.pad(x, (9, 9, 9, 9))
+        at = at + 8.5
+        low = at.detach().floor()
+        share, total = at - low, 0
+        for i in (0, 1):
+            for j in (0, 1):
+                w = (share[..., 0] if i else 1 - share[..., 0]) * (share[..., 1] if j else 1 - share[..., 1])
+                column = (low[..., 0].long() + i).clamp(0, x.shape[3] - 1)
+                row = (low[..., 1].long() + j).clamp(0, x.shape[2] - 1)
+                total = total + w[..., None] * x[torch.arange(len(x))[:, None], :, row, column]
+        return total
+
+    def reference(s, x):
+        for i, p in enumerate(sizes):
+            name = f"patches.{i}."
+            n, _, h, w = x.shape
+            move = s.conv(TF.gelu(s.conv(x, name + "predict.0", stride=p)), name + "predict.2")
+            rows, columns = move.shape[2:]
+            tokens = []
+            for r in range(rows):
+                for c in range(columns):
+                    dx, dy, dw, dh = move[:, :, r, c].unbind(1)
+                    left, top = (c + 0.5) * p + p * dx.tanh(), (r + 0.5) * p + p * dy.tanh()
+                    wide, high = TF.relu(p / 2 + p * dw), TF.relu(p / 2 + p * dh)
+                    parts = [(2 * a + 1) / p - 1 for a in range(p)]
+                    at = torch.stack([torch.stack([left + wide * b, top + high * a], 1) for a in parts for b in parts], 1)
+                    tokens.append(s.linear(read(x, at).mT.flatten(1), name + "proj"))
+            x = torch.stack(tokens, 2).unflatten(2, (rows, columns))
+            x = x + s.conv(x, f"positions.{i}", padding=1, groups=x.shape[1])
+            x, name = x.flatten(2).mT, f"stages.{i}.0."
+            x = x + packed_attention(s, s.layer_norm(x, name + "ln_1"), name + "self_attention", 2)[0]
+            x = x + mlp(s, s.layer_norm(x, name + "ln_2"), name + "mlp")
+            x = x.mT.unflatten(2, (rows, columns))
+        return s.linear(s.layer_norm(x.mean((2, 3)), "norm"), "head")
+
+    check(models.DeformablePatchTransformer((4, 6), (1, 1), (2, 2), sizes, 2, num_classes=5), reference, picture((12, 14)))
+
+
+def test_vatt():
+    text = np.random.default_rng(0).integers(0, 10, (2, 3, 4))
+
+    class AsList(models.VATT):
+        def forward(self, video, audio):
+            return list(super().forward(video, audio, tinycnn.tensor(text)).values())
+
+    def encode(s, x, name):
+        x = with_tokens(s, x, name + ".token")
+        block = name + ".layers.0."
+        x = x + packed_attention(s, s.layer_norm(x, block + "ln_1"), block + "self_attention", 2)[0]
+        x = x + mlp(s, s.layer_norm(x, block + "ln_2"), block + "mlp")
+        return s.layer_norm(x, name + ".norm")[:, 0]
+
+    def reference(s, video, audio):
+        x = s.conv(video, "video_proj", stride=(2, 4, 4)).permute(0, 2, 3, 4, 1)
+        x = (x + s["time"] + s["row"] + s["column"]).flatten(1, 3)
+        common = s.linear(encode(s, x, "video"), "video_to_common")
+        w = s["audio_proj.weight"]
+        a = audio.unflatten(1, (-1, w.shape[2])) @ w[:, 0].T + s["audio_proj.bias"] + s["audio_positions"]
+        t = s["words.weight"][torch.tensor(text).flatten(0, 1)] + s["text_positions"]
+        t = s.linear(encode(s, t, "text"), "text_to_text").unflatten(0, (2, 3))
+        return [TF.normalize(v, dim=-1) for v in (common, s.linear(encode(s, a, "audio"), "audio_to_common"),
+                                                  s.linear(common, "common_to_text"), t)]
+
+    rng = np.random.default_rng(0)
+    check(AsList(4, 8, (2, 4, 4), 12, 4, 4, 10, 8, 1, 2, 6, 5, drop_token=0.0), reference,
+          rng.standard_normal((2, 3, 4, 8, 8)), rng.standard_normal((2, 12)))

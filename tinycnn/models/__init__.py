@@ -7,6 +7,8 @@ from .cifar_resnet import (CifarResNet, cifar_plain20, cifar_plain34, cifar_plai
                            cifar_preact_resnet164, cifar_resnet18, cifar_resnet20, cifar_resnet32, cifar_resnet34,
                            cifar_resnet44, cifar_resnet50, cifar_resnet56, cifar_resnet110, resnext29_8x64d,
                            resnext29_16x64d, wrn16_4, wrn28_10, wrn40_4)
+from .clip import (CLIP, clip_small, clip_vit_b_16, clip_vit_b_32, contrastive_loss, tokenize, zero_shot_classify,
+                   zero_shot_weights)
 from .convmixer import ConvMixer, cifar_convmixer, convmixer_768_32, convmixer_1024_20, convmixer_1536_20
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
 from .cvt import ConvolutionalVisionTransformer, cifar_cvt, cvt_13, cvt_21
@@ -15,6 +17,8 @@ from .deit import (DistillationLoss, DistilledVisionTransformer, cifar_deit, dei
 from .densenet import DenseNet, cifar_densenet100, densenet121, densenet161, densenet169, densenet201
 from .dpn import DPN, dpn92
 from .detr import DETR, FrozenBatchNorm2d, detr_resnet50, detr_resnet101, detr_small, post_process
+from .dino import DINO, DINOHead, DINOLoss, dino_small, dino_vit_small
+from .dpt import DeformablePatchTransformer, DePatch, cifar_dpt, dpt_tiny
 from .efficientnet import (EfficientNet, efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3,
                            efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7)
 from .fcn import FCN, fcn8s, fcn16s, fcn32s
@@ -50,6 +54,7 @@ from .swin import (ShiftedWindowAttention, SwinTransformer, SwinTransformerBlock
 from .timesformer import TimeSformer, timesformer, timesformer_small
 from .two_stream import TwoStream, two_stream
 from .unet import UNet, unet, unet_padded
+from .vatt import VATT, mil_nce, vatt_loss, vatt_small
 from .vgg import (VGG, vgg11, vgg11_bn, vgg11_lrn, vgg13, vgg13_bn, vgg16, vgg16_1x1, vgg16_bn, vgg19, vgg19_bn)
 from .vit import (ConvStemConfig, VisionTransformer, cifar_vit, interpolate_embeddings, mnist_vit, sine_positions, vit_b_16,
                   vit_b_32, vit_h_14, vit_l_16, vit_l_32, vit_small, vit_tiny)
