@@ -41,9 +41,9 @@ def evaluate(args):
     if args.json:
         print(json.dumps({**result, "confusion": confusion_matrix(truth, answers, len(classes)).tolist()}, indent=2))
         return
-    print(f"{result['dataset']}, {args.split}, {len(truth):,} pictures: accuracy {100 * result['accuracy']:.2f} %, in "
-          f"the first three {100 * result['top_3_accuracy']:.2f} %, loss {result['loss']:.4f}, mean AUC {result['auc']:.4f}, "
-          f"calibration error {100 * result['ece']:.2f} %")
+    print(f"{result['dataset']}, {args.split}, {len(truth):,} pictures: accuracy {100 * result['accuracy']:.2f} %, "
+          f"among the first three {100 * result['top_3_accuracy']:.2f} %, loss {result['loss']:.4f}, "
+          f"mean AUC {result['auc']:.4f}, calibration error {100 * result['ece']:.2f} %")
     width = max(5, *map(len, classes))
     print(f"{'class':{width}}  precision  recall      F1  pictures")
     for name, row in result["classes"].items():
