@@ -169,12 +169,14 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
     walk(roots, create_graph if retain_graph is None else retain_graph, create_graph)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, allow_unused=False):
     """The derivatives of `outputs` with respect to `inputs`, as a tuple of Tensors; no `grad` attribute changes.
 
     `retain_graph` and `create_graph` as in `Tensor.backward`. Raises RuntimeError for an input that does not require a
     gradient, or that the outputs do not depend on (unless `allow_unused`, when its place holds None).
     """
+    if not only_inputs:
+        raise ValueError("grad: only_inputs=False is gone from PyTorch, too: use backward to add to the grad of all leaves")
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for i, t in enumerate(inputs):
         if not t.requires_grad:

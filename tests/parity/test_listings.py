@@ -1,7 +1,8 @@
 """Programs written for PyTorch run after their imports are changed, and give PyTorch's numbers.
 
-Each file of `listings/` is such a program: `build()` makes the model, `train(model, loader)` yields losses and metrics, BATCH
-and CLASSES say what pictures and labels it wants. It runs twice, from the same weights, data and random numbers, in float64.
+Each file of `listings/` is such a program: `build()` makes the model, `train(model, loader)` yields losses and metrics,
+BATCH and CLASSES say what pictures and labels it wants. It runs twice, from the same weights, data and random numbers, in
+float64.
 """
 import pathlib
 import re

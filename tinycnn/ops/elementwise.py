@@ -372,7 +372,7 @@ for _function, _name in ((add, "add"), (sub, "sub"), (mul, "mul"), (div, "truedi
                          (remainder, "mod"), (pow, "pow")):
     operator(_function, f"__{_name}__", f"__r{_name}__")
 
-subtract, multiply, divide, true_divide = sub, mul, div, div
+subtract, multiply, divide, true_divide, arctan2 = sub, mul, div, div, atan2
 
 twin(add, "__iadd__")
 twin(sub, "__isub__")
@@ -387,5 +387,5 @@ twin(addcdiv)
 for _function in (fmod, float_power, atan2, square, reciprocal):
     twin(_function, rereads=True)
 
-__all__ = ["add", "addcdiv", "addcmul", "atan2", "div", "divide", "float_power", "floor_divide", "fmod", "lerp", "mul",
-           "multiply", "pow", "reciprocal", "remainder", "square", "sub", "subtract", "true_divide"]
+__all__ = ["add", "addcdiv", "addcmul", "arctan2", "atan2", "div", "divide", "float_power", "floor_divide", "fmod",
+           "lerp", "mul", "multiply", "pow", "reciprocal", "remainder", "square", "sub", "subtract", "true_divide"]

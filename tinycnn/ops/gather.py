@@ -162,7 +162,7 @@ def index_put(x, indices, values, accumulate=False):
     basic, advanced = read_index(tuple(indices), x)
     shape = x.detach()[tuple(indices)].shape
     if common_shape("index_put", values.shape, shape) != shape:
-        raise RuntimeError(f"index_put: values of shape {values.shape} do not fit into a part of shape {shape}")
+        raise RuntimeError(f"index_put: values of shape {values.shape} are larger than the part of shape {shape}")
     return (AddItem if accumulate else SetItem).apply(x, values.expand(shape), *advanced, basic=basic)
 
 
