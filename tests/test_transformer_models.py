@@ -86,6 +86,12 @@ def test_one_picture_in_evaluation(name):
     assert y.shape == (1, 5) and y.dtype == "float32" and np.isfinite(y.array).all()
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_no_pictures_have_no_scores(name):
+    model, shape = small(name)
+    assert model.eval()(pictures(0, *shape)).shape == (0, 5)
+
+
 @pytest.mark.parametrize("name", ["cifar_vit", "cifar_deit", "cifar_mixer"])
 def test_another_size_is_refused_with_the_size_that_works(name):
     model, _ = small(name)

@@ -32,7 +32,7 @@ def to_tokens(x):
 
 def to_picture(x, h, w):
     """(N, H W, C) -> (N, C, H, W)."""
-    return x.transpose(1, 2).reshape(x.shape[0], -1, h, w)
+    return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], h, w)
 
 
 class ConvEmbed(nn.Module):
@@ -69,7 +69,7 @@ class ConvAttention(nn.Module):
 
         def project(conv, linear):
             y = linear(cat([extra, to_tokens(conv(picture))], 1))
-            return y.reshape(n, -1, self.num_heads, c // self.num_heads).transpose(1, 2)
+            return y.reshape(n, y.shape[1], self.num_heads, c // self.num_heads).transpose(1, 2)
         q = project(self.conv_proj_q, self.proj_q)
         k = project(self.conv_proj_k, self.proj_k)
         v = project(self.conv_proj_v, self.proj_v)

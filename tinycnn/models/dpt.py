@@ -51,7 +51,7 @@ class DePatch(nn.Module):
         grid = (places * (2 / size) - 1).reshape(n, rows * columns, k * k, 2)
         read = F.grid_sample(x, grid, align_corners=False)
         y = self.proj(read.permute(0, 2, 1, 3).flatten(2))
-        return y.transpose(1, 2).reshape(n, -1, rows, columns), cat([centre, half], -1)
+        return y.transpose(1, 2).reshape(n, y.shape[2], rows, columns), cat([centre, half], -1)
 
 
 class DeformablePatchTransformer(nn.Module):

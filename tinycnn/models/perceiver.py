@@ -42,7 +42,7 @@ class Attention(nn.Module):
         self.to_out = nn.Linear(inner, dim)
 
     def forward(self, x, source):
-        q, k, v = (y.reshape(y.shape[0], y.shape[1], self.num_heads, -1).transpose(1, 2)
+        q, k, v = (y.reshape(*y.shape[:2], self.num_heads, y.shape[2] // self.num_heads).transpose(1, 2)
                    for y in (self.to_q(x), self.to_k(source), self.to_v(source)))
         return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 

@@ -99,7 +99,7 @@ class ShiftedWindowAttention(nn.Module):
             x = x.roll((-shift[0], -shift[1]), (1, 2))
         x = split_windows(x, *window)
         count, length = x.shape[1:3]
-        q, k, v = self.qkv(x).reshape(n, count, length, 3, self.num_heads, -1).permute(3, 0, 1, 4, 2, 5)
+        q, k, v = self.qkv(x).reshape(n, count, length, 3, self.num_heads, c // self.num_heads).permute(3, 0, 1, 4, 2, 5)
         mask = self.bias()
         if any(shift):
             mask = mask + shift_mask(high, wide, window, shift, x).unsqueeze(1)

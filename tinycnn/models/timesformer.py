@@ -32,7 +32,7 @@ class Attention(nn.Module):
 
     def forward(self, x):
         n, length, dim = x.shape
-        q, k, v = self.qkv(x).reshape(n, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(x).reshape(n, length, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
         return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, dim))
 
 
@@ -110,7 +110,7 @@ class TimeSformer(nn.Module):
         for block in self.blocks:
             x = block(x, frames)
         token = self.norm(x)[:, 0]
-        return self.head(token if self.time_embed is not None else token.reshape(n, frames, -1).mean(1))
+        return self.head(token if self.time_embed is not None else token.reshape(n, frames, token.shape[1]).mean(1))
 
 
 def rename(key):

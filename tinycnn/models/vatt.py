@@ -78,7 +78,7 @@ class VATT(nn.Module):
         common = self.video_to_common(self.video(cubes.flatten(1, 3)))
         pieces = self.audio_proj(audio.unsqueeze(1)).transpose(1, 2) + self.audio_positions
         words = self.words(text.flatten(0, 1)) + self.text_positions
-        texts = self.text_to_text(self.text(words)).reshape(n, text.shape[1], -1)
+        texts = self.text_to_text(self.text(words)).reshape(n, text.shape[1], self.text_to_text.out_features)
         vectors = dict(video_audio=common, audio_video=self.audio_to_common(self.audio(pieces)),
                        video_text=self.common_to_text(common), text_video=texts)
         return {name: F.normalize(v, dim=-1) for name, v in vectors.items()}
