@@ -330,7 +330,8 @@ def test_detect_anomaly_names_operation_and_line_of_the_first_nan_forward():
         def forward(ctx, x):
             with np.errstate(all="ignore"):
                 return np.log(x)
-    with autograd.detect_anomaly(), pytest.raises(RuntimeError, match=r"NaN in the forward of Log.*test_autograd.*Log\.apply"):
+    words = r"NaN in the forward of Log.*test_autograd.*Log\.apply"
+    with autograd.detect_anomaly(), pytest.raises(RuntimeError, match=words):
         Log.apply(leaf([1.0, -1.0]))
 
 

@@ -136,8 +136,21 @@ def test_half_precision_stays_half_precision():
 
 def test_parts_cover_the_range_once_and_in_order(threads):
     parts = workers.parallel(lambda start, stop: list(range(start, stop)), 100, moved=1e12)
-    assert sum(parts, []) == list(range(100)) and (len(parts) > 1) == (threads > 1)
+    assert sum(parts, []) == list(range(100)) and len(parts) > 1
     assert workers.parallel(lambda start, stop: (start, stop), 0, moved=1e12) == [(0, 0)]
+
+
+def test_a_training_step_has_the_same_bits_for_every_number_of_threads(monkeypatch):
+    def step(count):
+        monkeypatch.setattr(workers, "_threads", count)
+        tinycnn.manual_seed(0)
+        net = tinycnn.nn.Sequential(
+            tinycnn.nn.Conv2d(3, 16, 3, padding=1), tinycnn.nn.BatchNorm2d(16), tinycnn.nn.ReLU(), tinycnn.nn.MaxPool2d(2),
+            tinycnn.nn.Conv2d(16, 16, 3, groups=16), tinycnn.nn.Flatten(), tinycnn.nn.Linear(16 * 30 * 30, 50))
+        tinycnn.nn.functional.cross_entropy(net(tinycnn.randn(24, 3, 64, 64)), tinycnn.randint(50, (24,))).backward()
+        return [p.grad.array.tobytes() for p in net.parameters()]
+    monkeypatch.setattr(workers, "WORTH", 1e-5)
+    assert step(1) == step(2) == step(3)
 
 
 def test_little_work_stays_on_one_core(monkeypatch):
@@ -199,7 +212,8 @@ def test_without_openblas_everything_works_on_one_thread(monkeypatch):
     monkeypatch.delenv("TINYCNN_THREADS", raising=False)
     try:
         assert workers.get_num_threads() == 1
-        assert workers.parallel(lambda start, stop: stop, 10, moved=1e12) == [10]
+        here = threading.get_ident()
+        assert set(workers.parallel(lambda start, stop: threading.get_ident(), 10, moved=1e12)) == {here}
     finally:
         workers._default_threads.cache_clear()
 

@@ -1,6 +1,7 @@
 """Every layer against PyTorch's: built alike, it shows alike, stores alike and, with the same weights, computes alike."""
 import copy
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -300,7 +301,9 @@ def compare(name, args, options, inputs, call, mode, dtype="float64"):
 
 
 def names(layers):
-    return [f"{name}-{args}-{options}".replace(" ", "").replace("<function", "")[:60] for name, args, options, _ in layers]
+    """What pytest calls the rows; without addresses, so that processes that share the tests agree."""
+    rows = [f"{name}-{args}-{options}".replace(" ", "") for name, args, options, _ in layers]
+    return [re.sub(r"<(function)?|at0x\w+>", "", row)[:60] for row in rows]
 
 
 @pytest.mark.parametrize("name, args, options, inputs", LAYERS, ids=names(LAYERS))

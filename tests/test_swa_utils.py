@@ -38,7 +38,7 @@ def torch():
 @pytest.mark.parametrize("options", [
     {}, dict(avg_fn="get_ema_avg_fn"), dict(avg_fn="get_swa_avg_fn"), dict(multi_avg_fn="get_ema_multi_avg_fn"),
     dict(multi_avg_fn="get_swa_multi_avg_fn"), dict(avg_fn=lambda average, weight, count: average * 0.3 + weight * 0.7),
-    dict(use_buffers=True)], ids=lambda o: ",".join(map(str, o.items()))[:40])
+    dict(use_buffers=True)], ids=lambda o: ",".join(f"{k}={getattr(v, '__name__', v)}" for k, v in o.items()))
 def test_averages_are_pytorchs(options, torch):
     (net, ours), (_, theirs) = train(tinycnn, **options), train(torch, **options)
     assert list(ours.state_dict()) == list(theirs.state_dict())

@@ -46,5 +46,5 @@ def manual_seed_all(seed):
     manual_seed(seed)
 
 
-__all__ = ["current_device", "device_count", "empty_cache", "get_device_name", "is_available", "manual_seed", "manual_seed_all",
-           "memory_allocated", "synchronize"]
+__all__ = ["current_device", "device_count", "empty_cache", "get_device_name", "is_available", "manual_seed",
+           "manual_seed_all", "memory_allocated", "synchronize"]

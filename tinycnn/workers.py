@@ -9,8 +9,7 @@ wait for each other by spinning, and get into the way of ours: measured, convolu
 the small products of a small network, on two cores with something else to do, 10 to 30 times. Large products are cut up by
 `product` instead. The variable TINYCNN_BLAS=0 leaves BLAS alone outside of `parallel`.
 
-The result depends on the number of threads in its last digits, because sums are split; for one number of threads it is the
-same in every run.
+How the work is cut does not depend on the number of threads, so neither does the result: not even in its last bit.
 """
 import contextlib
 import ctypes
@@ -55,23 +54,23 @@ def set_num_threads(n):
     _threads = int(n)
 
 
-def parallel(work, count, flops=0, moved=0, each=4):
+def parallel(work, count, flops=0, moved=0, most=16):
     """[work(start, stop), ...] over consecutive parts of range(count), side by side where the work is worth it.
 
-    `flops` (in matrix products) and `moved` (bytes read and written) estimate the work. There are up to `each` parts a
-    thread: whoever is ready, the caller included, takes the next, so that a core that is busy with something else holds
-    nobody up. How the parts are cut depends only on the arguments and the number of threads. An exception in any part is
-    raised here.
+    `flops` (in matrix products) and `moved` (bytes read and written) estimate the work. There are up to `most` parts, more
+    than threads: whoever is ready, the caller included, takes the next, so that a core that is busy with something else
+    holds nobody up. How the parts are cut depends on the arguments alone, so sums over parts are the same to the last bit
+    for every number of threads. An exception in any part is raised here.
     """
-    parts = min(int((flops / PRODUCTS + moved / BYTES) / WORTH), count)
-    threads = 1 if parts < 2 or getattr(_inside, "part", False) else get_num_threads()
-    if threads == 1:
+    inside = getattr(_inside, "part", False)
+    parts = 1 if inside else max(1, min(int((flops / PRODUCTS + moved / BYTES) / WORTH), count, most))
+    if parts == 1:
         return [work(0, count)]
-    parts = min(parts, threads * each)
     cuts = [count * i // parts for i in range(parts + 1)]
-    done, results = SimpleQueue(), [None] * parts
+    jobs, done, results = SimpleQueue(), SimpleQueue(), [None] * parts
     with one_blas_thread():
-        jobs = _start_threads(threads - 1)
+        if get_num_threads() > 1:
+            jobs = _start_threads(get_num_threads() - 1)
         for i in range(parts):
             jobs.put((work, i, cuts[i], cuts[i + 1], done))
         while not jobs.empty():
@@ -94,9 +93,9 @@ def product(a, b):
     y = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
     flops = 2 * a.size * b.shape[-1]
     if a.ndim == 2 and len(a) < b.shape[1]:
-        parallel(lambda i, j: np.matmul(a, b[:, i:j], out=y[:, i:j]), b.shape[1], flops, each=2)
+        parallel(lambda i, j: np.matmul(a, b[:, i:j], out=y[:, i:j]), b.shape[1], flops, most=8)
     else:
-        parallel(lambda i, j: np.matmul(a[i:j], b if a.ndim == 2 else b[i:j], out=y[i:j]), len(a), flops, each=2)
+        parallel(lambda i, j: np.matmul(a[i:j], b if a.ndim == 2 else b[i:j], out=y[i:j]), len(a), flops, most=8)
     return y
 
 

@@ -24,11 +24,12 @@ import math
 import numpy as np
 
 from ..backend import sliding_windows
-from ..workers import get_num_threads, parallel
+from ..workers import parallel
 from .unfold import meetings
 
 PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
-PIECE_ROWS = 512          # but enough rows for the product to be efficient
+PIECE_ROWS = 512          # but enough rows for the product to be efficient,
+PIECES = 4                # and so many pieces at least, for the cores to share
 FEW = 4                   # channels, up to which columns are copied as rows of pixels
 GROUP = 16                # channels, below which groups are merged
 
@@ -56,7 +57,7 @@ class Columns:
         row = math.prod(out[1:])
         length = x.shape[1] * math.prod(kernel)
         wanted = max(PIECE_ROWS, PIECE_BYTES // (length * x.itemsize))
-        wanted = max(1, min(wanted, -(-len(x) * out[0] * row // get_num_threads())))
+        wanted = max(1, min(wanted, -(-len(x) * out[0] * row // PIECES)))
         images, rows = max(1, wanted // (row * out[0])), min(out[0], max(1, wanted // row))
         self.pieces = [(slice(n, n + images), slice(o, min(o + rows, out[0])))
                        for n in range(0, len(x), images) for o in range(0, out[0], rows)]
@@ -134,7 +135,7 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
             dw += dy[piece].reshape(-1, *shape[:2]).transpose(1, 2, 0) @ columns[piece]
         return dw
 
-    dw = sum(parallel(work, len(columns.pieces), flops=2 * dy.size * shape[2], each=1))
+    dw = sum(parallel(work, len(columns.pieces), flops=2 * dy.size * shape[2], most=4))
     dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
     dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
     return np.ascontiguousarray(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
