@@ -3,6 +3,6 @@ import sys
 
 
 def pytest_collection_finish():
-    """PyTorch, the reference, keeps to one thread: on busy cores its threads wait for each other far longer than they work."""
+    """PyTorch, the reference, keeps to one thread: on busy cores its threads wait far longer than they work."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
