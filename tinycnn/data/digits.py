@@ -21,14 +21,15 @@ class Digits(PictureDataset):
     """
     FORMAT = PictureFormat(size=(8, 8), channels=1, scale=16.0, mean=(0.305,), std=(0.376,), box=8, centre="box", ink=0.305)
 
-    def __init__(self, split="train"):
+    def __init__(self, split="train", transform=None, target_transform=None):
         if split != "all" and split not in SPLITS:
             raise ValueError(f"Digits: split must be one of {', '.join(SPLITS)} or all, got {split!r}")
         with resources.files(__package__).joinpath("files", "digits.npz").open("rb") as file:
             stored = np.load(file, allow_pickle=False)
             pictures, labels = stored["pictures"], stored["labels"].astype(np.int64)
         chosen = np.full(len(labels), True) if split == "all" else np.isin(_rank(labels) % 10, SPLITS[split])
-        super().__init__(pictures[chosen, None], labels[chosen], map(str, range(10)), self.FORMAT)
+        super().__init__(pictures[chosen, None], labels[chosen], map(str, range(10)), self.FORMAT, transform,
+                         target_transform)
 
 
 def _rank(labels):

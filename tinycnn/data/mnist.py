@@ -1,26 +1,33 @@
-"""MNIST: 70,000 handwritten digits of 28x28 pixels, and the IDX format in which they come."""
-from pathlib import Path
-
+"""MNIST and its relatives, 70,000 pictures of 28x28 pixels each, and the IDX format in which they come."""
 import numpy as np
 
 from .pictures import PictureDataset, PictureFormat
-from .storage import check_sha256, data_folder, download, find, unpack
+from .storage import check_sha256, data_root, download, find, unpack
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
-FILES = {  # (training?, what): name, SHA-256 of the unpacked file, SHA-256 of the published .gz
+FILES = {  # (training?, what): name, SHA-256 of the unpacked file, hash of the published .gz
     (True, "pictures"): ("train-images-idx3-ubyte",
                          "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+                         "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
     (True, "labels"): ("train-labels-idx1-ubyte",
                        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                       "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+                       "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
     (False, "pictures"): ("t10k-images-idx3-ubyte",
                           "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                          "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+                          "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
     (False, "labels"): ("t10k-labels-idx1-ubyte",
                         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+                        "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 }
+
+
+def _published(train_pictures, train_labels, test_pictures, test_labels):
+    """A table like FILES of the MD5 sums that are published of four .gz files; unpacked ones have their structure only."""
+    names = {what: [FILES[train, what][0] for train in (True, False)] for what in ("pictures", "labels")}
+    return {(True, "pictures"): (names["pictures"][0], None, f"md5:{train_pictures}"),
+            (True, "labels"): (names["labels"][0], None, f"md5:{train_labels}"),
+            (False, "pictures"): (names["pictures"][1], None, f"md5:{test_pictures}"),
+            (False, "labels"): (names["labels"][1], None, f"md5:{test_labels}")}
 
 
 class MNIST(PictureDataset):
@@ -31,28 +38,89 @@ class MNIST(PictureDataset):
     Raises FileNotFoundError naming the missing file and its place, ValueError for a damaged file.
     Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
     """
+    CLASSES = tuple(map(str, range(10)))
+    COUNTS = {True: 60_000, False: 10_000}
     FORMAT = PictureFormat(size=(28, 28), channels=1, scale=255.0, mean=(0.1307,), std=(0.3081,), box=20, centre="mass")
 
-    def __init__(self, root=None, train=True, *, download=False):
-        root = data_folder() if root is None else Path(root)
-        pictures = _load(root, bool(train), "pictures", download)
-        labels = _load(root, bool(train), "labels", download)
-        super().__init__(pictures[:, None], labels.astype(np.int64), map(str, range(10)), self.FORMAT)
+    def __init__(self, root=None, train=True, transform=None, target_transform=None, download=False):
+        root, train = data_root(root), bool(train)
+        pictures, labels = (self._load(root, train, what, download) for what in ("pictures", "labels"))
+        super().__init__(pictures[:, None], labels.astype(np.int64), self.CLASSES, self.FORMAT, transform, target_transform)
+
+    @classmethod
+    def place(cls, root=None):
+        """The folder that has all four files, None where some are missing."""
+        places = cls._places(data_root(root))
+        found = [find(name, places) for name, *_ in cls._sources()[1].values()]
+        return found[0].parent if all(found) else None
+
+    @classmethod
+    def _places(cls, root):
+        return [root / cls.__name__.lower(), root / cls.__name__ / "raw"]
+
+    @classmethod
+    def _sources(cls):
+        return MIRRORS, FILES
+
+    @classmethod
+    def _load(cls, root, train, what, allowed):
+        """The array in one of the four files, found or (where `allowed`) downloaded, and checked."""
+        mirrors, files = cls._sources()
+        name, sha256, packed_hash = files[train, what]
+        folder = cls._places(root)[0]
+        path = find(name, cls._places(root))
+        if path is None and allowed:
+            path = download(f"{name}.gz", mirrors, folder, packed_hash)
+        if path is None:
+            raise FileNotFoundError(f"{cls.__name__}: {name}.gz is missing: put it into {folder}, set TINYCNN_DATA to the "
+                                    f"folder that has {folder.name}/, or pass download=True")
+        content = unpack(path)
+        array = parse_idx(content, path)
+        if sha256:
+            check_sha256(path, content, sha256)
+        else:
+            _check_structure(array, path, what, cls.COUNTS[train])
+        return array
 
 
-def _load(root, train, what, allowed):
-    """The array in one of the four files, found or (where `allowed`) downloaded, and checked."""
-    name, sha256, packed_sha256 = FILES[train, what]
-    path = find(name, [root / "mnist", root / "MNIST" / "raw"])
-    if path is None and allowed:
-        path = download(f"{name}.gz", MIRRORS, root / "mnist", packed_sha256)
-    if path is None:
-        raise FileNotFoundError(f"MNIST: {name}.gz is missing: put it into {root / 'mnist'}, set TINYCNN_DATA to the folder "
-                                "that has mnist/, or pass download=True")
-    content = unpack(path)
-    array = parse_idx(content, path)
-    check_sha256(path, content, sha256)
-    return array
+class FashionMNIST(MNIST):
+    """60,000 training or 10,000 test pictures of clothes from a shop's catalogue, 28x28 pixels of 0 to 255.
+
+    As MNIST, in the folders `fashionmnist` and `FashionMNIST/raw`. Downloads are checked by their MD5, files by their form.
+    Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017; MIT licence.
+    """
+    CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+    FORMAT = PictureFormat(size=(28, 28), channels=1, scale=255.0, mean=(0.2860,), std=(0.3530,), box=28, centre="box")
+    MIRRORS = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+               "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/")
+    FILES = _published("8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
+                       "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310")
+
+    @classmethod
+    def _sources(cls):
+        return cls.MIRRORS, cls.FILES
+
+
+class KMNIST(FashionMNIST):
+    """60,000 training or 10,000 test pictures of ten cursive Japanese characters, 28x28 pixels of 0 (paper) to 255 (ink).
+
+    As MNIST, in the folders `kmnist` and `KMNIST/raw`. Downloads are checked by their MD5, files by their form.
+    Source: T. Clanuwat et al., "Deep Learning for Classical Japanese Literature", 2018; CC BY-SA 4.0.
+    """
+    CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    FORMAT = PictureFormat(size=(28, 28), channels=1, scale=255.0, mean=(0.1918,), std=(0.3483,), box=28, centre="box")
+    MIRRORS = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
+    FILES = _published("bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
+                       "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134")
+
+
+def _check_structure(array, path, what, count):
+    """ValueError naming `path` where an array is not that of `count` pictures or labels from 0 to 9."""
+    shape = (count, 28, 28) if what == "pictures" else (count,)
+    if array.shape != shape:
+        raise ValueError(f"{path}: an array {array.shape} found, {shape} expected; delete the file and fetch it again")
+    if what == "labels" and array.max() > 9:
+        raise ValueError(f"{path}: the label {array.max()} found, 0 to 9 expected; delete the file and fetch it again")
 
 
 def parse_idx(content, path):

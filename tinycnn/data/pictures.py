@@ -4,7 +4,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tensor import wrap
-from .dataset import Dataset, check_index
+from .collate import default_collate
+from .dataset import Dataset, check_index, fetch_each
+from .transforms.base import as_picture
 
 
 @dataclass(frozen=True)
@@ -14,15 +16,16 @@ class PictureFormat:
     `size` (height, width) and `channels`; a pixel lies between 0 and `scale`; the network sees (pixel / scale - mean) / std,
     with one mean and std a channel. `box` is the side of the square that a digit fills, and `centre` says what lies in the
     middle of the picture: the "mass" of the ink, or the "box" around it. `ink` is the share of the picture that is ink
-    where the makers of the set widened the strokes until it was the same for all, else None.
+    where the makers of the set widened the strokes until it was the same for all, else None. A set of photographs has no
+    `box`: a picture is then cut to the shape of the format and resized.
     """
     size: tuple
     channels: int
     scale: float
     mean: tuple
     std: tuple
-    box: int
-    centre: str
+    box: int | None = None
+    centre: str = "picture"
     ink: float | None = None
 
     def normalise(self, pixels):
@@ -41,22 +44,48 @@ class PictureDataset(Dataset):
 
     `data` is uint8 (N, C, H, W), `targets` int64 (N,), `classes` the names of the classes, `format` a PictureFormat.
     Sample i is (x, y): x a float32 Tensor (C, H, W), normalised as the format says, and y an int.
+
+    With a `transform`, x is what it makes of the Pillow picture, and nothing is normalised but by the transform: this is
+    torchvision's way. Whole batches go through transforms that take arrays (`takes_batches`) at once. `target_transform`
+    changes y.
     """
 
-    def __init__(self, data, targets, classes, format):
+    def __init__(self, data, targets, classes, format, transform=None, target_transform=None):
         self.data, self.targets = data, targets
         self.classes, self.format = tuple(classes), format
+        self.transform, self.target_transform = transform, target_transform
 
     def __len__(self):
         return len(self.data)
 
     def __getitem__(self, index):
         i = check_index(self, index)
-        return wrap(self.format.normalise(self.data[i])), int(self.targets[i])
+        x, y = self.data[i], int(self.targets[i])
+        x = wrap(self.format.normalise(x)) if self.transform is None else self.transform(as_picture(self._bytes(x)))
+        return x, y if self.target_transform is None else self.target_transform(y)
 
     def batch(self, indices):
-        """x float32 (N, C, H, W) and y int64 (N,) of the samples at `indices`."""
-        return [wrap(self.format.normalise(self.data[indices])), wrap(self.targets[indices])]
+        """x (N, C, H, W), float32 unless the transform says otherwise, and y (N,) of the samples at `indices`."""
+        if self.transform is None:
+            x = wrap(self.format.normalise(self.data[indices]))
+        elif getattr(self.transform, "takes_batches", False):
+            x = self.transform(wrap(self._bytes(self.data[indices])))
+        else:
+            return default_collate(fetch_each(self, indices.tolist()))
+        if self.target_transform is None:
+            return [x, wrap(self.targets[indices])]
+        return [x, default_collate([self.target_transform(y) for y in self.targets[indices].tolist()])]
+
+    def _bytes(self, pixels):
+        """The pixels with white at 255, as transforms expect them."""
+        if self.format.scale == 255:
+            return pixels
+        return np.rint(pixels * (255 / self.format.scale)).astype(np.uint8)
+
+    @property
+    def class_to_idx(self):
+        """{name of a class: its number}."""
+        return {name: i for i, name in enumerate(self.classes)}
 
     def __repr__(self):
         return f"<{type(self).__name__}: {len(self)} pictures {self.data.shape[1:]}, {len(self.classes)} classes>"

@@ -1,25 +1,23 @@
 """A user's own picture of one drawn or written sign, made to look like the pictures that a network was trained on."""
 import numpy as np
 
+from .folder import fitted, load_picture
+
 
 def read_picture(path, format):
-    """The pixels (C, H, W), float32 from 0 (paper) to `format.scale` (ink), of a picture file that shows one sign.
+    """The pixels (C, H, W), float32 from 0 (paper) to `format.scale` (ink), of a picture file.
 
-    The picture may have any size, be coloured or grey, dark on light or light on dark: ink is what differs from the border.
-    The ink is cut out, brought to `format.box` pixels and put into the middle as the format asks, which is how the makers
-    of MNIST and of the UCI digits treated their scans. Raises FileNotFoundError, or ValueError for a file that is no
-    picture and for a picture that shows nothing.
+    For signs: the picture may have any size, be coloured or grey, dark on light or light on dark; ink is what differs from
+    the border. The ink is cut out, brought to `format.box` pixels and put into the middle as the format asks, which is how
+    the makers of MNIST and of the UCI digits treated their scans. A format without a box is that of photographs: the middle
+    of the picture is cut to its shape and resized, and nothing else is done to it.
+    Raises FileNotFoundError, or ValueError for a file that is no picture and for a picture that shows nothing.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGBA")
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: no picture that Pillow can read") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
-            raise
-        raise ValueError(f"{path}: the picture is damaged ({error})") from None
+    from PIL import Image
+    picture = load_picture(path, "RGBA")
+    if format.box is None:
+        pixels = fitted(picture.convert("RGB" if format.channels == 3 else "L"), format.size)
+        return pixels.astype(np.float32) * np.float32(format.scale / 255)
     if max(picture.size) > 800:
         picture.thumbnail((800, 800))
     paper = Image.new("RGBA", picture.size, "white")

@@ -1,4 +1,5 @@
 """Where data files lie, and how they get there."""
+import contextlib
 import hashlib
 import os
 import sys
@@ -19,16 +20,23 @@ def data_folder():
     return Path(cache).expanduser() / "tinycnn"
 
 
+def data_root(root):
+    """The folder that a data set's argument `root` means: itself, or the data folder where it is None."""
+    return data_folder() if root is None else Path(root).expanduser()
+
+
 def find(name, folders):
     """The file `name`, or `name`.gz, in the first of `folders` that has it; None where none has."""
     return next((f for folder in folders for f in (folder / name, folder / f"{name}.gz") if f.is_file()), None)
 
 
-def download(name, mirrors, folder, sha256):
+def download(name, mirrors, folder, known_hash):
     """Fetch the file `name` from the first of `mirrors` (addresses) that delivers it, into `folder`; returns its path.
 
-    The file appears under its name only once it is complete and has the SHA-256 `sha256`. Raises OSError with what each
-    mirror said where none delivers; needs pooch.
+    The file appears under its name only once it is complete and has the published hash ("sha256:..." or "md5:..."); until
+    then it has another one, and an attempt that fails leaves nothing behind. Files that are there already are not fetched
+    again, so a data set of several files continues with the missing ones. Raises OSError with what each mirror said where
+    none delivers; needs pooch.
     """
     try:
         import pooch
@@ -39,9 +47,11 @@ def download(name, mirrors, folder, sha256):
     complaints = []
     for mirror in mirrors:
         try:
-            return Path(pooch.retrieve(mirror + name, f"sha256:{sha256}", fname=name, path=folder))
+            return Path(pooch.retrieve(mirror + name, known_hash, fname=name, path=folder))
         except (OSError, ValueError) as error:
             complaints.append(f"{mirror}: {str(error).splitlines()[0]}")
+    with contextlib.suppress(OSError):
+        Path(folder).rmdir()  # made for nothing
     raise OSError(f"no mirror delivered {name}: {'; '.join(complaints)}. Without a network, put the file into {folder} "
                   "yourself")
 
