@@ -549,3 +549,31 @@ def test_augmentation_of_a_cifar_batch_is_one_pass_over_arrays():
     tinycnn.manual_seed(1)
     y = pipeline(x)
     assert y.shape == (8, 3, 32, 32) and y.dtype == np.float32 and isinstance(y, tinycnn.Tensor)
+
+
+# ---- the gallery -----------------------------------------------------------------------------------------------------
+
+def test_the_gallery_shows_every_transform_and_the_seed_fixes_it():
+    pytest.importorskip("matplotlib")
+    from tinycnn.viz import augmentations
+    from tinycnn.viz.augment import gallery, landscape
+    state = tinycnn.get_rng_state()
+    figure = augmentations()
+    titles = [ax.get_title() for ax in figure.axes if ax.images]
+    assert titles[0] == "the picture" and len(titles) == len(gallery()) + 3 and "CutMix" in titles[-1]
+    for name in set(T.__dict__) - {"RandomGrayscale", "RandomApply", "RandomChoice", "RandomOrder"}:
+        if name.startswith("Random"):
+            assert any(name in title for title in titles), name
+    again = augmentations()
+    assert all((a.images[0].get_array() == b.images[0].get_array()).all() for a, b in zip(figure.axes[:35], again.axes))
+    assert tinycnn.get_rng_state() == state and landscape(30, 40).shape == (3, 30, 40)
+
+
+def test_the_gallery_takes_pictures_of_every_kind():
+    pytest.importorskip("matplotlib")
+    from tinycnn.viz import augmentations
+    for x in (picture(), picture().convert("L"), colours(1)[0], tinycnn.from_numpy(colours(1)[0] / 255), colours(1, 1)[0]):
+        figure = augmentations(x, [("mirror", T.RandomHorizontalFlip(1)), ("small", T.Resize(5))], columns=2)
+        assert [ax.get_title() for ax in figure.axes] == ["the picture", "mirror", "small", ""]
+    with pytest.raises(ValueError, match=r"\(1, 3, 4, 4\)"):
+        augmentations(np.zeros((1, 3, 4, 4)))

@@ -2,6 +2,7 @@
 
 The exceptions: `graph_mermaid` and `graph_svg` return text, the functions whose names end in `_map` arrays.
 """
+from .augment import augmentations
 from .compare import compare, lr_curve
 from .confusion import confusion
 from .convolution import convolution_steps
