@@ -47,6 +47,7 @@ from .resnet3d import VideoResNet, mc3_18, r2plus1d_18, r3d_18
 from .shufflenet_v1 import (ShuffleNetV1, shufflenet_v1_g1, shufflenet_v1_g2, shufflenet_v1_g3, shufflenet_v1_g4,
                             shufflenet_v1_g8)
 from .shufflenet_v2 import ShuffleNetV2, shufflenet_v2_x0_5, shufflenet_v2_x1_0, shufflenet_v2_x1_5, shufflenet_v2_x2_0
+from .simple_cnn import SimpleCNN, simple_cnn
 from .slak import DynamicSparsity, SLaK, slak_base, slak_small, slak_tiny
 from .slowfast import SlowFast, slowfast_r50
 from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import to_numpy
 from ..data import PictureFormat
-from ..models import get_model, simple_cnn  # noqa: F401 (registers it)
+from ..models import get_model
 from ..tensor import wrap
 from ..files import write_atomically
 
