@@ -10,6 +10,7 @@ from tinycnn.data import DataLoader, transforms as T
 from tinycnn.data.transforms import tones
 from tinycnn.data.transforms.policies import POLICIES
 from tinycnn.data.transforms.warp import affine_matrices, affine_sources, warp
+from tinycnn.tensor import wrap
 
 Image = pytest.importorskip("PIL.Image")
 ImageEnhance = pytest.importorskip("PIL.ImageEnhance")
@@ -549,6 +550,36 @@ def test_augmentation_of_a_cifar_batch_is_one_pass_over_arrays():
     tinycnn.manual_seed(1)
     y = pipeline(x)
     assert y.shape == (8, 3, 32, 32) and y.dtype == np.float32 and isinstance(y, tinycnn.Tensor)
+
+
+# ---- arrays of a GPU -------------------------------------------------------------------------------------------------
+
+ON_THE_CPU = (T.Resize, T.RandomResizedCrop)
+DEVICE = [t for t in EVERY if not isinstance(t, ON_THE_CPU)]
+DEVICE += [T.ToTensor(), T.MixUp(num_classes=3), T.CutMix(num_classes=3)]
+
+
+@pytest.mark.parametrize("transform", DEVICE, ids=names(DEVICE))
+def test_transforms_run_on_device_arrays_and_give_the_cpus_numbers(transform, monkeypatch):
+    from strict_array import StrictArray, install
+    labels = (np.arange(6) % 3,) if isinstance(transform, (T.MixUp, T.CutMix)) else ()
+    inputs = (colours(6).astype(np.float32) / 255 if labels else colours(6), *labels)
+
+    def run(make):
+        tinycnn.manual_seed(3)
+        result = transform(*(wrap(make(a)) for a in inputs))
+        return [y.array for y in (result if labels else [result])]
+    expected = run(np.copy)
+    install(monkeypatch)
+    for y, reference in zip(run(lambda a: StrictArray(a.copy())), expected):
+        assert isinstance(y, StrictArray) and y.dtype == reference.dtype and (y._a == reference).all()
+
+
+def test_resizing_on_a_device_says_where_it_works(monkeypatch):
+    from strict_array import StrictArray, install
+    install(monkeypatch)
+    with pytest.raises(TypeError, match="Resize: pictures are resized on the CPU, got an array on cuda:0"):
+        T.Resize(4)(wrap(StrictArray(colours())))
 
 
 # ---- the gallery -----------------------------------------------------------------------------------------------------
