@@ -1,7 +1,7 @@
 """Floor 2: the convolution of `conv.py` once more, as fast as a processor with caches allows; NumPy only.
 
-The same three functions on arrays, the same sums, in another order. What makes them fast, with the gain of each as measured
-on two cores with networks from LeNet to ResNet:
+The same three functions on arrays, the same sums, in another order. What makes them fast, with the gain of each as
+prototypes showed it on two cores of an AMD Zen 3; other processors differ:
 
 - Channels last. An image is N C H W to everybody, but in memory the channels of one pixel stand side by side (N H W C; a
   transposed view shows it as N C H W). A row of a window is then one run of KW * C numbers to copy, and the product of
