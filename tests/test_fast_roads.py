@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tinycnn
 from tinycnn import workers
 from tinycnn.gradcheck import registry
-from tinycnn.ops import conv, fast_conv, fast_norm, norm, pool
+from tinycnn.ops import conv, fast_conv, fast_norm, norm, pool, pool_average, pool_max
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -85,7 +85,7 @@ def results(case):
     return [t.detach().array for t in (*ys, *grads)]
 
 
-OPERATIONS = (Conv, ConvTranspose, ConvWeight, norm.Normalize, pool.MaxPool, pool.AvgPool)
+OPERATIONS = (Conv, ConvTranspose, ConvWeight, norm.Normalize, pool_max.MaxPool, pool_average.AvgPool)
 CASES = [case for operation in OPERATIONS for case in registry.cases_of(operation)]
 
 
@@ -96,7 +96,8 @@ def test_every_case_is_the_same_by_both_roads_and_in_every_run(case, threads, mo
     for name, plain in PLAIN.items():
         monkeypatch.setattr(conv, name, plain)
     monkeypatch.setattr(fast_norm, "serves", lambda *_: False)
-    monkeypatch.setattr(pool, "_by_images", lambda work, x, passes: work(slice(None)))
+    for file in (pool_max, pool_average):
+        monkeypatch.setattr(file, "by_images", lambda work, x, passes: work(slice(None)))
     for a, b in zip(fast, results(case), strict=True):
         close(a, b)
 

@@ -30,12 +30,14 @@ from .ops.elementwise import *
 from .ops.embedding import *
 from .ops.extreme import *
 from .ops.gather import *
+from .ops.grid_sample import *
 from .ops.indexing import *
 from .ops.loss import *
 from .ops.matmul import *
 from .ops.norm import *
 from .ops.pad import *
-from .ops.pool import *
+from .ops.pool_average import *
+from .ops.pool_max import *
 from .ops.random import *
 from .ops.rearrange import *
 from .ops.rectifier import *
@@ -57,7 +59,7 @@ from .workers import *
 __version__ = "0.1.0"
 
 # loaded on first use: they need more than numpy
-_LAZY = ("data", "gradcheck", "models", "serialization", "train", "utils", "viz")
+_LAZY = ("data", "gradcheck", "models", "profiler", "serialization", "train", "utils", "viz")
 
 
 inference_mode = no_grad
@@ -72,4 +74,6 @@ def __getattr__(name):
         return getattr(importlib.import_module(".serialization", __name__), name)
     if name == "summary":
         return importlib.import_module(".train", __name__).summary
-    raise _no_such_name("module 'tinycnn'", name, [*globals(), *_LAZY, "load", "save", "summary"])
+    if name == "profile":
+        return importlib.import_module(".profiler", __name__).profile
+    raise _no_such_name("module 'tinycnn'", name, [*globals(), *_LAZY, "load", "profile", "save", "summary"])

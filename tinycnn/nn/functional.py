@@ -4,7 +4,8 @@
 |---|---|
 | convolution: conv1d, conv2d, conv3d, conv_transpose1d, ... | `ops/conv.py` |
 | windows as columns: unfold, fold | `ops/unfold.py` |
-| pooling: max_pool2d, avg_pool2d, adaptive_avg_pool2d, lp_pool2d, max_unpool2d, ... | `ops/pool.py` |
+| pooling: max_pool2d, adaptive_max_pool2d, max_unpool2d, ... | `ops/pool_max.py` |
+| pooling: avg_pool2d, adaptive_avg_pool2d, lp_pool2d, ... | `ops/pool_average.py` |
 | normalisation: batch_norm, layer_norm, group_norm, instance_norm, normalize, ... | `ops/norm.py` |
 | activations: gelu, silu, sigmoid, ... | `ops/activation.py` |
 | activations: relu, leaky_relu, hardtanh, ... | `ops/rectifier.py` |
@@ -17,7 +18,8 @@
 | embedding, one_hot | `ops/embedding.py` |
 | dropout, dropout2d, alpha_dropout, ... | `ops/dropout.py` |
 | pad | `ops/pad.py` |
-| interpolate, grid_sample, pixel_shuffle, ... | `ops/resize.py` |
+| interpolate, pixel_shuffle, ... | `ops/resize.py` |
+| grid_sample, affine_grid | `ops/grid_sample.py` |
 """
 from functools import partial
 
@@ -28,6 +30,7 @@ from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from ..ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ..ops.embedding import embedding, one_hot
+from ..ops.grid_sample import affine_grid, grid_sample
 from ..ops.gumbel import gumbel_softmax
 from ..ops.loss import (binary_cross_entropy, binary_cross_entropy_with_logits, cosine_embedding_loss, cosine_similarity,
                         gaussian_nll_loss, hinge_embedding_loss, huber_loss, kl_div, l1_loss, margin_ranking_loss, mse_loss,
@@ -37,13 +40,14 @@ from ..ops.margin import (multi_margin_loss, multilabel_margin_loss, multilabel_
 from ..ops.matmul import bilinear, linear
 from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, normalize, rms_norm
 from ..ops.pad import pad
-from ..ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
-                        adaptive_max_pool2d, adaptive_max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d,
-                        lp_pool3d, max_pool1d, max_pool2d, max_pool3d, max_unpool1d, max_unpool2d, max_unpool3d)
+from ..ops.pool_average import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, avg_pool1d, avg_pool2d,
+                                avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d)
+from ..ops.pool_max import (adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d, max_pool1d, max_pool2d,
+                            max_pool3d, max_unpool1d, max_unpool2d, max_unpool3d)
 from ..ops.rectifier import (hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, prelu, relu, relu6, relu_, rrelu,
                              softshrink, threshold)
-from ..ops.resize import (affine_grid, channel_shuffle, grid_sample, interpolate, pixel_shuffle, pixel_unshuffle, upsample,
-                          upsample_bilinear, upsample_nearest)
+from ..ops.resize import (channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, upsample, upsample_bilinear,
+                          upsample_nearest)
 from ..ops.softmax import cross_entropy, log_softmax, nll_loss, softmax, softmin
 from ..ops.unfold import fold, unfold
 

@@ -1,6 +1,8 @@
-"""Cases and mutants of `ops/pool.py`."""
+"""Cases and mutants of `ops/pool_max.py` and `ops/pool_average.py`."""
 from ...backend import array_module
-from ...ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, MaxPool, MaxUnpool, adaptive_windows
+from ...ops.pool import adaptive_windows
+from ...ops.pool_average import AdaptiveAvgPool, AvgPool
+from ...ops.pool_max import AdaptiveMaxPool, MaxPool, MaxUnpool
 from ..registry import case, constant, distinct, mutant, normal, positive, tied
 
 
