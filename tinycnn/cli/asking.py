@@ -142,12 +142,12 @@ def summary(args):
         input_size = args.input_size or (metadata["format"].channels, *metadata["format"].size)
     else:
         model = get_model(args.model, **({"num_classes": args.num_classes} if args.num_classes else {}))
-        input_size = args.input_size or _usual_size(args.model, model)
+        input_size = args.input_size or usual_size(args.model, model)
     table = summarise(model, input_size)
     print(json.dumps(table.as_dict(), indent=2) if args.json else table)
 
 
-def _usual_size(name, model):
+def usual_size(name, model):
     """What a network of this name is made for: the channels of its first convolution, and a size that its name tells."""
     channels = next((p.shape[1] for p in model.parameters() if p.ndim == 4), 3)
     if name == "simple_cnn":

@@ -12,4 +12,5 @@ from .features import activation_maximisation, feature_maps
 from .filters import filters
 from .graph import graph_mermaid, graph_svg
 from .mistakes import mistakes
+from .profile import profile
 from .spread import Spread, histograms, spread
