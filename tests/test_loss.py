@@ -204,3 +204,59 @@ def test_bad_distances_are_named():
             f(t.zeros(2, 3), t.zeros(4))
         with pytest.raises(TypeError, match=f"{f.__name__}: x2 must be floating point, got int64"):
             f(t.zeros(2, 3), t.zeros(2, 3, dtype=t.int64))
+
+
+# ---- the options before `reduction` ----------------------------------------------------------------------------------
+
+OLD = {"l1_loss": "L1Loss", "mse_loss": "MSELoss", "smooth_l1_loss": "SmoothL1Loss", "binary_cross_entropy": "BCELoss",
+       "binary_cross_entropy_with_logits": "BCEWithLogitsLoss", "kl_div": "KLDivLoss", "poisson_nll_loss": "PoissonNLLLoss",
+       "soft_margin_loss": "SoftMarginLoss", "hinge_embedding_loss": "HingeEmbeddingLoss", "nll_loss": "NLLLoss",
+       "cosine_embedding_loss": "CosineEmbeddingLoss", "margin_ranking_loss": "MarginRankingLoss",
+       "triplet_margin_loss": "TripletMarginLoss", "multi_margin_loss": "MultiMarginLoss",
+       "multilabel_margin_loss": "MultiLabelMarginLoss", "multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
+       "cross_entropy": "CrossEntropyLoss"}
+
+
+def old_inputs(library, name):
+    classes = name in ("nll_loss", "cross_entropy", "multi_margin_loss")
+    x = library.tensor(np.abs(draw(4, 3)) / 4 if name == "binary_cross_entropy" else draw(4, 3))
+    if name.startswith("margin"):
+        return x[:, 0], x[:, 1], library.tensor(signs(4))
+    if name.startswith(("cosine", "triplet")):
+        other = library.tensor(draw(4, 3, seed=1))
+        return x, other, library.tensor(signs(4)) if name.startswith("cosine") else -other
+    if name in ("soft_margin_loss", "hinge_embedding_loss"):
+        return x, library.tensor(signs(4, 3))
+    if name == "multilabel_margin_loss":
+        return x, library.tensor([[2, -1, 0], [0, 1, -1], [1, -1, -1], [0, 2, -1]])
+    return x, library.tensor([0, 2, 1, 1]) if classes else library.tensor(np.abs(draw(4, 3, seed=1)) / 4)
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss by both")
+@pytest.mark.parametrize("options", [dict(size_average=False), dict(size_average=True), dict(reduce=False),
+                                     dict(size_average=False, reduce=False), dict(size_average=False, reduce=True)], ids=str)
+@pytest.mark.parametrize("name", OLD)
+def test_size_average_and_reduce_mean_what_they_meant_and_warn(name, options):
+    torch = pytest.importorskip("torch")
+    results, warned = [], []
+    for library in (t, torch):
+        with pytest.warns(UserWarning, match="size_average and reduce args will be deprecated") as caught:
+            results.append(getattr(library.nn.functional, name)(*old_inputs(library, name), **options).numpy())
+        warned.append(str(caught[0].message))
+        with pytest.warns(UserWarning, match="size_average and reduce args will be deprecated"):
+            built = getattr(library.nn, OLD[name])(**options)
+        results.append(built(*old_inputs(library, name)).numpy())
+    assert warned[0] == warned[1]
+    np.testing.assert_allclose(results[0], results[2], rtol=1e-12)
+    np.testing.assert_allclose(results[1], results[3], rtol=1e-12)
+    np.testing.assert_array_equal(results[0], results[1])
+
+
+def test_the_warning_points_at_the_users_line_and_new_losses_never_knew_size_average():
+    with pytest.warns(UserWarning) as caught:
+        t.nn.MSELoss(size_average=False)
+    assert caught[0].filename == __file__
+    with pytest.raises(TypeError, match="size_average"):
+        t.nn.HuberLoss(size_average=False)
+    with pytest.raises(TypeError, match="size_average"):
+        huber_loss(t.zeros(1), t.zeros(1), size_average=False)

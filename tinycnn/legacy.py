@@ -1,7 +1,10 @@
-"""Floor 1: names from before PyTorch 1.0 that old notebooks still use: `FloatTensor`, `LongTensor`, `Variable`.
+"""Floor 1: what old notebooks still use from before PyTorch 1.0: `FloatTensor`, `LongTensor`, `Variable`, `size_average`.
 
-New code says `tensor(data, dtype=...)` and needs no `Variable`.
+New code says `tensor(data, dtype=...)` and `reduction="sum"`, and needs no `Variable`.
 """
+import functools
+import warnings
+
 from .dtype import as_dtype, set_default_dtype
 from .tensor import Tensor, method, tensor
 
@@ -48,6 +51,22 @@ def _type(x, dtype=None, non_blocking=False):
         place = "torch.cuda." if x.is_cuda else "torch."
         return place + next(name for name, d in _DTYPES.items() if d == x.dtype.name)
     return x.to(dtype=dtype_named(dtype))
+
+
+def reads_size_average(loss):
+    """Let a function with an option `reduction` also take `size_average` and `reduce`, its forerunners, with a UserWarning.
+
+    "none" is what `reduce=False` meant, "sum" is `size_average=False`, and "mean" everything else.
+    """
+    @functools.wraps(loss)
+    def call(*args, size_average=None, reduce=None, **options):
+        if size_average is not None or reduce is not None:
+            averaged, reduced = size_average in (None, True), reduce in (None, True)
+            options["reduction"] = "none" if not reduced else "mean" if averaged else "sum"
+            warnings.warn("size_average and reduce args will be deprecated, please use "
+                          f"reduction='{options['reduction']}' instead.", stacklevel=2)
+        return loss(*args, **options)
+    return call
 
 
 __all__ = [*_DTYPES, "set_default_tensor_type"]

@@ -2,35 +2,34 @@
 
 `reduction` is "mean", "sum" or "none", one loss an element. Weights are buffers: they move with the module.
 """
+from ..legacy import reads_size_average
 from . import functional as F
 from .arguments import one_of
 from .distance import PairwiseDistance
 from .module import Module
 
-REDUCTIONS = ("none", "mean", "sum")
-
 
 class _Loss(Module):
-    """What all losses share: `reduction`."""
+    """What all losses share: `reduction`, one of `reductions`."""
+    reductions = ("none", "mean", "sum")
 
-    def __init__(self, reduction, allowed=REDUCTIONS):
+    @reads_size_average
+    def __init__(self, *, reduction="mean"):
         super().__init__()
-        self.reduction = one_of(type(self).__name__, "reduction", reduction, allowed)
+        self.reduction = one_of(type(self).__name__, "reduction", reduction, self.reductions)
 
 
 class _WeightedLoss(_Loss):
     """A loss with a buffer `weight`, which may be None."""
 
-    def __init__(self, weight, reduction):
-        super().__init__(reduction)
+    @reads_size_average
+    def __init__(self, weight=None, *, reduction="mean"):
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
 
 
 class L1Loss(_Loss):
     """|input - target|."""
-
-    def __init__(self, *, reduction="mean"):
-        super().__init__(reduction)
 
     def forward(self, input, target):
         return F.l1_loss(input, target, reduction=self.reduction)
@@ -39,9 +38,6 @@ class L1Loss(_Loss):
 class MSELoss(_Loss):
     """(input - target)^2."""
 
-    def __init__(self, *, reduction="mean"):
-        super().__init__(reduction)
-
     def forward(self, input, target):
         return F.mse_loss(input, target, reduction=self.reduction)
 
@@ -49,8 +45,9 @@ class MSELoss(_Loss):
 class SmoothL1Loss(_Loss):
     """Squares near 0, absolute values beyond `beta`, see `F.smooth_l1_loss`."""
 
+    @reads_size_average
     def __init__(self, *, reduction="mean", beta=1.0):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.beta = beta
 
     def forward(self, input, target):
@@ -61,7 +58,7 @@ class HuberLoss(_Loss):
     """Squares near 0, absolute values beyond `delta`, see `F.huber_loss`."""
 
     def __init__(self, reduction="mean", delta=1.0):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.delta = delta
 
     def forward(self, input, target):
@@ -75,8 +72,9 @@ class CrossEntropyLoss(_WeightedLoss):
     with the uniform distribution; see `F.cross_entropy`.
     """
 
+    @reads_size_average
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
-        super().__init__(weight, reduction)
+        super().__init__(weight, reduction=reduction)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"CrossEntropyLoss: label_smoothing must be between 0 and 1, got {label_smoothing}")
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
@@ -89,8 +87,9 @@ class CrossEntropyLoss(_WeightedLoss):
 class NLLLoss(_WeightedLoss):
     """-input[target] for log-probabilities (N, C, *S) and classes (N, *S), see `F.nll_loss`."""
 
+    @reads_size_average
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
-        super().__init__(weight, reduction)
+        super().__init__(weight, reduction=reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input, target):
@@ -100,9 +99,6 @@ class NLLLoss(_WeightedLoss):
 class BCELoss(_WeightedLoss):
     """The cross entropy of probabilities and binary targets, see `F.binary_cross_entropy`."""
 
-    def __init__(self, weight=None, *, reduction="mean"):
-        super().__init__(weight, reduction)
-
     def forward(self, input, target):
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
@@ -110,8 +106,9 @@ class BCELoss(_WeightedLoss):
 class BCEWithLogitsLoss(_WeightedLoss):
     """The cross entropy of scores and binary targets, see `F.binary_cross_entropy_with_logits`."""
 
+    @reads_size_average
     def __init__(self, weight=None, *, reduction="mean", pos_weight=None):
-        super().__init__(weight, reduction)
+        super().__init__(weight, reduction=reduction)
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, input, target):
@@ -121,9 +118,11 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
 class KLDivLoss(_Loss):
     """target (log target - input), input in logarithms; reduction "batchmean" is the divergence, see `F.kl_div`."""
+    reductions = (*_Loss.reductions, "batchmean")
 
+    @reads_size_average
     def __init__(self, *, reduction="mean", log_target=False):
-        super().__init__(reduction, (*REDUCTIONS, "batchmean"))
+        super().__init__(reduction=reduction)
         self.log_target = log_target
 
     def forward(self, input, target):
@@ -133,8 +132,9 @@ class KLDivLoss(_Loss):
 class PoissonNLLLoss(_Loss):
     """The negative log-likelihood of counts, see `F.poisson_nll_loss`."""
 
+    @reads_size_average
     def __init__(self, log_input=True, full=False, *, eps=1e-8, reduction="mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.log_input, self.full, self.eps = log_input, full, eps
 
     def forward(self, log_input, target):
@@ -146,7 +146,7 @@ class GaussianNLLLoss(_Loss):
     """The negative log-likelihood of targets that are normal around input with variance `var`, the third argument."""
 
     def __init__(self, *, full=False, eps=1e-6, reduction="mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.full, self.eps = full, eps
 
     def forward(self, input, target, var):
@@ -156,9 +156,6 @@ class GaussianNLLLoss(_Loss):
 class SoftMarginLoss(_Loss):
     """log(1 + e^(-target input)), targets 1 and -1."""
 
-    def __init__(self, *, reduction="mean"):
-        super().__init__(reduction)
-
     def forward(self, input, target):
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
@@ -166,8 +163,9 @@ class SoftMarginLoss(_Loss):
 class HingeEmbeddingLoss(_Loss):
     """input where target is 1, max(0, margin - input) where it is -1."""
 
+    @reads_size_average
     def __init__(self, margin=1.0, *, reduction="mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input, target):
@@ -177,8 +175,9 @@ class HingeEmbeddingLoss(_Loss):
 class CosineEmbeddingLoss(_Loss):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1."""
 
+    @reads_size_average
     def __init__(self, margin=0.0, *, reduction="mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input1, input2, target):
@@ -188,8 +187,9 @@ class CosineEmbeddingLoss(_Loss):
 class MarginRankingLoss(_Loss):
     """max(0, margin - target (input1 - input2)): target 1 where input1 should be the larger one, else -1."""
 
+    @reads_size_average
     def __init__(self, margin=0.0, *, reduction="mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input1, input2, target):
@@ -199,8 +199,9 @@ class MarginRankingLoss(_Loss):
 class TripletMarginLoss(_Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm distance, see `F.triplet_margin_loss`."""
 
+    @reads_size_average
     def __init__(self, margin=1.0, p=2.0, eps=1e-6, swap=False, *, reduction="mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         if margin <= 0:
             raise ValueError(f"TripletMarginLoss: margin must be positive, got {margin}")
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
@@ -214,7 +215,7 @@ class TripletMarginWithDistanceLoss(_Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with `distance_function` d, by default PairwiseDistance."""
 
     def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         if margin <= 0:
             raise ValueError(f"TripletMarginWithDistanceLoss: margin must be positive, got {margin}")
         self.distance_function = PairwiseDistance() if distance_function is None else distance_function
@@ -228,8 +229,9 @@ class TripletMarginWithDistanceLoss(_Loss):
 class MultiMarginLoss(_WeightedLoss):
     """The mean over wrong classes i of max(0, margin - x_target + x_i)^p, see `F.multi_margin_loss`."""
 
+    @reads_size_average
     def __init__(self, p=1, margin=1.0, weight=None, *, reduction="mean"):
-        super().__init__(weight, reduction)
+        super().__init__(weight, reduction=reduction)
         if p not in (1, 2):
             raise ValueError(f"MultiMarginLoss: p must be 1 or 2, got {p}")
         self.p, self.margin = p, margin
@@ -242,18 +244,12 @@ class MultiMarginLoss(_WeightedLoss):
 class MultiLabelMarginLoss(_Loss):
     """max(0, 1 - x_j + x_i) over all right j and wrong i; the target lists the right classes, then -1."""
 
-    def __init__(self, *, reduction="mean"):
-        super().__init__(reduction)
-
     def forward(self, input, target):
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The cross entropy of scores and binary targets, averaged over the classes; `weight` weighs the classes."""
-
-    def __init__(self, weight=None, *, reduction="mean"):
-        super().__init__(weight, reduction)
 
     def forward(self, input, target):
         return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)

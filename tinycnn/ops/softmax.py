@@ -5,6 +5,7 @@ first: the largest exponent is then 0 and nothing overflows.
 """
 from ..backend import array_module, as_array, to_numpy
 from ..function import Function
+from ..legacy import reads_size_average
 from ..tensor import check_floating, check_tensor, method, wrap
 from .loss import check_reduction, reduced
 
@@ -203,6 +204,7 @@ def _one_hot(function, input, target, axis, weight, ignore_index, smoothing=0.0)
     return y if smoothing == 0 else y * (1 - smoothing) + counts * (smoothing / classes), divisor
 
 
+@reads_size_average
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """-log of the probability that softmax(input) gives to the target: input (C), (N, C) or (N, C, *S), unnormalised.
 
@@ -237,6 +239,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     return loss.sum() / divisor if reduction == "mean" else reduced(loss, reduction)
 
 
+@reads_size_average
 def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     """`cross_entropy` of log-probabilities (what `log_softmax` returns) and labels, without label smoothing."""
     check_reduction("nll_loss", reduction)
