@@ -1,2 +1,2 @@
-"""PyTorch's place for the loader: `tinycnn.utils.data` holds names of `tinycnn.data`."""
-from . import data
+"""PyTorch's places: `tinycnn.utils.data` has names of `tinycnn.data`, `tinycnn.utils.checkpoint` trades time for memory."""
+from . import checkpoint, data

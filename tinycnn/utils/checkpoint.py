@@ -1,0 +1,169 @@
+"""Floor 3: memory for time. A checkpointed part of a network saves only its inputs, and runs again in backward.
+
+Backward wants every activation back in reverse order, so a network of n layers keeps n of them. Cut it into k segments and
+keep only what enters each: k tensors, and in backward, which recomputes one segment at a time, n / k more. The sum k + n / k
+is least at k = sqrt(n), 2 sqrt(n) instead of n, and the price is a second forward pass, about a third of a training step.
+
+Source: Chen, Xu, Zhang, Guestrin, Training deep nets with sublinear memory cost, 2016 (arXiv:1604.06174).
+"""
+import contextlib
+
+from ..autograd import grad
+from ..backend import CPU, Generator, default_generator, generator_in_this_thread
+from ..function import Function, edge_of
+from ..grad_mode import enable_grad, is_grad_enabled
+from ..ops.creation import ones
+from ..tensor import Tensor, wrap
+
+__all__ = ["checkpoint", "checkpoint_sequential"]
+
+
+def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, **kwargs):
+    """function(*args, **kwargs), which saves nothing for backward but its tensors: backward runs it again.
+
+    `function` must do the same when it is called again. With `preserve_rng_state` it then draws the same random numbers, so
+    that the masks of dropout repeat. Whatever it changes on the way, it changes twice: as in PyTorch, batch norm moves its
+    running statistics twice a step.
+
+    The function returns a Tensor, or a tuple or list with Tensors. Tensors that were computed outside must be among `args`
+    or `kwargs` themselves (RuntimeError); weights need not. The gradients are those of function(*args, **kwargs), to the
+    last bit where each weight is used once; they cannot be differentiated again (RuntimeError). `use_reentrant` is accepted
+    for PyTorch's sake: both ways of doing it there give what this one gives.
+    """
+    if not is_grad_enabled():
+        return function(*args, **kwargs)
+    segment = _Segment(function, args, kwargs, preserve_rng_state)
+    start = ones(1, requires_grad=True).clone().grad_fn.order
+    copies = [t.detach().requires_grad_(t.requires_grad) for t in segment.tensors]
+    result, outputs = segment.run(copies)
+    segment.weights = _weights_behind(outputs, copies, start)
+    if not any(y.requires_grad for y in outputs):
+        return result
+    inputs, segment.tensors = segment.tensors, None  # what is needed of them, the node saves
+    results = iter(Checkpoint.apply(*inputs, *segment.weights, segment=segment, outputs=tuple(y.array for y in outputs)))
+    if isinstance(result, Tensor):
+        return next(results)
+    return type(result)(next(results) if isinstance(y, Tensor) else y for y in result)
+
+
+def checkpoint_sequential(functions, segments, input, use_reentrant=None, preserve_rng_state=True):
+    """The layers `functions` (a Sequential or a list) one after the other, in so many `segments`, all but the last
+    checkpointed: what that one saves is needed at once.
+    """
+    layers = list(functions.children() if hasattr(functions, "children") else functions)
+    if not isinstance(segments, int) or not 1 <= segments <= len(layers):
+        raise ValueError(f"checkpoint_sequential: segments must be an integer from 1 to the {len(layers)} layers, got "
+                         f"{segments!r}")
+
+    def part(start, stop):
+        def run(x):
+            for layer in layers[start:stop]:
+                x = layer(x)
+            return x
+        return run
+
+    size = len(layers) // segments
+    for start in range(0, size * (segments - 1), size):
+        input = checkpoint(part(start, start + size), input, use_reentrant=use_reentrant,
+                           preserve_rng_state=preserve_rng_state)
+    return part(size * (segments - 1), len(layers))(input)
+
+
+class Checkpoint(Function):
+    """Tensors, then weights -> the outputs of a segment that has just run; backward runs it again, and differentiates that.
+
+    Saved: the tensors, and the weights, which live anyway.
+    """
+
+    @staticmethod
+    def forward(ctx, *arrays, segment, outputs):
+        ctx.segment, ctx.shapes = segment, [y.shape for y in outputs]
+        ctx.save_for_backward(*arrays)
+        return outputs
+
+    @staticmethod
+    def backward(ctx, *dy):
+        weights, needs = ctx.segment.weights, ctx.needs_input_grad
+        arrays = ctx.saved_tensors[:len(needs) - len(weights)]
+        tensors = [wrap(x).requires_grad_(need) for x, need in zip(arrays, needs)]
+        with enable_grad():
+            _, outputs = ctx.segment.run(tensors, again=True)
+            shapes = [y.shape for y in outputs]
+            if shapes != ctx.shapes:
+                raise RuntimeError(f"checkpoint: the function returned tensors of shapes {ctx.shapes}, and {shapes} when it "
+                                   "ran again for backward: it must do the same both times")
+            wanted = [t for t, need in zip((*tensors, *weights), needs) if need]
+            cotangents = [wrap(d) for y, d in zip(outputs, dy) if y.requires_grad]
+            grads = iter(grad([y for y in outputs if y.requires_grad], wanted, cotangents, allow_unused=True))
+        grads = [next(grads) if need else None for need in needs]
+        return tuple(None if g is None else g.array for g in grads)
+
+    @staticmethod
+    def backward_recorded(ctx, *dy):
+        raise RuntimeError("backward: the gradient of a checkpoint cannot be differentiated again: call the function "
+                           "itself, without checkpoint, where create_graph=True")
+
+
+class _Segment:
+    """A function and its arguments; `tensors` are those of them for which others stand when it runs."""
+
+    def __init__(self, function, args, kwargs, preserve_rng_state):
+        self.function, self.names, self.args = function, list(kwargs), [*args, *kwargs.values()]
+        self.tensors = [a for a in self.args if isinstance(a, Tensor)]
+        self.args = [Tensor if isinstance(a, Tensor) else a for a in self.args]
+        self.numbers = _Numbers(self.tensors[0].device if self.tensors else CPU) if preserve_rng_state else None
+
+    def run(self, tensors, again=False):
+        """What the function returns, and a list of the Tensors in it."""
+        tensors = iter(tensors)
+        args = [next(tensors) if a is Tensor else a for a in self.args]
+        positional = len(args) - len(self.names)
+        with self.numbers.repeated(again) if self.numbers else contextlib.nullcontext():
+            result = self.function(*args[:positional], **dict(zip(self.names, args[positional:])))
+        return result, [y for y in (result if isinstance(result, (tuple, list)) else (result,)) if isinstance(y, Tensor)]
+
+
+class _Numbers:
+    """The random numbers of one device, the same inside every `with numbers.repeated(...)`."""
+
+    def __init__(self, device):
+        self.generator = default_generator(device)
+        if device.type == "cpu":
+            self.state = self.generator.get_state()
+        else:  # a GPU's generator cannot go back, so the function gets one of its own
+            self.seed = int(self.generator.integers(0, 2**62, ()))
+
+    @contextlib.contextmanager
+    def repeated(self, again):
+        """Inside, the numbers are those of the first time; after running again, the stream goes on where it was."""
+        if self.generator.device.type != "cpu":
+            with generator_in_this_thread(Generator(self.generator.device).manual_seed(self.seed)):
+                yield
+            return
+        after = self.generator.get_state()
+        if again:
+            self.generator.set_state(self.state)
+        try:
+            yield
+        finally:
+            if again:
+                self.generator.set_state(after)
+
+
+def _weights_behind(outputs, copies, start):
+    """The leaves that `outputs` depend on, without `copies`; RuntimeError where an operation before `start` made one."""
+    stack = [edge_of(y)[0] for y in outputs if y.requires_grad]
+    seen, weights = set(map(id, copies)), []
+    while stack:
+        target = stack.pop()
+        if id(target) in seen:
+            continue
+        seen.add(id(target))
+        if isinstance(target, Tensor):
+            weights.append(target)
+        elif target.order < start:
+            raise RuntimeError(f"checkpoint: the function uses a tensor that {target.name()} computed before it was called, "
+                               "and through which gradients flow: pass it as an argument")
+        else:
+            stack += [edge[0] for edge in target.edges if edge]
+    return weights
