@@ -1,0 +1,114 @@
+"""Every exercise: the stub scores nothing, the reference everything, and each known mistake is found and named."""
+import functools
+import re
+import types
+import warnings
+
+import pytest
+
+from tinycnn import exercises
+from tinycnn.exercises.course import LECTURES
+from tinycnn.exercises.exercise import SOURCES
+from tinycnn.exercises.student import LocalStudent, ProcessStudent
+
+NAMES = exercises.names()
+ENOUGH = 100     # mistakes from which on the share of those that are named counts
+NAMED = 0.8
+
+
+def module(source):
+    """The text of a submission as a module of this process."""
+    made = types.ModuleType("submission")
+    exec(compile(source, "<submission>", "exec"), made.__dict__)
+    return made
+
+
+def grade(exercise, source, seed=0):
+    return exercise.grade(LocalStudent(module(source)), seed)
+
+
+@functools.cache
+def mistaken(name):
+    """(mistake, report on it) for every mistake of an exercise."""
+    exercise = exercises.load(name)
+    return [(mistake, grade(exercise, mistake.apply(exercise.source), seed=3)) for mistake in exercise.mistakes]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_stub_scores_nothing_and_the_reference_everything(name):
+    exercise = exercises.load(name)
+    with ProcessStudent(exercise.stub) as student:
+        report = exercise.grade(student, 0)
+        assert report.points == 0, str(report)
+    with ProcessStudent(exercise.source) as student:
+        for seed in (1, 2):
+            report = exercise.grade(student, seed)
+            assert report.points == report.of == 100 and report, str(report)
+            assert max(r.seconds for r in report.results) < 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_mistake_loses_points_and_most_are_named(name):
+    unnamed = []
+    assert len(mistaken(name)) >= 3 and len({m.name for m, _ in mistaken(name)}) == len(mistaken(name))
+    for mistake, report in mistaken(name):
+        assert report.points < 100, f"{name}: {mistake.name}: no check notices"
+        assert not any(r.crashed for r in report.results), f"{name}: {mistake.name}: a check stumbles\n{report}"
+        if not re.search(mistake.says, report.headline):
+            unnamed.append(f"{mistake.name}: {report.headline}")
+    assert len(unnamed) <= len(mistaken(name)) // 2, "\n".join(unnamed)
+
+
+def test_most_mistakes_are_named_in_the_first_line():
+    rows = [(name, m.name, m.says, report.headline) for name in NAMES for m, report in mistaken(name)]
+    unnamed = [f"{name}: {mistake}: {headline}" for name, mistake, says, headline in rows if not re.search(says, headline)]
+    share = 1 - len(unnamed) / len(rows)
+    print(f"{len(rows)} mistakes, {share:.0%} named in the first line", *unnamed, sep="\n")
+    assert len(rows) < ENOUGH or share >= NAMED, "\n".join(unnamed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_checked_is_the_submission(name):
+    exercise = exercises.load(name)
+    made = module(exercise.source)
+    defined = [n for n, v in vars(made).items() if not n.startswith("_") and getattr(v, "__module__", "") == "submission"]
+    assert defined, f"{name} defines nothing"
+    traps = "".join(f"\n\ndef {n}(*args, **options):\n    raise RuntimeError('planted 8213')\n" for n in defined)
+    report = grade(exercise, exercise.source + traps)
+    assert report.points == 0 and "planted 8213" in report.headline, str(report)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_declaration_is_complete(name):
+    exercise = exercises.load(name)
+    assert sum(check.points for check in exercise.checks) == 100 and all(check.points > 0 for check in exercise.checks)
+    assert len(exercise.hints) == 3 and all(len(hint) > 40 for hint in exercise.hints)
+    assert exercise.title == module(exercise.source).__doc__.partition("\n")[0]
+    assert 5 <= exercise.minutes <= 180
+    assert name in LECTURES[exercise.lecture - 1][1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_stands_alone_and_the_stub_gives_nothing_away(name):
+    exercise = exercises.load(name)
+    imports = set(re.findall(r"(?m)^\s*(?:import|from)\s+(\w+)", exercise.source))
+    assert imports <= {"numpy", "math"}
+    assert "### " not in exercise.stub
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compile(exercise.stub, name, "exec")
+
+
+def test_every_source_belongs_to_a_lecture():
+    assert {path.stem for path in SOURCES.glob("*.py")} == set(NAMES)
+
+
+def test_reports_do_not_depend_on_anything_but_the_seed():
+    exercise = exercises.load("linear")
+    wrong = exercise.mistakes[0].apply(exercise.source)
+    assert str(grade(exercise, wrong, 5)) == str(grade(exercise, wrong, 5))
+    seen = []
+    for seed in (5, 5, 6):
+        exercise.grade(LocalStudent({"linear_forward": lambda x, w, b: seen.append(x[0, 0])}), seed)
+    count = len(seen) // 3
+    assert seen[:count] == seen[count:2 * count] != seen[2 * count:]

@@ -1,0 +1,135 @@
+"""An exercise: a file to fill in, checks with points, and the mistakes that people make in it."""
+import re
+import textwrap
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .report import Report, Result, Wrong
+
+SOURCES = Path(__file__).with_name("sources")
+BEGIN, STUB, END = "### BEGIN SOLUTION", "### STUB", "### END SOLUTION"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check: `function(student, rng)` raises Wrong or wins `points`."""
+    points: int
+    name: str
+    function: object
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake that people make, as an edit of the reference: `old` becomes `new`.
+
+    `says`, a regular expression, is what the first line of the report must say about it.
+    """
+    name: str
+    old: str
+    new: str
+    says: str
+
+    def apply(self, source):
+        """`source` with the mistake in it; raises ValueError unless `old` occurs exactly once."""
+        if source.count(self.old) != 1:
+            raise ValueError(f"mistake {self.name!r}: {self.old!r} occurs {source.count(self.old)} times in the reference")
+        return source.replace(self.old, self.new)
+
+
+class Exercise:
+    """What `checks/<name>.py` declares; `sources/<name>.py` is the file with the reference solution.
+
+        exercise = Exercise(title="The linear layer", lecture=2, minutes=30, hints=("...", "...", "..."))
+
+        @exercise.check(points=20, name="the forward pass")
+        def forward(student, rng):
+            x = rng.standard_normal((3, 4))
+            expect.close("y", student.relu(x), relu(x), x=x)
+
+        exercise.mistake("the mask is the wrong way round", old="x > 0", new="x < 0", says="only where")
+    """
+
+    def __init__(self, *, title, lecture, minutes, hints):
+        self.title, self.lecture, self.minutes, self.hints = title, lecture, minutes, tuple(hints)
+        self.checks, self.mistakes, self.name = [], [], ""
+
+    def check(self, *, points, name):
+        """Register a check worth `points`."""
+        def register(function):
+            self.checks.append(Check(points, name, function))
+            return function
+        return register
+
+    def mistake(self, name, *, old, new, says):
+        """Register a mistake."""
+        self.mistakes.append(Mistake(name, old, new, says))
+
+    # ---- the file ----
+    @property
+    def source(self):
+        """The text of the reference."""
+        return (SOURCES / f"{self.name}.py").read_text(encoding="utf-8")
+
+    @property
+    def stub(self):
+        """The text that a student starts from."""
+        return stub_of(self.source, self.name)
+
+    # ---- grading ----
+    def grade(self, student, seed):
+        """Every check on `student`, with numbers drawn from `seed`."""
+        results = [self._result(i, student, seed) for i in range(len(self.checks))]
+        return Report(self.name, self.title, tuple(results), seed, student.printed())
+
+    def _result(self, i, student, seed):
+        check, start, text, crashed = self.checks[i], time.perf_counter(), "", False
+        rng = np.random.default_rng([seed, i, zlib.crc32(self.name.encode())])
+        try:
+            check.function(student, rng)
+        except Wrong as wrong:
+            text = str(wrong)
+        except Exception as error:  # a check stumbles over what the submission returned
+            text, crashed = f"what your function returned cannot be used: {type(error).__name__}: {error}", True
+        return Result(check.name, 0 if text else check.points, check.points, text, time.perf_counter() - start, crashed)
+
+
+def stub_of(source, name="the file"):
+    """`source` without its solutions: each becomes a NotImplementedError, or the commented lines behind `### STUB`."""
+    lines, out, solution = source.splitlines(), [], None
+    for number, line in enumerate(lines, 1):
+        mark = line.strip()
+        if mark == BEGIN and solution is None:
+            solution, indent = [], line[:len(line) - len(line.lstrip())]
+            function = _enclosing(lines[:number - 1], len(indent))
+        elif mark == END and solution is not None:
+            given = solution[solution.index(STUB) + 1:] if STUB in solution else None
+            out += ([f'{indent}raise NotImplementedError("{function}: your code goes here")'] if given is None else
+                    textwrap.indent(re.sub(r"(?m)^# ?", "", "\n".join(given)), indent).splitlines())
+            solution = None
+        elif mark in (BEGIN, END):
+            raise ValueError(f"{name}, line {number}: {mark} without its partner")
+        elif solution is not None:
+            solution.append(line[len(indent):])
+        else:
+            out.append(line)
+    if solution is not None:
+        raise ValueError(f"{name}: {BEGIN} without {END}")
+    return "\n".join(out) + "\n"
+
+
+def _enclosing(lines, indent):
+    """The name of the function whose body is indented by `indent` behind `lines`, with its class."""
+    names = []
+    for line in reversed(lines):
+        depth = len(line) - len(line.lstrip())
+        found = re.match(r"\s*(?:def|class)\s+(\w+)", line)
+        if found and depth < indent:
+            names.insert(0, found[1])
+            indent = depth
+    if not names:
+        raise ValueError(f"{BEGIN} outside of a function")
+    return ".".join(names)

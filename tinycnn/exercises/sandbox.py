@@ -1,0 +1,135 @@
+"""The process of a submission: it loads the file, calls its functions on arrays that it is sent, and answers.
+
+    python sandbox.py FOLDER/submission.py '{"memory": 2147483648, "seconds": 60}'
+
+It knows no seed, no oracle and no check, so there is nothing in it to be stolen, and what it answers is only ever compared.
+A hook that cannot be removed refuses what no exercise needs: other packages, files outside the submission's folder, the
+network, other processes. Time, memory and file sizes are limited by the system where it can (not on Windows, where only the
+grader's clock stops a submission). That keeps honest mistakes and idle curiosity in; against a determined attacker grade in
+a container or on a machine that holds nothing else.
+"""
+import json
+import os
+import sys
+import types
+
+FORBIDDEN = {"ctypes", "_ctypes", "_posixsubprocess", "_winapi", "_socket", "multiprocessing", "_multiprocessing"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+HARMLESS = frozenset({"os.putenv", "os.unsetenv", "os.walk", "os.fwalk"})
+REFUSED = ("os.", "socket.", "subprocess.", "ctypes.", "gc.", "shutil.", "tempfile.", "winreg.", "resource.", "signal.",
+           "fcntl.", "mmap.", "msvcrt.", "pty.", "urllib.", "http.", "ftplib.", "smtplib.", "sqlite3.", "webbrowser.",
+           "syslog.", "_winapi.", "cpython.remote_debugger_script", "sys.remote_exec")
+
+
+def forbid(own, readable, denied):
+    """Refuse, from now on and for good, what a submission has no business with.
+
+    `own` is its folder, `readable` the folders of Python and numpy, `denied` one that may lie within them. All the hook
+    needs is bound to it here: a submission may put whatever it likes in the place of `str` or `os.path`.
+    """
+    def hook(event, args, *, kind=type, text=str, binary=bytes, integer=int, decode=os.fsdecode, failure=PermissionError,
+             missing=ImportError, own=own, readable=readable, denied=denied, writing=WRITING, harmless=HARMLESS,
+             refused=REFUSED, modules=frozenset(sys.stdlib_module_names - FORBIDDEN | {"numpy", "submission"}),
+             windows=os.name == "nt"):
+        if event == "import":
+            name = args[0]
+            if kind(name) is not text or name.partition(".")[0] not in modules:
+                raise missing(f"import of {name if kind(name) is text else 'a strange name'} is not allowed here: write it "
+                              "with numpy alone")
+        elif event == "open" or event == "os.listdir" or event == "os.scandir":
+            path = args[0]
+            if path is None or kind(path) is integer:
+                return
+            if kind(path) is binary:
+                path = decode(path)
+            if kind(path) is not text:
+                raise failure("a path that is no plain string is refused here")
+            place = path.replace("\\", "/").lower() if windows else path
+            if place[:1] != "/" and place[1:2] != ":":
+                place = own + place
+            place = place + "/"
+            if "/../" in place or place.startswith(denied):
+                raise failure(f"the file {path} is out of bounds here")
+            if event == "open" and kind(args[2]) is integer and args[2] & writing:
+                readable = (own,)
+            if not place.startswith(own) and not place.startswith(readable):
+                raise failure(f"the file {path} is out of bounds here: an exercise needs no files")
+        elif event not in harmless and event.startswith(refused):
+            raise failure(f"{event} is refused here: an exercise needs only numpy")
+
+    sys.addaudithook(hook)
+
+
+def as_root(folder):
+    """A folder as the hook compares it: absolute, with slashes, one at the end."""
+    folder = os.path.abspath(folder)
+    return (folder.replace("\\", "/").lower() if os.name == "nt" else folder).rstrip("/") + "/"
+
+
+def limit(limits):
+    """Let the system stop what takes too long or too much; what it does not know it leaves out."""
+    try:
+        import resource
+    except ImportError:
+        return
+    for name, value in (("RLIMIT_CPU", limits["seconds"]), ("RLIMIT_AS", limits["memory"]), ("RLIMIT_FSIZE", 16 * 2**20),
+                        ("RLIMIT_CORE", 0), ("RLIMIT_NPROC", 0)):
+        try:
+            hard = resource.getrlimit(getattr(resource, name))[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(getattr(resource, name), (value, value))
+        except (AttributeError, ValueError, OSError):
+            continue
+
+
+def serve(requests, replies, submission, filename, wire):
+    """Answer requests until the grader closes."""
+    while (request := wire.receive(requests)) is not None:
+        try:
+            if "run" in request:
+                reply = {"value": wire.run(request["run"], submission.__dict__, request["values"]), "changed": []}
+            else:
+                function = getattr(submission, request["call"])
+                value, changed = wire.call(function, request["args"], request["kwargs"])
+                reply = {"value": value, "changed": changed}
+        except BaseException as error:  # SystemExit and MemoryError too: whatever it is, it is the submission's
+            reply = {"fault": wire.fault(error, filename)}
+        try:
+            wire.send(replies, reply)
+        except (TypeError, ValueError, RecursionError) as error:
+            wire.send(replies, {"unfit": str(error)})
+
+
+def main():
+    """Load the file that the command line names, say what is in it, and serve."""
+    filename, limits = sys.argv[1], json.loads(sys.argv[2])
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # what the submission prints must not stand among the answers
+    import numpy
+    import numpy.fft  # noqa: F401  (loaded before the limits, as a submission may want them)
+    import numpy.linalg  # noqa: F401
+    import numpy.random  # noqa: F401
+    import wire
+    here = sys.path.pop(0)
+    wire.send(replies, {"awake": True})
+    with open(filename, encoding="utf-8") as file:
+        source = file.read()
+    submission = types.ModuleType("submission")
+    submission.__file__ = filename
+    sys.modules["submission"] = submission
+    python = {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(numpy.__file__))}
+    limit(limits)
+    forbid(as_root(os.path.dirname(filename)), tuple(as_root(p) for p in python if as_root(p) != "/"),
+           as_root(os.path.dirname(here)))
+    try:
+        exec(compile(source, filename, "exec"), submission.__dict__)
+    except BaseException as error:
+        wire.send(replies, {"fault": wire.fault(error, filename)})
+        return
+    wire.send(replies, {"names": [name for name in submission.__dict__ if not name.startswith("_")]})
+    serve(requests, replies, submission, filename, wire)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""The submission as a check sees it: `student.conv2d(x, w, b)` calls the student's function, wherever it lives.
+
+`LocalStudent` holds functions of this process, as in a notebook; `ProcessStudent` a file, which runs in a process of its own
+behind a pipe. Both hand over copies, note which arguments a function changed, and turn what it raises into a `Wrong`.
+"""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import types
+from pathlib import Path
+
+from . import wire
+from .report import Wrong
+
+DAWN = 60    # seconds that Python and numpy have to start
+PRINTED = 2000
+
+
+class StudentError(Wrong):
+    """The submission raised an exception; `kind` is its name ("ValueError") and `message` its text."""
+
+    def __init__(self, text, kind="", message=""):
+        super().__init__(text)
+        self.kind, self.message = kind, message
+
+
+class Function:
+    """A function of the submission; `changed` names the arguments that its last call has changed."""
+
+    def __init__(self, student, name):
+        self.student, self.__name__, self.changed = student, name, []
+
+    def __call__(self, *args, **kwargs):
+        value, self.changed = self.student.call(self.__name__, args, kwargs)
+        return value
+
+
+class Student:
+    """The common part: attributes are functions of the submission."""
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Function(self, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """End the process, where there is one."""
+
+    def printed(self):
+        """The end of what the submission printed, where it was kept."""
+        return ""
+
+    def _missing(self, name, names):
+        return Wrong(f"there is no function {name} in your file" + f"; it defines {', '.join(sorted(names))}" * bool(names))
+
+
+def raised(fault, call, args=()):
+    """The StudentError for a fault (see `wire.fault`) in `call`."""
+    fault = fault if isinstance(fault, dict) else {}
+    kind, message = str(fault.get("type"))[:100], str(fault.get("message"))[:1000]
+    if kind == "NotImplementedError":
+        function = message.partition(":")[0] if ":" in message else call
+        return StudentError(f"{function} is not written yet", kind, message)
+    place = f" in line {fault['line']}" if isinstance(fault.get("line"), int) else ""
+    text = f"{call} raised {kind}{place}: {' '.join(message.split()) or 'no message'}"
+    text += f"\n{str(fault['code'])[:200]}" if fault.get("code") else ""
+    shapes = [f"{name} {a.shape}" for name, value in args for a in wire.arrays(value)]
+    text += f"\nits arguments had the shapes {', '.join(shapes)}" if shapes else ""
+    return StudentError(text, kind, message)
+
+
+def _numbered(args, kwargs):
+    return [*((f"argument {i + 1}", a) for i, a in enumerate(args)), *kwargs.items()]
+
+
+class LocalStudent(Student):
+    """Functions, classes, modules or dicts of names in this process."""
+
+    def __init__(self, *code):
+        self._names = {}
+        for part in code:
+            if isinstance(part, types.ModuleType):
+                part = vars(part)
+            self._names.update(part if isinstance(part, dict) else {part.__name__: part})
+
+    def call(self, name, args, kwargs):
+        """(value, names of the changed arguments) of a call."""
+        function = self._names.get(name)
+        if not callable(function):
+            raise self._missing(name, [n for n, v in self._names.items() if callable(v) and not n.startswith("_")])
+        try:
+            value, changed = wire.call(function, args, kwargs)
+        except Exception as error:  # the submission's, whatever it is
+            file = getattr(getattr(function, "__code__", None), "co_filename", "")
+            raise raised(wire.fault(error, file), name, _numbered(args, kwargs)) from error
+        return value, changed
+
+    def run(self, source, **values):
+        """Run a short text among the submission's names and `values`; what it leaves in `result`."""
+        try:
+            return wire.run(source, self._names, values)
+        except Exception as error:
+            files = {v.__init__.__code__.co_filename for v in self._names.values()
+                     if isinstance(v, type) and hasattr(v.__init__, "__code__")}
+            files |= {v.__code__.co_filename for v in self._names.values() if isinstance(v, types.FunctionType)}
+            faults = [wire.fault(error, file) for file in (*sorted(files), "<driver>")]
+            raise raised(next((f for f in faults if f["line"]), faults[-1]), _inside(faults)) from error
+
+
+def _inside(faults):
+    return next((f["function"] for f in faults if f["function"] not in ("", "<module>")), "your code")
+
+
+class ProcessStudent(Student):
+    """A submission's text in a process of its own, which is started when needed and stopped after `seconds` a call."""
+
+    def __init__(self, source, seconds=10.0, memory=2 * 2**30):
+        self._source, self._seconds, self._memory = source, seconds, memory
+        self._home = tempfile.TemporaryDirectory(prefix="exercise-")
+        self._process, self._names, self._broken = None, [], None
+        self._deadline, self._late = float("inf"), False
+
+    @classmethod
+    def from_file(cls, path, **limits):
+        """The submission in the file `path`."""
+        try:
+            return cls(Path(path).read_text(encoding="utf-8"), **limits)
+        except UnicodeDecodeError:
+            raise ValueError(f"check: {path} is not a text in UTF-8") from None
+
+    def call(self, name, args, kwargs):
+        """(value, names of the changed arguments) of a call."""
+        self._start()
+        if name not in self._names:
+            raise self._missing(name, self._names)
+        reply = self._ask({"call": name, "args": args, "kwargs": kwargs}, name, _numbered(args, kwargs))
+        changed = reply.get("changed")
+        return reply.get("value"), [str(n)[:100] for n in changed] if isinstance(changed, list) else []
+
+    def run(self, source, **values):
+        """Run a short text among the submission's names and `values`; what it leaves in `result`."""
+        self._start()
+        return self._ask({"run": source, "values": values}, "your code").get("value")
+
+    def printed(self):
+        """The end of what the submission printed."""
+        file = Path(self._home.name, "printed.txt")
+        return file.read_bytes()[-PRINTED:].decode(errors="replace").strip() if file.exists() else ""
+
+    def close(self):
+        """End the process and remove its folder."""
+        self._kill()
+        self._home.cleanup()
+
+    # ---- the process ----
+    def _start(self):
+        if self._broken:
+            raise self._broken
+        if self._process and self._process.poll() is None:
+            return
+        self._kill()
+        own = Path(self._home.name, "own")
+        own.mkdir(exist_ok=True)
+        file = own / "submission.py"
+        file.write_text(self._source, encoding="utf-8")
+        limits = json.dumps({"seconds": int(20 * self._seconds), "memory": self._memory})
+        kept = ("PATH", "HOME", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LD_LIBRARY_PATH")
+        environment = {name: os.environ[name] for name in kept if name in os.environ}
+        environment |= {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        with open(Path(self._home.name, "printed.txt"), "ab") as printed:
+            self._process = subprocess.Popen(
+                [sys.executable, "-B", "-X", "utf8", str(Path(__file__).with_name("sandbox.py")), str(file), limits],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=printed, cwd=own, env=environment,
+                start_new_session=os.name == "posix")
+        self._late = False
+        threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
+        self._receive("python", DAWN)
+        try:
+            reply = self._receive("your file", self._seconds)
+            if "fault" in reply:
+                raise raised(reply["fault"], "loading your file")
+        except Wrong as wrong:
+            self._broken = wrong
+            raise
+        self._names = [name for name in reply.get("names") or [] if isinstance(name, str)]
+
+    def _watch(self, process):
+        """End the process when its answer is late."""
+        while process.poll() is None:
+            if time.monotonic() > self._deadline and process is self._process:
+                self._late = True
+                self._end(process)
+                return
+            time.sleep(0.05)
+
+    def _ask(self, request, name, args=()):
+        try:
+            wire.send(self._process.stdin, request)
+        except (BrokenPipeError, OSError):
+            self._kill()
+            raise Wrong(f"{name}: the process of your file ended by itself") from None
+        reply = self._receive(name, self._seconds)
+        if "fault" in reply:
+            raise raised(reply["fault"], name, args)
+        if "unfit" in reply:
+            raise Wrong(f"{name} must not return {reply['unfit']}")
+        return reply
+
+    def _receive(self, name, seconds):
+        self._deadline, nonsense = time.monotonic() + seconds, False
+        try:
+            reply = wire.receive(self._process.stdout)
+            nonsense = not isinstance(reply, (dict, type(None)))
+        except wire.Malformed:
+            nonsense = True
+        finally:
+            self._deadline = float("inf")
+        if not nonsense and reply is not None:
+            return reply
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0 if nonsense else 5)
+        code, late = self._process.poll(), self._late
+        self._kill()
+        if late:
+            raise Wrong(f"{name} did not end within {seconds:g} s: look for an endless loop")
+        if code and code == -getattr(signal, "SIGXCPU", 0):
+            raise Wrong(f"{name} used more computing time than allowed: look for an endless loop")
+        raise Wrong(f"{name}: the process of your file answered nonsense" if nonsense else
+                    f"{name}: the process of your file ended without an answer (exit code {code})")
+
+    def _kill(self):
+        process, self._process = self._process, None
+        if process is not None:
+            self._end(process)
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    @staticmethod
+    def _end(process):
+        if process.poll() is None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()

@@ -1,0 +1,154 @@
+"""What the grader and the process of a submission share: the format of their messages, and how a function is called.
+
+A message is a JSON text and, behind it, the bytes of its arrays. Nothing is ever unpickled: whatever a hostile submission
+writes can become numbers, strings and arrays, and nothing else. This file imports only numpy, because the process of the
+submission loads it before everything else is forbidden.
+"""
+import inspect
+import json
+import linecache
+import math
+import struct
+import traceback
+import warnings
+
+import numpy as np
+
+HEAD = struct.Struct("<QQ")   # bytes of the JSON text, bytes of the arrays
+LIMIT = 256 * 2**20           # bytes of a message
+SCALARS = (type(None), bool, int, float, str)
+
+
+class Malformed(ValueError):
+    """Bytes that are no message."""
+
+
+# ---- messages ---------------------------------------------------------------------------------------------------------
+
+def send(stream, message):
+    """Write `message`, made of dicts, lists, tuples, strings, numbers, None and arrays of numbers."""
+    blobs = []
+    text = json.dumps(_encode(message, blobs)).encode()
+    stream.write(b"".join([HEAD.pack(len(text), sum(map(len, blobs))), text, *blobs]))
+    stream.flush()
+
+
+def receive(stream):
+    """The next message; None where the other end has closed. Raises Malformed for anything else."""
+    head = stream.read(HEAD.size)
+    if len(head) < HEAD.size:
+        return None
+    sizes = HEAD.unpack(head)
+    if sum(sizes) > LIMIT:
+        raise Malformed(f"a message of {sum(sizes):,} bytes; at most {LIMIT:,} are allowed")
+    text, blob = (stream.read(size) for size in sizes)
+    if (len(text), len(blob)) != sizes:
+        return None
+    try:
+        return _decode(json.loads(text), memoryview(blob), [0])
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError, UnicodeDecodeError) as error:
+        raise Malformed(f"no message: {type(error).__name__}: {error}") from None
+
+
+def _encode(value, blobs):
+    if type(value) in SCALARS:
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"an array of dtype {array.dtype}; arrays of numbers are expected")
+        blobs.append(array.tobytes())
+        return ["array" if isinstance(value, np.ndarray) else "scalar", array.dtype.str, list(array.shape)]
+    if isinstance(value, dict):
+        return ["dict", *([_encode(k, blobs), _encode(v, blobs)] for k, v in value.items())]
+    if isinstance(value, (list, tuple)):
+        return ["tuple" if isinstance(value, tuple) else "list", *(_encode(v, blobs) for v in value)]
+    if isinstance(value, SCALARS):
+        return next(kind for kind in (bool, int, float, str) if isinstance(value, kind))(value)
+    raise TypeError(f"a value of type {type(value).__name__}; numbers, strings, arrays, and tuples, lists and dicts of them "
+                    "are expected")
+
+
+def _decode(value, blob, at):
+    if not isinstance(value, list):
+        if type(value) not in SCALARS:
+            raise ValueError(f"unexpected {type(value).__name__}")
+        return value
+    kind, *parts = value
+    if kind in ("array", "scalar"):
+        dtype, shape = np.dtype(str(parts[0])), tuple(parts[1])
+        if dtype.kind not in "biufc" or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError("not an array of numbers")
+        start, size = at[0], dtype.itemsize * math.prod(shape)
+        if start + size > len(blob):
+            raise ValueError("an array longer than the message")
+        at[0] += size
+        array = np.frombuffer(blob[start:start + size], dtype).reshape(shape).copy() if size else np.empty(shape, dtype)
+        return array[()] if kind == "scalar" else array
+    if kind == "dict":
+        return {_decode(k, blob, at): _decode(v, blob, at) for k, v in parts}
+    items = [_decode(v, blob, at) for v in parts]
+    return {"tuple": tuple, "list": list}[kind](items)
+
+
+# ---- calls ------------------------------------------------------------------------------------------------------------
+
+def call(function, args, kwargs):
+    """(what the function returns, the names of the arguments that it changed); each is copied before."""
+    args, kwargs = _copied(args), _copied(kwargs)
+    before = [[a.copy() for a in arrays(value)] for value in (*args, *kwargs.values())]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        value = function(*args, **kwargs)
+    changed = [i for i, (old, new) in enumerate(zip(before, (*args, *kwargs.values())))
+               if any(a.tobytes() != b.tobytes() for a, b in zip(old, arrays(new)))]
+    names = [*parameters(function, len(args)), *kwargs]
+    return value, [names[i] for i in changed]
+
+
+def run(source, namespace, values):
+    """The variable `result` after `source` has run among the names of the submission and `values`."""
+    space = {**namespace, "np": np, **_copied(values)}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        exec(compile(source, "<driver>", "exec"), space)
+    return space["result"]
+
+
+def parameters(function, count):
+    """The names of the first `count` positional parameters, "argument 3" where unknown."""
+    try:
+        known = [p.name for p in inspect.signature(function).parameters.values() if p.kind < p.VAR_POSITIONAL]
+    except (TypeError, ValueError):
+        known = []
+    return [known[i] if i < len(known) else f"argument {i + 1}" for i in range(count)]
+
+
+def arrays(value):
+    """The arrays in nested tuples, lists and dicts."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [a for v in value for a in arrays(v)] if isinstance(value, (list, tuple)) else []
+
+
+def _copied(value):
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, dict):
+        return {k: _copied(v) for k, v in value.items()}
+    return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
+
+
+def fault(error, filename):
+    """An exception of the submission as a dict: type, message, line, code and function, where `filename` is its file."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__, 500) if f.filename == filename]
+    line, code, function = None, "", ""
+    if isinstance(error, SyntaxError) and error.filename == filename:
+        line, code = error.lineno, linecache.getline(filename, error.lineno or 0)
+    elif frames:
+        line, code, function = frames[-1].lineno, frames[-1].line or "", frames[-1].name
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return {"type": type(error).__name__, "message": str(message)[:1000], "line": line, "code": code.strip()[:200],
+            "function": str(function)}
