@@ -73,6 +73,24 @@ def test_grouped_and_transposed_convolutions_and_attention_are_counted():
     assert table.parameters == 4 * 64 + 4 * 8 and table.not_run == 0
 
 
+def test_several_inputs_are_given_as_sizes_or_tensors():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.picture = nn.Embedding(9, 4), nn.Linear(6, 4)
+
+        def forward(self, text, picture):
+            return {"product": self.words(text).sum(1) * self.picture(picture)}
+
+        def multiply_adds(self, inputs, output):
+            return inputs[0].shape[1] * 1000
+
+    table = tinycnn.summary(Both(), [tinycnn.tensor([[1, 2, 3]]), (6,)])
+    assert table.input_size == ((3,), (6,)) and "for inputs of (3,) and (6,)" in str(table)
+    assert table.multiply_adds == 24 + 3000 and table.rows[-1].type == "Both" and table.rows[-1].output_shape == (4,)
+    assert json.loads(json.dumps(table.as_dict()))["input_size"] == [[3], [6]]
+
+
 def test_shared_layer_counts_once_and_frozen_weights_are_told():
     layer = nn.Linear(4, 4)
     net = nn.Sequential(layer, nn.ReLU(), layer)

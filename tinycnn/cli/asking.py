@@ -131,7 +131,8 @@ def add_summary(commands):
 
 def summary(args):
     """`tinycnn summary`: a table, or the list of names."""
-    from ..models import get_model, list_models
+    from ..models import example_inputs, get_model, list_models
+    from ..nn.utils import skip_init
     from ..train import load_model
     from ..train import summary as summarise
     if args.model is None:
@@ -141,17 +142,10 @@ def summary(args):
         model, metadata = load_model(weights_file(Path(args.model)))
         input_size = args.input_size or (metadata["format"].channels, *metadata["format"].size)
     else:
-        model = get_model(args.model, **({"num_classes": args.num_classes} if args.num_classes else {}))
-        input_size = args.input_size or usual_size(args.model, model)
+        model = skip_init(get_model, args.model, **({"num_classes": args.num_classes} if args.num_classes else {}))
+        inputs = example_inputs(args.model)
+        if args.input_size and len(inputs) > 1:
+            raise ValueError(f"summary: --input-size is for networks with one input, {args.model} has {len(inputs)}")
+        input_size = args.input_size or inputs
     table = summarise(model, input_size)
     print(json.dumps(table.as_dict(), indent=2) if args.json else table)
-
-
-def usual_size(name, model):
-    """What a network of this name is made for: the channels of its first convolution, and a size that its name tells."""
-    channels = next((p.shape[1] for p in model.parameters() if p.ndim == 4), 3)
-    if name == "simple_cnn":
-        return channels, 128, 128
-    if name == "inception_v3":
-        return channels, 299, 299
-    return (channels, 28, 28) if channels == 1 else (3, 32, 32) if "cifar" in name else (3, 224, 224)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from ..profiler import ORDERS
 from .arguments import count, size
-from .asking import usual_size
 
 
 def add_profile(commands):
@@ -24,16 +23,19 @@ def add_profile(commands):
 
 def profile(args):
     """`tinycnn profile`: a table of the steps together."""
-    from .. import Tensor, randn
-    from ..models import get_model
+    from .. import Tensor, randn, randn_like
+    from ..models import example_inputs, get_model
     from ..profiler import profile as measure
     model = get_model(args.model)
-    x = randn(args.batch, *(args.input_size or usual_size(args.model, model)))
+    inputs = example_inputs(args.model, args.batch)
+    inputs = [randn(args.batch, *args.input_size)] if args.input_size else inputs
+    inputs = [randn_like(x) if x.is_floating_point() else x for x in inputs]
     prof = measure(peak=True)
 
     def step():
-        outputs = model(x)
-        outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+        outputs = model(*inputs)
+        outputs = outputs.values() if isinstance(outputs, dict) else outputs
+        outputs = [outputs] if isinstance(outputs, Tensor) else outputs
         sum(y.square().mean() for y in outputs if isinstance(y, Tensor)).backward()
 
     step()

@@ -70,4 +70,4 @@ def _classifier(num_classes, dropout, hidden):
 
 
 alexnet = variant("alexnet", AlexNet)
-alexnet_2012 = variant("alexnet_2012", AlexNet2012)
+alexnet_2012 = variant("alexnet_2012", AlexNet2012, input_size=(3, 227, 227))

@@ -38,5 +38,5 @@ class C3D(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-c3d = variant("c3d", C3D)
-c3d_small = variant("c3d_small", C3D, num_classes=10, width=8, hidden=64)
+c3d = variant("c3d", C3D, input_size=(3, 16, 112, 112))
+c3d_small = variant("c3d_small", C3D, num_classes=10, width=8, hidden=64, input_size=(3, 16, 112, 112))

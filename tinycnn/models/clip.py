@@ -14,7 +14,7 @@ from collections import OrderedDict
 from .. import arange, cat, full, nn, no_grad, ones, stack, tensor, tril, zeros
 from ..nn import functional as F
 from .cvt import QuickGELU
-from .registry import variant
+from .registry import PHOTOGRAPH, SMALL, Text, variant
 from .vit import check_patches, check_picture
 
 START, END = 256, 257  # tokens beside the 256 bytes
@@ -161,8 +161,8 @@ def zero_shot_classify(model, image, weights):
         return (model.logit_scale.exp() * F.normalize(model.encode_image(image)) @ weights).softmax(-1)
 
 
-clip_vit_b_32 = variant("clip_vit_b_32", CLIP)
-clip_vit_b_16 = variant("clip_vit_b_16", CLIP, vision_patch_size=16)
+clip_vit_b_32 = variant("clip_vit_b_32", CLIP, input_size=[PHOTOGRAPH, Text([77])])
+clip_vit_b_16 = variant("clip_vit_b_16", CLIP, vision_patch_size=16, input_size=[PHOTOGRAPH, Text([77])])
 clip_small = variant("clip_small", CLIP, embed_dim=64, image_resolution=32, vision_layers=3, vision_width=64,
                      vision_patch_size=4, vision_heads=4, context_length=32, vocab_size=258, transformer_width=64,
-                     transformer_heads=4, transformer_layers=2)
+                     transformer_heads=4, transformer_layers=2, input_size=[SMALL, Text([32])])

@@ -13,7 +13,7 @@ from functools import partial
 from .. import cat, nn, zeros
 from ..nn import functional as F
 from .blocks import StochasticDepth, check_size
-from .registry import variant
+from .registry import SMALL, variant
 
 narrow_ = partial(nn.init.trunc_normal_, std=0.02)
 
@@ -75,6 +75,13 @@ class ConvAttention(nn.Module):
         v = project(self.conv_proj_v, self.proj_v)
         y = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         return self.proj(y.transpose(1, 2).flatten(2))
+
+    def multiply_adds(self, inputs, y):
+        """Scores and means cost 2 dim products for each pair of a query and a key, of which there are fewer."""
+        x, h, w = inputs
+        stride = self.conv_proj_k.conv.stride[0]
+        keys = x.shape[1] - h * w + -(-h // stride) * -(-w // stride)
+        return 2 * keys * y.numel()
 
 
 class Block(nn.Module):
@@ -146,4 +153,4 @@ class ConvolutionalVisionTransformer(nn.Module):
 cvt_13 = variant("cvt_13", ConvolutionalVisionTransformer, (64, 192, 384), (1, 2, 10), (1, 3, 6))
 cvt_21 = variant("cvt_21", ConvolutionalVisionTransformer, (64, 192, 384), (1, 4, 16), (1, 3, 6))
 cifar_cvt = variant("cifar_cvt", ConvolutionalVisionTransformer, (32, 64, 128), (1, 2, 3), (1, 2, 4),
-                    patches=((3, 2, 1), (3, 2, 1), (3, 2, 1)), num_classes=10)
+                    patches=((3, 2, 1), (3, 2, 1), (3, 2, 1)), num_classes=10, input_size=SMALL)

@@ -196,7 +196,7 @@ def _detr_small(**options):
     return DETR(SmallFeatures(), **options)
 
 
-detr_resnet50 = variant("detr_resnet50", _detr, Bottleneck, [3, 4, 6, 3])
-detr_resnet101 = variant("detr_resnet101", _detr, Bottleneck, [3, 4, 23, 3])
+detr_resnet50 = variant("detr_resnet50", _detr, Bottleneck, [3, 4, 6, 3], input_size=(3, 800, 1066))
+detr_resnet101 = variant("detr_resnet101", _detr, Bottleneck, [3, 4, 23, 3], input_size=(3, 800, 1066))
 detr_small = variant("detr_small", _detr_small, num_classes=10, num_queries=10, hidden_dim=64, num_heads=4, encoder_layers=2,
-                     decoder_layers=2, dim_feedforward=128)
+                     decoder_layers=2, dim_feedforward=128, input_size=(3, 64, 64))

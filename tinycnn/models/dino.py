@@ -12,7 +12,7 @@ import copy
 
 from .. import cat, nn, no_grad, zeros
 from ..nn import functional as F
-from .registry import variant
+from .registry import SMALL, variant
 from .vit import VisionTransformer
 
 
@@ -119,4 +119,5 @@ def _dino(patch_size, num_layers, num_heads, dim, image_size=224, in_channels=3,
 
 
 dino_vit_small = variant("dino_vit_small", _dino, 16, 12, 6, 384)
-dino_small = variant("dino_small", _dino, 4, 4, 4, 64, image_size=32, out_dim=256, hidden_dim=128, bottleneck_dim=32)
+dino_small = variant("dino_small", _dino, 4, 4, 4, 64, image_size=32, out_dim=256, hidden_dim=128, bottleneck_dim=32,
+                     input_size=SMALL)

@@ -93,10 +93,13 @@ def _efficientnet(width_mult, depth_mult, dropout, norm_layer=None, **options):
 _TensorFlowNorm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
 
 efficientnet_b0 = variant("efficientnet_b0", _efficientnet, 1.0, 1.0, dropout=0.2)
-efficientnet_b1 = variant("efficientnet_b1", _efficientnet, 1.0, 1.1, dropout=0.2)
-efficientnet_b2 = variant("efficientnet_b2", _efficientnet, 1.1, 1.2, dropout=0.3)
-efficientnet_b3 = variant("efficientnet_b3", _efficientnet, 1.2, 1.4, dropout=0.3)
-efficientnet_b4 = variant("efficientnet_b4", _efficientnet, 1.4, 1.8, dropout=0.4)
-efficientnet_b5 = variant("efficientnet_b5", _efficientnet, 1.6, 2.2, dropout=0.4, norm_layer=_TensorFlowNorm)
-efficientnet_b6 = variant("efficientnet_b6", _efficientnet, 1.8, 2.6, dropout=0.5, norm_layer=_TensorFlowNorm)
-efficientnet_b7 = variant("efficientnet_b7", _efficientnet, 2.0, 3.1, dropout=0.5, norm_layer=_TensorFlowNorm)
+efficientnet_b1 = variant("efficientnet_b1", _efficientnet, 1.0, 1.1, dropout=0.2, input_size=(3, 240, 240))
+efficientnet_b2 = variant("efficientnet_b2", _efficientnet, 1.1, 1.2, dropout=0.3, input_size=(3, 260, 260))
+efficientnet_b3 = variant("efficientnet_b3", _efficientnet, 1.2, 1.4, dropout=0.3, input_size=(3, 300, 300))
+efficientnet_b4 = variant("efficientnet_b4", _efficientnet, 1.4, 1.8, dropout=0.4, input_size=(3, 380, 380))
+efficientnet_b5 = variant("efficientnet_b5", _efficientnet, 1.6, 2.2, dropout=0.4, norm_layer=_TensorFlowNorm,
+                          input_size=(3, 456, 456))
+efficientnet_b6 = variant("efficientnet_b6", _efficientnet, 1.8, 2.6, dropout=0.5, norm_layer=_TensorFlowNorm,
+                          input_size=(3, 528, 528))
+efficientnet_b7 = variant("efficientnet_b7", _efficientnet, 2.0, 3.1, dropout=0.5, norm_layer=_TensorFlowNorm,
+                          input_size=(3, 600, 600))

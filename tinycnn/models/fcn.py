@@ -92,6 +92,6 @@ class FCN(nn.Module):
         return crop(self.upscore(y), x, {32: 19, 16: 27, 8: 31}[self.stride])
 
 
-fcn32s = variant("fcn32s", FCN, stride=32)
-fcn16s = variant("fcn16s", FCN, stride=16)
-fcn8s = variant("fcn8s", FCN, stride=8)
+fcn32s = variant("fcn32s", FCN, stride=32, input_size=(3, 500, 500))
+fcn16s = variant("fcn16s", FCN, stride=16, input_size=(3, 500, 500))
+fcn8s = variant("fcn8s", FCN, stride=8, input_size=(3, 500, 500))

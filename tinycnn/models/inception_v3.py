@@ -184,4 +184,4 @@ class Inception3(nn.Module):
         return InceptionOutputs(logits, side) if with_side else logits
 
 
-inception_v3 = variant("inception_v3", Inception3)
+inception_v3 = variant("inception_v3", Inception3, input_size=(3, 299, 299))

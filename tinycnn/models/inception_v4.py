@@ -140,5 +140,5 @@ class InceptionResNetV2(nn.Module):
         return self.fc(self.dropout(self.avgpool(self.features(self.stem(x))).flatten(1)))
 
 
-inception_v4 = variant("inception_v4", InceptionV4)
-inception_resnet_v2 = variant("inception_resnet_v2", InceptionResNetV2)
+inception_v4 = variant("inception_v4", InceptionV4, input_size=(3, 299, 299))
+inception_resnet_v2 = variant("inception_resnet_v2", InceptionResNetV2, input_size=(3, 299, 299))

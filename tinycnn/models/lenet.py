@@ -1,6 +1,6 @@
 """LeNet-5, the network that read the digits on bank cheques."""
 from .. import nn
-from .registry import register_model
+from .registry import variant
 
 
 class LeNet5(nn.Module):
@@ -57,13 +57,5 @@ class LeNet5Original(nn.Module):
         return self.classifier(self.features(x))
 
 
-@register_model
-def lenet5(**options):
-    """`LeNet5` with `options`."""
-    return LeNet5(**options)
-
-
-@register_model
-def lenet5_original(**options):
-    """`LeNet5Original` with `options`."""
-    return LeNet5Original(**options)
+lenet5 = variant("lenet5", LeNet5, input_size=(1, 28, 28))
+lenet5_original = variant("lenet5_original", LeNet5Original, input_size=(1, 28, 28))

@@ -138,4 +138,4 @@ class NASNet(nn.Module):
 
 
 nasnet_a_mobile = variant("nasnet_a_mobile", NASNet)
-nasnet_a_large = variant("nasnet_a_large", NASNet, 6, 168, 96, skip=True)
+nasnet_a_large = variant("nasnet_a_large", NASNet, 6, 168, 96, skip=True, input_size=(3, 331, 331))

@@ -11,7 +11,7 @@ import math
 
 from .. import arange, cat, linspace, nn, pi, zeros
 from ..nn import functional as F
-from .registry import variant
+from .registry import SMALL, variant
 
 
 def fourier_positions(sizes, num_bands, like):
@@ -45,6 +45,11 @@ class Attention(nn.Module):
         q, k, v = (y.reshape(*y.shape[:2], self.num_heads, y.shape[2] // self.num_heads).transpose(1, 2)
                    for y in (self.to_q(x), self.to_k(source), self.to_v(source)))
         return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+    def multiply_adds(self, inputs, y):
+        """Scores and means cost 2 S inner products for each of the L vectors."""
+        x, source = inputs
+        return 2 * x.shape[0] * x.shape[1] * source.shape[1] * self.to_q.out_features
 
 
 class Feed(nn.Sequential):
@@ -114,4 +119,4 @@ class Perceiver(nn.Module):
 
 perceiver = variant("perceiver", Perceiver)
 cifar_perceiver = variant("cifar_perceiver", Perceiver, num_latents=64, latent_dim=128, num_reads=3, num_layers=2,
-                          self_heads=4, num_bands=16, num_classes=10)
+                          self_heads=4, num_bands=16, num_classes=10, input_size=SMALL)

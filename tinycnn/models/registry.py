@@ -2,13 +2,22 @@
 import os
 
 from ..nn.utils import skip_init
+from ..ops.creation import zeros
 from ..serialization import load
 
 _BUILDERS = {}
+PHOTOGRAPH, SMALL = (3, 224, 224), (3, 32, 32)  # the pictures of ImageNet and of CIFAR
+
+
+class Text(tuple):
+    """The size of an input of whole numbers, the tokens of a text."""
 
 
 def register_model(builder):
-    """Make the decorated function available to `get_model` under its name."""
+    """Make the decorated function available to `get_model` under its name.
+
+    Its attribute `input_size`, if any, says what the model is made for, see `example_inputs`.
+    """
     _BUILDERS[builder.__name__] = builder
     return builder
 
@@ -25,12 +34,25 @@ def get_model(name, **options):
     return _BUILDERS[name](**options)
 
 
-def variant(name, architecture, *args, rename=None, **defaults):
+def example_inputs(name, batch_size=1):
+    """What the model `name` with its own options is made for: a tuple with a tensor of zeros (batch_size, ...) an input.
+
+    Most take one photograph of 224x224 pixels; texts are whole numbers. ValueError for an unknown name.
+    """
+    if name not in _BUILDERS:
+        raise ValueError(f"example_inputs: name must be one of {', '.join(list_models())}, got {name!r}")
+    sizes = getattr(_BUILDERS[name], "input_size", PHOTOGRAPH)
+    return tuple(zeros(batch_size, *size, dtype="int64" if isinstance(size, Text) else None)
+                 for size in (sizes if isinstance(sizes, list) else [sizes]))
+
+
+def variant(name, architecture, *args, rename=None, input_size=PHOTOGRAPH, **defaults):
     """Define and register the model `name`: the function `name(*, weights=None, progress=True, **options)`.
 
     It returns architecture(*args, **defaults, **options) with initial weights or, if given, with `weights`: the path of a
     file that `tinycnn.load` reads, for example a checkpoint of PyTorch, or a state_dict. `rename` turns the names in such a
-    file into ours where they differ. `progress` changes nothing: no file is downloaded.
+    file into ours where they differ. `progress` changes nothing: no file is downloaded. `input_size` is what the model is
+    made for, without the batch, or a list of sizes where it has several inputs.
     """
     def build(*, weights=None, progress=True, **options):
         if weights is None:
@@ -43,7 +65,7 @@ def variant(name, architecture, *args, rename=None, **defaults):
     build.__name__ = build.__qualname__ = name
     settings = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in defaults.items())]
     build.__doc__ = f"{architecture.__name__}({', '.join(settings)}) with `options`, see there."
-    build.__module__ = architecture.__module__
+    build.__module__, build.input_size = architecture.__module__, input_size
     return register_model(build)
 
 

@@ -95,6 +95,6 @@ def _r2plus1d(layers=(2, 2, 2, 2), **options):
     return VideoResNet([space_then_time] * 4, layers, _stem_in_two(), **options)
 
 
-r3d_18 = variant("r3d_18", _r3d)
-mc3_18 = variant("mc3_18", _mc3)
-r2plus1d_18 = variant("r2plus1d_18", _r2plus1d)
+r3d_18 = variant("r3d_18", _r3d, input_size=(3, 16, 112, 112))
+mc3_18 = variant("mc3_18", _mc3, input_size=(3, 16, 112, 112))
+r2plus1d_18 = variant("r2plus1d_18", _r2plus1d, input_size=(3, 16, 112, 112))

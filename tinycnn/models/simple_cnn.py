@@ -1,6 +1,6 @@
 """The network of a first lecture: convolution, pooling, convolution, pooling, and one linear layer."""
 from .. import nn
-from .registry import register_model
+from .registry import variant
 
 
 class SimpleCNN(nn.Sequential):
@@ -24,7 +24,4 @@ class SimpleCNN(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.Linear(narrow * size[0] * size[1], num_classes))
 
 
-@register_model
-def simple_cnn(**options):
-    """`SimpleCNN` with `options`."""
-    return SimpleCNN(**options)
+simple_cnn = variant("simple_cnn", SimpleCNN, input_size=(3, 128, 128))

@@ -88,4 +88,4 @@ class SlowFast(nn.Module):
         return self.fc(self.dropout(x))
 
 
-slowfast_r50 = variant("slowfast_r50", SlowFast)
+slowfast_r50 = variant("slowfast_r50", SlowFast, input_size=(3, 32, 224, 224))

@@ -22,7 +22,7 @@ from functools import partial
 from .. import arange, nn, where, zeros
 from ..nn import functional as F
 from .blocks import Permute, StochasticDepth, check_size
-from .registry import variant
+from .registry import SMALL, variant
 from .vit import mlp
 
 LayerNorm = partial(nn.LayerNorm, eps=1e-5)
@@ -110,6 +110,12 @@ class ShiftedWindowAttention(nn.Module):
             y = y.roll((shift[0], shift[1]), (1, 2))
         return y[:, :h, :w]
 
+    def multiply_adds(self, inputs, y):
+        """Scores and means cost 2 L dim products for each of the L pixels of a window."""
+        n, h, w, c = y.shape
+        height, width = self.window_size
+        return 2 * n * -(-h // height) * -(-w // width) * (height * width) ** 2 * c
+
 
 class PatchMerging(nn.Module):
     """x (N, H, W, C) -> (N, H/2, W/2, 2C): four neighbours side by side, normalised, through one linear layer.
@@ -193,4 +199,5 @@ class SwinTransformer(nn.Module):
 swin_t = variant("swin_t", SwinTransformer, [4, 4], 96, [2, 2, 6, 2], [3, 6, 12, 24], [7, 7], stochastic_depth_prob=0.2)
 swin_s = variant("swin_s", SwinTransformer, [4, 4], 96, [2, 2, 18, 2], [3, 6, 12, 24], [7, 7], stochastic_depth_prob=0.3)
 swin_b = variant("swin_b", SwinTransformer, [4, 4], 128, [2, 2, 18, 2], [4, 8, 16, 32], [7, 7], stochastic_depth_prob=0.5)
-cifar_swin = variant("cifar_swin", SwinTransformer, [2, 2], 48, [2, 2, 2], [3, 6, 12], [4, 4], num_classes=10)
+cifar_swin = variant("cifar_swin", SwinTransformer, [2, 2], 48, [2, 2, 2], [3, 6, 12], [4, 4], num_classes=10,
+                     input_size=SMALL)

@@ -35,6 +35,10 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).reshape(n, length, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
         return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, dim))
 
+    def multiply_adds(self, inputs, y):
+        """Scores and means cost 2 L dim products for each of the L tokens."""
+        return 2 * y.shape[1] * y.numel()
+
 
 class Block(nn.Module):
     """The tokens of all frames, x (N, 1 + L T, dim), the class token first, then place by place its T frames -> the same.
@@ -118,6 +122,6 @@ def rename(key):
     return key.removeprefix("model.")
 
 
-timesformer = variant("timesformer", TimeSformer, rename=rename)
+timesformer = variant("timesformer", TimeSformer, rename=rename, input_size=(3, 8, 224, 224))
 timesformer_small = variant("timesformer_small", TimeSformer, image_size=32, patch_size=8, num_layers=4, num_heads=4,
-                            hidden_dim=64, num_classes=10)
+                            hidden_dim=64, num_classes=10, input_size=(3, 8, 32, 32))

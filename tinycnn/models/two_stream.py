@@ -57,4 +57,4 @@ class TwoStream(nn.Module):
         return spatial.logaddexp(temporal) - math.log(2)
 
 
-two_stream = variant("two_stream", TwoStream)
+two_stream = variant("two_stream", TwoStream, input_size=[(3, 224, 224), (20, 224, 224)])

@@ -68,5 +68,5 @@ class UNet(nn.Module):
         return self.score(x)
 
 
-unet = variant("unet", UNet)
-unet_padded = variant("unet_padded", UNet, padding=1, batch_norm=True)
+unet = variant("unet", UNet, input_size=(1, 572, 572))
+unet_padded = variant("unet_padded", UNet, padding=1, batch_norm=True, input_size=(1, 512, 512))

@@ -11,7 +11,7 @@ section 3.
 """
 from .. import arange, cat, nn, randperm, zeros
 from ..nn import functional as F
-from .registry import variant
+from .registry import Text, variant
 from .vit import EncoderBlock, LayerNorm, check_patches
 
 
@@ -105,4 +105,4 @@ def vatt_loss(vectors, temperature=0.07):
     return sound / 2 + mil_nce(vectors["video_text"], vectors["text_video"], temperature)
 
 
-vatt_small = variant("vatt_small", VATT)
+vatt_small = variant("vatt_small", VATT, input_size=[(3, 8, 32, 32), (2048,), Text([1, 16])])

@@ -73,4 +73,4 @@ class Xception(nn.Module):
         return self.fc(self.dropout(self.avgpool(x).flatten(1)))
 
 
-xception = variant("xception", Xception)
+xception = variant("xception", Xception, input_size=(3, 299, 299))

@@ -31,7 +31,7 @@ class Summary:
     """
 
     def __init__(self, name, input_size, rows, model):
-        self.name, self.input_size, self.rows = name, input_size, rows
+        self.name, self.input_size, self.rows = name, tuple(input_size), rows
         self.parameters = sum(p.numel() for p in model.parameters())
         self.trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         self.multiply_adds = sum(row.multiply_adds for row in rows)
@@ -52,7 +52,9 @@ class Summary:
         rule = "-" * (sum(widths) + 2 * len(widths) - 2)
         header, *body = ("  ".join(cell.ljust(w) if i < 3 else cell.rjust(w)  # words to the left, numbers to the right
                                    for i, (cell, w) in enumerate(zip(line, widths))) for line in (*lines, total))
-        notes = [f"{self.name} for an input of {self.input_size}; shapes, multiply-adds and memory for a batch of one"]
+        several = any(isinstance(size, tuple) for size in self.input_size)
+        inputs = f"inputs of {' and '.join(map(str, self.input_size))}" if several else f"an input of {self.input_size}"
+        notes = [f"{self.name} for {inputs}; shapes, multiply-adds and memory for a batch of one"]
         if self.trainable != self.parameters:
             notes.append(f"{self.trainable:,} of the parameters are trainable")
         if self.not_run:
@@ -65,26 +67,26 @@ class Summary:
 def summary(model, input_size):
     """The layers of `model` for one input of `input_size` (without the batch): `print(tinycnn.summary(net, (3, 32, 32)))`.
 
-    Runs the model once, in evaluation mode, on zeros of its dtype and device. A row is a call of a module without modules
-    inside, or with parameters of its own; a shared layer's parameters count in its first row. Multiply-adds are those of
-    convolutions, linear layers and attention, without biases, as papers count them; a view of the input takes no memory.
+    A model with several inputs gets a list of sizes. A Tensor, with a batch of one, may stand for a size; texts need one of
+    whole numbers. Runs the model once, in evaluation mode, on zeros of its dtype and device. A row is a call of a module
+    without modules inside, or with parameters of its own; a shared layer's parameters count in its first row. Multiply-adds
+    are those of convolutions, linear layers and attention, without biases, as papers count them; a module that computes
+    other products tells their number by a method `multiply_adds(inputs, output)`. A view of the input takes no memory.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"summary: model must be a Module, got {type(model).__name__}")
-    input_size = tuple(input_size)
-    if not all(isinstance(n, int) and n > 0 for n in input_size):
-        raise ValueError(f"summary: input_size must be positive whole numbers, such as (3, 32, 32), got {input_size}")
-    first = next(model.parameters(), None)
-    x = zeros(1, *input_size) if first is None else zeros(1, *input_size, dtype=first.dtype, device=first.device)
+    several = isinstance(input_size, (list, tuple)) and not all(isinstance(n, int) for n in input_size)
+    xs = [_input(size, next(model.parameters(), None)) for size in (input_size if several else [input_size])]
+    sizes = [tuple(x.shape[1:]) for x in xs]
     rows, counted, handles = [], set(), []
 
     def watch(name, module):
         def note(_, inputs, output):
             new = [p for p in module.parameters(recurse=False) if id(p) not in counted]
             counted.update(map(id, new))
-            outputs = output if isinstance(output, (tuple, list)) else (output,)
-            outputs = [y for y in outputs if isinstance(y, Tensor)]
-            y = outputs[0] if outputs else x
+            outputs = output.values() if isinstance(output, dict) else output
+            outputs = [y for y in ([outputs] if isinstance(outputs, Tensor) else outputs) if isinstance(y, Tensor)]
+            y = outputs[0] if outputs else xs[0]
             memory = 0 if _has_children(module) else sum(_own_memory(y, inputs) for y in outputs)
             kind = type(module).__name__
             rows.append(Row(name or kind, kind, y.shape[1:], sum(p.numel() for p in new),
@@ -92,18 +94,29 @@ def summary(model, input_size):
         handles.append(module.register_forward_hook(note))
 
     for name, module in model.named_modules():
-        if not _has_children(module) or next(module.parameters(recurse=False), None) is not None:
+        if (not _has_children(module) or next(module.parameters(recurse=False), None) is not None
+                or hasattr(module, "multiply_adds")):
             watch(name, module)
     modes = [(module, module.training) for module in model.modules()]
     try:
         with no_grad():
-            model.eval()(x)
+            model.eval()(*xs)
     finally:
         for module, mode in modes:
             module.training = mode
         for handle in handles:
             handle.remove()
-    return Summary(type(model).__name__, input_size, rows, model)
+    return Summary(type(model).__name__, sizes if len(sizes) > 1 else sizes[0], rows, model)
+
+
+def _input(size, like):
+    """Zeros (1, *size) of the dtype and on the device of `like`, or `size` itself where it is a Tensor."""
+    if isinstance(size, Tensor):
+        return size if like is None else size.to(like.device)
+    size = tuple(size)
+    if not all(isinstance(n, int) and n > 0 for n in size):
+        raise ValueError(f"summary: input_size must be positive whole numbers, such as (3, 32, 32), got {size}")
+    return zeros(1, *size) if like is None else zeros(1, *size, dtype=like.dtype, device=like.device)
 
 
 def _has_children(module):
@@ -112,6 +125,8 @@ def _has_children(module):
 
 def _multiply_adds(module, inputs, y):
     """How many products a layer adds up for its output `y`."""
+    if hasattr(module, "multiply_adds"):
+        return module.multiply_adds(inputs, y)
     if isinstance(module, nn.MultiheadAttention):  # its last projection is a layer of its own
         query, key, value = inputs[:3]
         products = 2 * query.numel() * key.shape[-2 if module.batch_first or key.ndim == 2 else 0]
