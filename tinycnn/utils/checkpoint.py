@@ -27,13 +27,13 @@ def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, **k
 
     The function returns a Tensor, or a tuple or list with Tensors. Tensors that were computed outside must be among `args`
     or `kwargs` themselves (RuntimeError); weights need not. The gradients are those of function(*args, **kwargs), to the
-    last bit where each weight is used once; they cannot be differentiated again (RuntimeError). `use_reentrant` is accepted
-    for PyTorch's sake: both ways of doing it there give what this one gives.
+    last bit where each weight is used once. `use_reentrant` is accepted for PyTorch's sake: both ways of doing it there give
+    what this one gives.
     """
     if not is_grad_enabled():
         return function(*args, **kwargs)
     segment = _Segment(function, args, kwargs, preserve_rng_state)
-    start = ones(1, requires_grad=True).clone().grad_fn.order
+    start = _now()
     copies = [t.detach().requires_grad_(t.requires_grad) for t in segment.tensors]
     result, outputs = segment.run(copies)
     segment.weights = _weights_behind(outputs, copies, start)
@@ -83,25 +83,37 @@ class Checkpoint(Function):
 
     @staticmethod
     def backward(ctx, *dy):
-        weights, needs = ctx.segment.weights, ctx.needs_input_grad
-        arrays = ctx.saved_tensors[:len(needs) - len(weights)]
-        tensors = [wrap(x).requires_grad_(need) for x, need in zip(arrays, needs)]
-        with enable_grad():
-            _, outputs = ctx.segment.run(tensors, again=True)
-            shapes = [y.shape for y in outputs]
-            if shapes != ctx.shapes:
-                raise RuntimeError(f"checkpoint: the function returned tensors of shapes {ctx.shapes}, and {shapes} when it "
-                                   "ran again for backward: it must do the same both times")
-            wanted = [t for t, need in zip((*tensors, *weights), needs) if need]
-            cotangents = [wrap(d) for y, d in zip(outputs, dy) if y.requires_grad]
-            grads = iter(grad([y for y in outputs if y.requires_grad], wanted, cotangents, allow_unused=True))
-        grads = [next(grads) if need else None for need in needs]
+        needs = ctx.needs_input_grad
+        tensors = [wrap(x).requires_grad_(need) for x, need in zip(ctx.saved_tensors, needs)]
+        grads = Checkpoint.gradients(ctx, tensors, map(wrap, dy), create_graph=False)
         return tuple(None if g is None else g.array for g in grads)
 
     @staticmethod
     def backward_recorded(ctx, *dy):
-        raise RuntimeError("backward: the gradient of a checkpoint cannot be differentiated again: call the function "
-                           "itself, without checkpoint, where create_graph=True")
+        """The graph of the gradients begins at copies of the tensors; then it is tied to where those came from."""
+        start, tensors = _now(), ctx.saved_tensors
+        copies = [x.detach().requires_grad_(need) for x, need in zip(tensors, ctx.needs_input_grad)]
+        grads = Checkpoint.gradients(ctx, copies, dy, create_graph=True)
+        origins = {id(copy): edge_of(x) for copy, x in zip(copies, tensors)}
+        for node in _graph([g for g in grads if g is not None], start):
+            node.edges = [edge and origins.get(id(edge[0]), edge) for edge in node.edges]
+        return grads
+
+    @staticmethod
+    def gradients(ctx, tensors, dy, create_graph):
+        """Run again, on leaves in place of the tensors, and differentiate."""
+        weights, needs = ctx.segment.weights, ctx.needs_input_grad
+        tensors = tensors[:len(needs) - len(weights)]
+        with enable_grad():
+            _, outputs = ctx.segment.run(tensors, again=True)
+            shapes = [y.shape for y in outputs]
+            if shapes != ctx.shapes:
+                raise RuntimeError(f"checkpoint: the function returned tensors of shapes {ctx.shapes}, and {shapes} when "
+                                   "it ran again for backward: it must do the same both times")
+            outputs, dy = zip(*((y, d) for y, d in zip(outputs, dy) if y.requires_grad))
+            wanted = [t for t, need in zip((*tensors, *weights), needs) if need]
+            grads = iter(grad(outputs, wanted, dy, create_graph=create_graph, allow_unused=True))
+        return tuple(next(grads) if need else None for need in needs)
 
 
 class _Segment:
@@ -130,8 +142,8 @@ class _Numbers:
         self.generator = default_generator(device)
         if device.type == "cpu":
             self.state = self.generator.get_state()
-        else:  # a GPU's generator cannot go back, so the function gets one of its own
-            self.seed = int(self.generator.integers(0, 2**62, ()))
+        else:  # a GPU's generator cannot go back, so the function gets one of its own; to seed it from the GPU would wait
+            self.seed = int(default_generator(CPU).integers(0, 2**62, ()))
 
     @contextlib.contextmanager
     def repeated(self, again):
@@ -150,20 +162,37 @@ class _Numbers:
                 self.generator.set_state(after)
 
 
-def _weights_behind(outputs, copies, start):
-    """The leaves that `outputs` depend on, without `copies`; RuntimeError where an operation before `start` made one."""
-    stack = [edge_of(y)[0] for y in outputs if y.requires_grad]
-    seen, weights = set(map(id, copies)), []
+def _now():
+    """A number between those of the nodes that are and those that will be."""
+    return ones(1, requires_grad=True).clone().grad_fn.order
+
+
+def _graph(tensors, start, meet=lambda leaf: None):
+    """The nodes behind `tensors` made after `start`; `meet` is called with each leaf or older node that they lead to."""
+    stack, seen = [edge_of(t)[0] for t in tensors if t.requires_grad], set()
     while stack:
         target = stack.pop()
-        if id(target) in seen:
+        if target in seen:
             continue
-        seen.add(id(target))
-        if isinstance(target, Tensor):
-            weights.append(target)
-        elif target.order < start:
+        seen.add(target)
+        if target.order < start:
+            meet(target)
+        else:
+            yield target
+            stack += [edge[0] for edge in target.edges if edge]
+
+
+def _weights_behind(outputs, copies, start):
+    """The leaves that `outputs` depend on, without `copies`; RuntimeError where an operation before `start` made one."""
+    weights, known = [], set(copies)
+
+    def meet(target):
+        if not isinstance(target, Tensor):
             raise RuntimeError(f"checkpoint: the function uses a tensor that {target.name()} computed before it was called, "
                                "and through which gradients flow: pass it as an argument")
-        else:
-            stack += [edge[0] for edge in target.edges if edge]
+        if target not in known:
+            weights.append(target)
+
+    for _ in _graph(outputs, start, meet):
+        pass
     return weights
