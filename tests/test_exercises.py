@@ -4,11 +4,13 @@ import re
 import types
 import warnings
 
+import numpy as np
 import pytest
 
 from tinycnn import exercises
+from tinycnn.exercises import Wrong, expect
 from tinycnn.exercises.course import LECTURES
-from tinycnn.exercises.exercise import SOURCES
+from tinycnn.exercises.exercise import SOURCES, stub_of
 from tinycnn.exercises.student import LocalStudent, ProcessStudent
 
 NAMES = exercises.names()
@@ -112,3 +114,82 @@ def test_reports_do_not_depend_on_anything_but_the_seed():
         exercise.grade(LocalStudent({"linear_forward": lambda x, w, b: seen.append(x[0, 0])}), seed)
     count = len(seen) // 3
     assert seen[:count] == seen[count:2 * count] != seen[2 * count:]
+
+
+# ---- the process of a submission --------------------------------------------------------------------------------------
+
+CLASS = '''
+class Value:
+    def __init__(self, x):
+        self.x = x
+
+    def __add__(self, other):
+        return Value(self.x + other.x)
+
+    def __mul__(self, other):
+        raise NotImplementedError("Value.__mul__: your code goes here")
+
+
+def scale(x, by):
+    x *= by
+    return {"x": x, "shape": (x.shape, [x.dtype.itemsize, None])}
+
+
+def refuse(x):
+    raise ValueError(f"no {x}")
+'''
+
+
+@pytest.mark.parametrize("kind", [ProcessStudent, lambda source: LocalStudent(module(source))], ids=["process", "local"])
+def test_both_kinds_of_student_say_the_same(kind):
+    with kind(CLASS) as student:
+        x = np.arange(4, dtype=np.float32).reshape(2, 2)
+        answer = student.scale(x, by=2.0)
+        assert np.array_equal(answer["x"], 2 * x) and answer["x"].dtype == np.float32
+        assert answer["shape"] == ((2, 2), [4, None]) and x[1, 1] == 3
+        with pytest.raises(Wrong, match="^scale changes its argument x"):
+            expect.unchanged(student.scale, x, 2.0)
+        assert student.run("result = (Value(2.0) + Value(b)).x", b=3.0) == 5.0
+        with pytest.raises(Wrong, match=r"^Value.__mul__ is not written yet$"):
+            student.run("result = Value(1) * Value(2)")
+        with pytest.raises(Wrong, match=r"^Value.__add__ raised AttributeError in line 7: "):
+            student.run("result = Value(1) + 2")
+        with pytest.raises(Wrong, match="^your code must not return a value of type Value"):
+            student.run("result = Value(1)")
+        with pytest.raises(Wrong, match="^there is no function missing in your file; it defines Value, refuse, scale"):
+            student.missing(x)
+        assert expect.raises("ValueError", student.refuse, 3) == "no 3"
+        with pytest.raises(Wrong, match=r"^scale must raise ValueError here, but returned a dict"):
+            expect.raises("ValueError", student.scale, x, 1)
+
+
+@pytest.mark.parametrize("source, says", [
+    ("def f(x):\n    while True:\n        pass", "^f did not end within 0.5 s"),
+    ("while True:\n    pass", "^your file did not end within 0.5 s"),
+    ("import torch", "^loading your file raised ImportError in line 1: import of torch is not allowed"),
+    ("def f(x):\n    from tinycnn import Tensor", "^f raised ImportError in line 2: import of tinycnn is not allowed"),
+    ("def f(x)\n    return x", "^loading your file raised SyntaxError in line 1"),
+    ("def f(x):\n    open('../x', 'w')", "^f raised PermissionError in line 2: the file ../x is out of bounds"),
+    ("def f(x):\n    __import__('os').system('true')", "^f raised PermissionError in line 2: os.system is refused"),
+    ("def f(x):\n    return __import__('os')._exit(3)", "^f: the process of your file ended without an answer"),
+    ("def f(x):\n    return f(x)", "^f raised RecursionError"),
+    ("def f(x):\n    return object()", "^f must not return a value of type object")])
+def test_what_a_process_must_not_do_has_a_clear_verdict(source, says):
+    with ProcessStudent(source, seconds=0.5) as student, pytest.raises(Wrong, match=says):
+        student.f(1.0)
+
+
+def test_what_the_submission_prints_stands_in_the_report():
+    exercise = exercises.load("linear")
+    source = exercise.source.replace("    dw = ", "    print('dy is', dy.shape)\n    dw = ")
+    with ProcessStudent(source) as student:
+        report = exercise.grade(student, 0)
+    assert report.points == 100 and "dy is (" in report.printed and "dy is (" in str(report)
+
+
+def test_a_stub_may_give_lines_to_start_from():
+    source = ("def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### STUB\n    # if x:\n    #     return 2\n"
+              "    ### END SOLUTION\n")
+    assert stub_of(source) == "def f(x):\n    if x:\n        return 2\n"
+    with pytest.raises(ValueError, match="line 2: ### END SOLUTION without its partner"):
+        stub_of("def f(x):\n    ### END SOLUTION\n")

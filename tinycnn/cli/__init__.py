@@ -1,5 +1,5 @@
 """The command line: `tinycnn train`, `evaluate`, `predict`, `plot`, `find-lr`, `summary`, `profile`, `data`,
-`gradcheck`.
+`exercises`, `gradcheck`.
 
 Results go to stdout, progress and errors to stderr. The exit code is 0 for success, 1 for an error, 2 for a command that
 makes no sense, 130 after Ctrl-C.
@@ -9,7 +9,7 @@ import os
 import sys
 
 from .. import __version__
-from . import asking, data, profiling, training
+from . import asking, data, exercises, profiling, training
 from .arguments import message
 
 EXAMPLES = """examples:
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   tinycnn summary resnet18 --input-size 3x224x224 its layers, weights and multiply-adds
   tinycnn profile cifar_resnet20 --batch 32       where the time of a training step goes
   tinycnn data list                               the data sets, and which of them are here
+  tinycnn exercises start linear                  an exercise: fill in the file, then check it
 """
 
 
@@ -55,7 +56,7 @@ def _parser():
     parser.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (training.add_train, asking.add_evaluate, asking.add_predict, asking.add_plot, training.add_find_lr,
-                asking.add_summary, profiling.add_profile, data.add_data, _add_gradcheck):
+                asking.add_summary, profiling.add_profile, data.add_data, exercises.add_exercises, _add_gradcheck):
         add(commands)
     return parser
 

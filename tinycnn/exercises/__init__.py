@@ -27,6 +27,8 @@ def start(name, path=None):
     Raises FileExistsError where there is one already: it may be somebody's work.
     """
     exercise, path = load(name), Path(path or f"{name}.py")
+    if path.exists():
+        raise FileExistsError(f"start: {path} exists already; name another file, or move it away first")
     with open(path, "x", encoding="utf-8") as file:
         file.write(exercise.stub)
     return path

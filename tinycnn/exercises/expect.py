@@ -79,8 +79,8 @@ def close(name, got, right, *, tol=1e-7, mistaken=None, **inputs):
     """The numbers are `right`, up to `tol` times the largest of them.
 
     `mistaken` maps sentences to the arrays that well-known mistakes give (None: not here): {"uses the kernel flipped": y};
-    the first that `got` equals becomes the message. Without one the difference is searched for a simple law; `inputs`, arrays by name
-    (x=x, b=b), let it find a forgotten or doubled term or factor, and signs of x that go wrong.
+    the first that `got` equals becomes the message. Without one the difference is searched for a simple law; `inputs`,
+    arrays by name (x=x, b=b), let it find a forgotten or doubled term or factor, and signs of x that go wrong.
     """
     got, right = array(name, got), np.asarray(right)
     shape(name, got, right.shape)

@@ -57,7 +57,7 @@ class Report:
     def __str__(self):
         width = max(len(r.name) for r in self.results)
         lines = [self.headline, ""]
-        lines += [f"  {r.name:{width}}  {r.points:3} of {r.of:3}  {r.headline}".rstrip() for r in self.results]
+        lines += [f"  {r.name:{width}}  {r.points:3} of {r.of:3}  {_short(r.headline)}".rstrip() for r in self.results]
         lines += [f"  {'points':{width}}  {self.points:3} of {self.of:3}"]
         first = next((r for r in self.results if not r.ok), None)
         if first and "\n" in first.text:
@@ -81,3 +81,7 @@ class Report:
         return "\n".join([*lines, "", f"Seed {self.seed}.", ""])
 
     _repr_markdown_ = markdown
+
+
+def _short(text, most=90):
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " ..."

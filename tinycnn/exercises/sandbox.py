@@ -96,8 +96,10 @@ def serve(requests, replies, submission, filename, wire):
             reply = {"fault": wire.fault(error, filename)}
         try:
             wire.send(replies, reply)
-        except (TypeError, ValueError, RecursionError) as error:
+        except TypeError as error:
             wire.send(replies, {"unfit": str(error)})
+        except RecursionError:
+            wire.send(replies, {"unfit": "something that contains itself"})
 
 
 def main():
@@ -106,6 +108,7 @@ def main():
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what the submission prints must not stand among the answers
+    sys.stdout.reconfigure(line_buffering=True)
     import numpy
     import numpy.fft  # noqa: F401  (loaded before the limits, as a submission may want them)
     import numpy.linalg  # noqa: F401
@@ -127,7 +130,8 @@ def main():
     except BaseException as error:
         wire.send(replies, {"fault": wire.fault(error, filename)})
         return
-    wire.send(replies, {"names": [name for name in submission.__dict__ if not name.startswith("_")]})
+    functions = {name: f for name, f in submission.__dict__.items() if callable(f) and not name.startswith("_")}
+    wire.send(replies, {"names": {name: wire.parameters(f) for name, f in functions.items()}})
     serve(requests, replies, submission, filename, wire)
 
 

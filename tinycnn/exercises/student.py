@@ -20,6 +20,7 @@ from .report import Wrong
 
 DAWN = 60    # seconds that Python and numpy have to start
 PRINTED = 2000
+DRIVEN = "your code"   # in messages, where no function of the submission can be named
 
 
 class StudentError(Wrong):
@@ -70,6 +71,8 @@ def raised(fault, call, args=()):
     """The StudentError for a fault (see `wire.fault`) in `call`."""
     fault = fault if isinstance(fault, dict) else {}
     kind, message = str(fault.get("type"))[:100], str(fault.get("message"))[:1000]
+    if call == DRIVEN and fault.get("function") not in (None, "", "<module>"):
+        call = str(fault["function"])[:100]
     if kind == "NotImplementedError":
         function = message.partition(":")[0] if ":" in message else call
         return StudentError(f"{function} is not written yet", kind, message)
@@ -79,10 +82,6 @@ def raised(fault, call, args=()):
     shapes = [f"{name} {a.shape}" for name, value in args for a in wire.arrays(value)]
     text += f"\nits arguments had the shapes {', '.join(shapes)}" if shapes else ""
     return StudentError(text, kind, message)
-
-
-def _numbered(args, kwargs):
-    return [*((f"argument {i + 1}", a) for i, a in enumerate(args)), *kwargs.items()]
 
 
 class LocalStudent(Student):
@@ -104,23 +103,28 @@ class LocalStudent(Student):
             value, changed = wire.call(function, args, kwargs)
         except Exception as error:  # the submission's, whatever it is
             file = getattr(getattr(function, "__code__", None), "co_filename", "")
-            raise raised(wire.fault(error, file), name, _numbered(args, kwargs)) from error
-        return value, changed
+            args = wire.named(wire.parameters(function), args, kwargs)
+            raise raised(wire.fault(error, file), name, args) from error
+        return _fit(value, name), changed
 
     def run(self, source, **values):
         """Run a short text among the submission's names and `values`; what it leaves in `result`."""
         try:
-            return wire.run(source, self._names, values)
+            value = wire.run(source, self._names, values)
         except Exception as error:
-            files = {v.__init__.__code__.co_filename for v in self._names.values()
-                     if isinstance(v, type) and hasattr(v.__init__, "__code__")}
-            files |= {v.__code__.co_filename for v in self._names.values() if isinstance(v, types.FunctionType)}
-            faults = [wire.fault(error, file) for file in (*sorted(files), "<driver>")]
-            raise raised(next((f for f in faults if f["line"]), faults[-1]), _inside(faults)) from error
+            functions = [f for v in self._names.values() for f in (vars(v).values() if isinstance(v, type) else [v])]
+            files = {f.__code__.co_filename for f in functions if isinstance(f, types.FunctionType)}
+            faults = [wire.fault(error, file) for file in sorted(files)]
+            raise raised(next((f for f in faults if f["line"]), wire.fault(error, "")), DRIVEN) from error
+        return _fit(value, DRIVEN)
 
 
-def _inside(faults):
-    return next((f["function"] for f in faults if f["function"] not in ("", "<module>")), "your code")
+def _fit(value, name):
+    try:
+        return wire.fit(value)
+    except (TypeError, RecursionError) as error:
+        fault = "something that contains itself" if isinstance(error, RecursionError) else error
+        raise Wrong(f"{name} must not return {fault}") from None
 
 
 class ProcessStudent(Student):
@@ -129,7 +133,7 @@ class ProcessStudent(Student):
     def __init__(self, source, seconds=10.0, memory=2 * 2**30):
         self._source, self._seconds, self._memory = source, seconds, memory
         self._home = tempfile.TemporaryDirectory(prefix="exercise-")
-        self._process, self._names, self._broken = None, [], None
+        self._process, self._names, self._broken = None, {}, None
         self._deadline, self._late = float("inf"), False
 
     @classmethod
@@ -145,14 +149,15 @@ class ProcessStudent(Student):
         self._start()
         if name not in self._names:
             raise self._missing(name, self._names)
-        reply = self._ask({"call": name, "args": args, "kwargs": kwargs}, name, _numbered(args, kwargs))
+        reply = self._ask({"call": name, "args": args, "kwargs": kwargs}, name,
+                          wire.named(self._names[name], args, kwargs))
         changed = reply.get("changed")
         return reply.get("value"), [str(n)[:100] for n in changed] if isinstance(changed, list) else []
 
     def run(self, source, **values):
         """Run a short text among the submission's names and `values`; what it leaves in `result`."""
         self._start()
-        return self._ask({"run": source, "values": values}, "your code").get("value")
+        return self._ask({"run": source, "values": values}, DRIVEN).get("value")
 
     def printed(self):
         """The end of what the submission printed."""
@@ -194,7 +199,9 @@ class ProcessStudent(Student):
         except Wrong as wrong:
             self._broken = wrong
             raise
-        self._names = [name for name in reply.get("names") or [] if isinstance(name, str)]
+        names = reply.get("names")
+        self._names = {str(name): list(map(str, parameters)) if isinstance(parameters, list) else []
+                       for name, parameters in (names.items() if isinstance(names, dict) else ())}
 
     def _watch(self, process):
         """End the process when its answer is late."""

@@ -91,6 +91,12 @@ def _decode(value, blob, at):
     return {"tuple": tuple, "list": list}[kind](items)
 
 
+def fit(value):
+    """`value`, if it can be sent; raises TypeError or RecursionError otherwise."""
+    _encode(value, [])
+    return value
+
+
 # ---- calls ------------------------------------------------------------------------------------------------------------
 
 def call(function, args, kwargs):
@@ -102,7 +108,7 @@ def call(function, args, kwargs):
         value = function(*args, **kwargs)
     changed = [i for i, (old, new) in enumerate(zip(before, (*args, *kwargs.values())))
                if any(a.tobytes() != b.tobytes() for a, b in zip(old, arrays(new)))]
-    names = [*parameters(function, len(args)), *kwargs]
+    names = [name for name, _ in named(parameters(function), args, kwargs)]
     return value, [names[i] for i in changed]
 
 
@@ -115,13 +121,17 @@ def run(source, namespace, values):
     return space["result"]
 
 
-def parameters(function, count):
-    """The names of the first `count` positional parameters, "argument 3" where unknown."""
+def parameters(function):
+    """The names of the positional parameters."""
     try:
-        known = [p.name for p in inspect.signature(function).parameters.values() if p.kind < p.VAR_POSITIONAL]
+        return [p.name for p in inspect.signature(function).parameters.values() if p.kind < p.VAR_POSITIONAL]
     except (TypeError, ValueError):
-        known = []
-    return [known[i] if i < len(known) else f"argument {i + 1}" for i in range(count)]
+        return []
+
+
+def named(known, args, kwargs):
+    """The arguments of a call with their names, "argument 3" where unknown."""
+    return [*((known[i] if i < len(known) else f"argument {i + 1}", a) for i, a in enumerate(args)), *kwargs.items()]
 
 
 def arrays(value):
@@ -143,12 +153,14 @@ def _copied(value):
 
 def fault(error, filename):
     """An exception of the submission as a dict: type, message, line, code and function, where `filename` is its file."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__, 500) if f.filename == filename]
+    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)
+              if frame.f_code.co_filename == filename]
     line, code, function = None, "", ""
     if isinstance(error, SyntaxError) and error.filename == filename:
         line, code = error.lineno, linecache.getline(filename, error.lineno or 0)
     elif frames:
-        line, code, function = frames[-1].lineno, frames[-1].line or "", frames[-1].name
+        (frame, line), function = frames[-1], frames[-1][0].f_code.co_qualname
+        code = linecache.getline(filename, line, frame.f_globals)
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return {"type": type(error).__name__, "message": str(message)[:1000], "line": line, "code": code.strip()[:200],
             "function": str(function)}
