@@ -30,6 +30,17 @@ def positive(text):
     return number
 
 
+def fraction(text):
+    """A number of at least 0 and below 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0 and below 1, got {text!r}")
+    return number
+
+
 def device(text):
     """cpu, cuda or cuda:N."""
     try:

@@ -2,14 +2,17 @@
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from .. import manual_seed
 from ..files import write_atomically
-from .arguments import count, device, message, new_folder, positive
+from .arguments import count, device, fraction, message, new_folder, positive
 
-SETTINGS = ("dataset", "model", "epochs", "batch_size", "lr", "optimizer", "schedule", "augment", "mix", "clip_norm",
-            "accumulate", "patience", "workers", "seed")
+SETTINGS = ("dataset", "model", "epochs", "batch_size", "lr", "optimizer", "weight_decay", "schedule", "augment", "mix",
+            "label_smoothing", "clip_norm", "accumulate", "patience", "time_limit", "workers", "seed")
 
 
 def add_train(commands):
@@ -22,6 +25,10 @@ def add_train(commands):
     _add_settings(p)
     p.add_argument("--epochs", type=count, help=f"passes over the training pictures {_usual('epochs')}")
     p.add_argument("--schedule", choices=_recipes().SCHEDULES, help=f"of the learning rate {_usual('schedule')}")
+    p.add_argument("--time-limit", type=positive, metavar="MINUTES",
+                   help="end after so many minutes, the schedule with it, where the epochs take longer")
+    p.add_argument("--label-smoothing", type=fraction, default=0.0, metavar="SHARE",
+                   help="of each label, the share that goes to all classes alike (default: %(default)s)")
     p.add_argument("--mix", choices=_recipes().MIXES, help="mix the pictures of a batch and their labels")
     p.add_argument("--clip-norm", type=positive, metavar="NORM", help="shorten gradients to at most this length")
     p.add_argument("--accumulate", type=count, default=1, metavar="N", help="one step for N batches (default: 1)")
@@ -58,6 +65,9 @@ def _add_settings(p):
     p.add_argument("--batch-size", type=count, metavar="N", help=f"pictures a step {_usual('batch_size')}")
     p.add_argument("--lr", type=positive, help="the highest learning rate (default: what suits the optimizer)")
     p.add_argument("--optimizer", choices=recipes.OPTIMIZERS, help=f"how to step {_usual('optimizer')}")
+    p.add_argument("--weight-decay", type=fraction, metavar="W",
+                   help="how much each step shrinks the weights, in learning rates (default: "
+                   + ", ".join(f"{decay:g} for {name}" for name, (*_, decay) in recipes.OPTIMIZERS.items()) + ")")
     p.add_argument("--augment", choices=[*recipes.AUGMENTS, "none"], nargs="+", metavar="NAME",
                    help=f"change the training pictures at random, in this order: {', '.join(recipes.AUGMENTS)}, or none "
                    f"{_usual('augment')}")
@@ -77,20 +87,38 @@ def _settle(args):
             setattr(args, name, getattr(recipe, name))
     args.augment = [a for a in (recipe.augment if args.augment is None else args.augment) if a != "none"]
     args.lr = args.lr or (recipe.lr or {}).get(args.optimizer, recipes.OPTIMIZERS[args.optimizer][1])
+    if args.weight_decay is None:
+        args.weight_decay = recipes.OPTIMIZERS[args.optimizer][2]
     manual_seed(args.seed)
     arguments = recipe.arguments.get(args.model)
     if arguments is not None:  # a device that is missing is told before data are fetched
         model = get_model(args.model, **arguments).to(args.device)
-        return recipe, model, arguments, recipe.load()
+        sets = recipe.load()
+        _whiten(model, sets[0])
+        return recipe, model, arguments, sets
     sets = recipe.load()
     arguments = {"num_classes": len(sets[2].classes)}
     try:
         model = get_model(args.model, **arguments).to(args.device)
         _try_out(model, sets[2].format)
+        _whiten(model, sets[0])
     except (TypeError, ValueError, RuntimeError) as error:
         shape = (sets[2].format.channels, *sets[2].format.size)
         raise ValueError(f"{args.model} does not fit the pictures of {args.dataset}, {shape}: {message(error)}") from error
     return recipe, model, arguments, sets
+
+
+def _build_optimizer(args, model):
+    """The optimizer that was asked for; weights that do not learn are left out."""
+    build = _recipes().OPTIMIZERS[args.optimizer][0]
+    learning = [p for p in model.parameters() if p.requires_grad]
+    return build(learning, args.lr, weight_decay=args.weight_decay)
+
+
+def _whiten(model, train_set):
+    """Give a network that starts from its pictures (QuickResNet) the first 5,000 of them."""
+    if hasattr(model, "whiten"):
+        model.whiten(train_set.batch(np.arange(min(5000, len(train_set))))[0].to(next(model.parameters()).device))
 
 
 def _try_out(model, format):
@@ -102,7 +130,8 @@ def _try_out(model, format):
 def train(args):
     """`tinycnn train`: load, train, test, draw."""
     from ..data import DataLoader
-    from ..train import early_stopping, fit, load_checkpoint, log_history, save_best, save_checkpoint
+    from ..nn import functional as F
+    from ..train import Deadline, early_stopping, fit, load_checkpoint, log_history, save_best, save_checkpoint
     start = time.perf_counter()
     if args.resume:
         _read_settings(args)
@@ -116,9 +145,12 @@ def train(args):
     recipes = _recipes()
     train_loader = DataLoader(train_set, args.batch_size, shuffle=True, num_workers=args.workers or 0)
     val_loader, test_loader = DataLoader(val_set, 500), DataLoader(test_set, 500)
-    optimizer = recipes.OPTIMIZERS[args.optimizer][0](model.parameters(), args.lr)
+    optimizer = _build_optimizer(args, model)
     steps = args.epochs * -(-len(train_loader) // args.accumulate)
-    schedule = recipes.SCHEDULES[args.schedule](optimizer, args.lr, steps)
+    schedule, after_step = recipes.SCHEDULES[args.schedule](optimizer, args.lr, steps), []
+    if args.time_limit:
+        schedule = Deadline(schedule, steps, 60 * args.time_limit)
+        after_step.append(lambda info: schedule.is_over)
     metadata = dict(model=args.model, arguments=arguments, classes=test_set.classes, format=test_set.format,
                     dataset=args.dataset, seed=args.seed)
     weights = folder / "model.safetensors"
@@ -132,9 +164,10 @@ def train(args):
     mix = recipes.MIXES[args.mix](num_classes=len(test_set.classes)) if args.mix else None
     try:
         history = fit(model, train_loader, val_loader, epochs=args.epochs, optimizer=optimizer, schedule=schedule,
+                      loss=partial(F.cross_entropy, label_smoothing=args.label_smoothing),
                       augment=recipes.build_augment(args.augment, test_set.format), mix=mix, clip_norm=args.clip_norm,
-                      accumulate=args.accumulate, after_epoch=after_epoch, checkpoint=folder / "last.safetensors",
-                      resume=bool(args.resume), progress=not args.quiet)
+                      accumulate=args.accumulate, after_step=after_step, after_epoch=after_epoch,
+                      checkpoint=folder / "last.safetensors", resume=bool(args.resume), progress=not args.quiet)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"; continue with: tinycnn train --resume {folder}") from None
     best, metadata = load_checkpoint(weights)
@@ -202,7 +235,7 @@ def find_lr(args):
     from ..train import find_lr as search
     recipe, model, _, (train_set, _, test_set) = _settle(args)
     recipes = _recipes()
-    optimizer = recipes.OPTIMIZERS[args.optimizer][0](model.parameters(), args.lr)
+    optimizer = _build_optimizer(args, model)
     found = search(model, DataLoader(train_set, args.batch_size, shuffle=True), optimizer, steps=args.steps,
                    augment=recipes.build_augment(args.augment, test_set.format))
     if args.out:

@@ -35,6 +35,7 @@ from .nasnet import NASNet, nasnet_a_large, nasnet_a_mobile
 from .perceiver import Perceiver, cifar_perceiver, perceiver
 from .preact_resnet import (PreActResNet, preact_resnet18, preact_resnet34, preact_resnet50, preact_resnet101,
                             preact_resnet200)
+from .quick_resnet import CifarCNN, QuickResNet, cifar_cnn, cifar_quick_resnet, cifar_quick_resnet_small
 from .registry import example_inputs, get_model, list_models, register_model
 from .regnet import (RegNet, regnet_x_1_6gf, regnet_x_3_2gf, regnet_x_8gf, regnet_x_16gf, regnet_x_32gf, regnet_x_400mf,
                      regnet_x_800mf, regnet_y_1_6gf, regnet_y_3_2gf, regnet_y_8gf, regnet_y_16gf, regnet_y_32gf,

@@ -1,5 +1,6 @@
 """What `tinycnn train` does with each data set unless it is told otherwise: the settings that proved good."""
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable
 
 from .. import data
@@ -7,11 +8,11 @@ from ..data.transforms import Compose, CutMix, MixUp, RandomAffine, RandomCrop, 
 from ..optim import SGD, Adam, AdamW, RMSprop
 from ..optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR, StepLR
 
-OPTIMIZERS = {  # how each is made, and a learning rate that usually works
-    "adam": (lambda parameters, lr: Adam(parameters, lr), 0.001),
-    "adamw": (lambda parameters, lr: AdamW(parameters, lr), 0.002),
-    "rmsprop": (lambda parameters, lr: RMSprop(parameters, lr), 0.0005),
-    "sgd": (lambda parameters, lr: SGD(parameters, lr, momentum=0.9, nesterov=True, weight_decay=5e-4), 0.05),
+OPTIMIZERS = {  # how each is made, and a learning rate and a weight decay that usually work
+    "adam": (Adam, 0.001, 0.0),
+    "adamw": (AdamW, 0.002, 0.01),
+    "rmsprop": (RMSprop, 0.0005, 0.0),
+    "sgd": (partial(SGD, momentum=0.9, nesterov=True), 0.05, 5e-4),
 }
 
 
@@ -89,11 +90,12 @@ RECIPES = {
         epochs=30, batch_size=32, augment=("affine-8x8",)),
     "shapes": Recipe(_load_shapes, "simple_cnn", {"simple_cnn": {}}, epochs=5, batch_size=30, optimizer="adam",
                      schedule="constant"),
-    "mnist": Recipe(_load("MNIST", 5000), "lenet5", _LENET28, epochs=3, batch_size=64, augment=("affine",)),
+    "mnist": Recipe(_load("MNIST", 5000), "lenet5", {**_LENET28, "lenet5": {}}, epochs=15, batch_size=64,
+                    augment=("affine",)),
     "fashion-mnist": Recipe(_load("FashionMNIST", 5000), "lenet5", _LENET28, epochs=10, batch_size=64, augment=("flip",)),
     "kmnist": Recipe(_load("KMNIST", 5000), "lenet5", _LENET28, epochs=10, batch_size=64, augment=("affine",)),
-    "cifar10": Recipe(_load("CIFAR10", 5000), "cifar_resnet20", {"cifar_resnet20": dict(num_classes=10)}, epochs=10,
-                      batch_size=128, augment=("crop", "flip"), optimizer="sgd", lr={"sgd": 0.2}),
+    "cifar10": Recipe(_load("CIFAR10", 5000), "cifar_cnn", {"cifar_cnn": {}}, epochs=2, batch_size=128, augment=("flip",),
+                      optimizer="sgd", lr={"sgd": 0.3}),
     "cifar100": Recipe(_load("CIFAR100", 5000), "cifar_resnet20", {"cifar_resnet20": dict(num_classes=100)}, epochs=30,
                        batch_size=128, augment=("crop", "flip"), optimizer="sgd", lr={"sgd": 0.2}),
 }
