@@ -37,8 +37,13 @@ PATHS += [("NAdam", o) for o in grid(lr=[0.1], betas=[(0.9, 0.999), (0.5, 0.8)],
                                      momentum_decay=[4e-3, 0.5], decoupled_weight_decay=[False, True])]
 PATHS += [("RAdam", o) for o in grid(lr=[0.1], betas=[(0.9, 0.999), (0.5, 0.8)], eps=[1e-8, 0.1], weight_decay=[0, 0.1],
                                      decoupled_weight_decay=[False, True], maximize=[False, True])]
+PATHS += [("ASGD", o) for o in grid(lr=[0.1], lambd=[1e-4, 0.1], alpha=[0.75, 0.5], t0=[1e6, 5], weight_decay=[0, 0.1],
+                                    maximize=[False, True])]
+PATHS += [("Adafactor", o) for o in grid(lr=[0.1, 10], beta2_decay=[-0.8, -0.3], eps=[(None, 1e-3), (0.1, 2)], d=[1, 1.5],
+                                         weight_decay=[0, 0.1], maximize=[False, True])]
 PATHS += [("Adam", dict(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True)), ("NAdam", dict(maximize=True))]
-OPTIMIZERS = ["SGD", "Adagrad", "Adadelta", "Rprop", "RMSprop", "Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
+OPTIMIZERS = ["SGD", "Adagrad", "Adadelta", "Rprop", "RMSprop", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "ASGD",
+              "Adafactor"]
 PATHS += [(name, {}) for name in OPTIMIZERS]
 OURS = ["LARS", "LAMB"]  # PyTorch has none
 
@@ -293,7 +298,8 @@ def test_an_optimizer_with_a_step_of_its_own_gets_its_state_back_as_tensors():
                                            ("Adagrad", dict(lr_decay=0.1)), ("RMSprop", dict(momentum=0.9, centered=True)),
                                            ("Adam", dict(amsgrad=True, weight_decay=0.1)), ("AdamW", {}), ("Rprop", {}),
                                            ("Adadelta", {}), ("Adamax", {}), ("NAdam", dict(momentum_decay=0.1)),
-                                           ("RAdam", dict(betas=(0.5, 0.5))), ("LARS", {}), ("LAMB", {})])
+                                           ("RAdam", dict(betas=(0.5, 0.5))), ("LARS", {}), ("LAMB", {}), ("ASGD", {}),
+                                           ("Adafactor", {})])
 def test_float32_stays_and_memory_stays_and_gradients_are_untouched(name, options):
     ps = parameters(tinycnn, "float32")
     arrays, writes = [p.array for p in ps], [p._version.writes for p in ps]
@@ -424,6 +430,12 @@ def test_a_state_of_other_groups_is_refused():
     (lambda p: optim.NAdam([p], momentum_decay=-1), "NAdam: momentum_decay must not be negative, got -1"),
     (lambda p: optim.RAdam([p], betas=(0.9, 1.0)), r"RAdam: betas must be two numbers in \[0, 1\)"),
     (lambda p: optim.Adamax([p], weight_decay=-1), "Adamax: weight_decay must not be negative"),
+    (lambda p: optim.ASGD([p], lr=-1), "ASGD: lr must not be negative, got -1"),
+    (lambda p: optim.Adafactor([p], beta2_decay=0.1), "Adafactor: beta2_decay must not be positive, got 0.1"),
+    (lambda p: optim.Adafactor([p], d=0.5), "Adafactor: d must be at least 1, got 0.5"),
+    (lambda p: optim.Adafactor([p], eps=(0, None)), r"Adafactor: eps must be .*, got \(0, None\)"),
+    (lambda p: optim.LBFGS([p], line_search_fn="armijo"), "line_search_fn must be None or 'strong_wolfe', got 'armijo'"),
+    (lambda p: optim.LBFGS([{"params": [p]}, {"params": [Parameter(tinycnn.zeros(2))]}]), "LBFGS: all parameters must be"),
     (lambda p: optim.LARS([p], trust_coefficient=-1), "LARS: trust_coefficient must not be negative, got -1"),
     (lambda p: optim.LAMB([p], eps=-1), "LAMB: eps must not be negative, got -1"),
     (lambda p: optim.SGD([]), "SGD: params is empty"),

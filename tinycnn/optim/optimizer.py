@@ -159,7 +159,7 @@ class Optimizer:
         """
         index = {id(p): i for i, p in enumerate(self._params())}
         groups = [{**group, "params": [index[id(p)] for p in group["params"]]} for group in self.param_groups]
-        state = {index[id(p)]: {name: wrap(value) if is_array(value) else value for name, value in values.items()}
+        state = {index[id(p)]: {name: _shown(value) for name, value in values.items()}
                  for p, values in self.state.items() if values}
         return {"state": state, "param_groups": groups}
 
@@ -203,3 +203,8 @@ class Optimizer:
         for i, group in enumerate(self.param_groups):
             lines += [f"Parameter Group {i}", *(f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]
         return f"{self._name()} (\n" + "\n".join(lines) + "\n)"
+
+
+def _shown(value):
+    """An entry of a state with Tensors for its arrays, in the same memory."""
+    return wrap(value) if is_array(value) else [_shown(v) for v in value] if isinstance(value, list) else value
