@@ -8,8 +8,6 @@ Sources: section 4.2 of He et al., "Deep residual learning for image recognition
 weights; He et al., "Identity mappings in deep residual networks" (2016); S. Zagoruyko and N. Komodakis, "Wide residual
 networks" (2016); section 5.3 of Xie et al., "Aggregated residual transformations for deep neural networks" (2017).
 """
-from functools import partial
-
 from .. import nn
 from ..nn import functional as F
 from .blocks import he_normal_, initialise
@@ -96,23 +94,21 @@ def _resnext29(**options):
     return CifarResNet(Bottleneck, 3, width=64, stem=64, **options)
 
 
-_variant = partial(variant, input_size=SMALL)
-
-cifar_resnet20 = _variant("cifar_resnet20", CifarResNet, BasicBlock, 3, shortcut=PadShortcut)
-cifar_resnet32 = _variant("cifar_resnet32", CifarResNet, BasicBlock, 5, shortcut=PadShortcut)
-cifar_resnet44 = _variant("cifar_resnet44", CifarResNet, BasicBlock, 7, shortcut=PadShortcut)
-cifar_resnet56 = _variant("cifar_resnet56", CifarResNet, BasicBlock, 9, shortcut=PadShortcut)
-cifar_resnet110 = _variant("cifar_resnet110", CifarResNet, BasicBlock, 18, shortcut=PadShortcut)
-cifar_plain20 = _variant("cifar_plain20", CifarResNet, PlainBlock, 3)
-cifar_plain56 = _variant("cifar_plain56", CifarResNet, PlainBlock, 9)
-cifar_resnet18 = _variant("cifar_resnet18", _resnet_with_small_stem, BasicBlock, [2, 2, 2, 2])
-cifar_resnet34 = _variant("cifar_resnet34", _resnet_with_small_stem, BasicBlock, [3, 4, 6, 3])
-cifar_plain34 = _variant("cifar_plain34", _resnet_with_small_stem, PlainBlock, [3, 4, 6, 3])
-cifar_resnet50 = _variant("cifar_resnet50", _resnet_with_small_stem, Bottleneck, [3, 4, 6, 3])
-cifar_preact_resnet110 = _variant("cifar_preact_resnet110", _preact, PreActBlock, 18)
-cifar_preact_resnet164 = _variant("cifar_preact_resnet164", _preact, PreActBottleneck, 18)
-wrn16_4 = _variant("wrn16_4", _wide, 2, 4)
-wrn28_10 = _variant("wrn28_10", _wide, 4, 10)
-wrn40_4 = _variant("wrn40_4", _wide, 6, 4)
-resnext29_8x64d = _variant("resnext29_8x64d", _resnext29, groups=8, base_width=64)
-resnext29_16x64d = _variant("resnext29_16x64d", _resnext29, groups=16, base_width=64)
+cifar_resnet20 = variant("cifar_resnet20", CifarResNet, BasicBlock, 3, shortcut=PadShortcut)
+cifar_resnet32 = variant("cifar_resnet32", CifarResNet, BasicBlock, 5, shortcut=PadShortcut)
+cifar_resnet44 = variant("cifar_resnet44", CifarResNet, BasicBlock, 7, shortcut=PadShortcut)
+cifar_resnet56 = variant("cifar_resnet56", CifarResNet, BasicBlock, 9, shortcut=PadShortcut)
+cifar_resnet110 = variant("cifar_resnet110", CifarResNet, BasicBlock, 18, shortcut=PadShortcut)
+cifar_plain20 = variant("cifar_plain20", CifarResNet, PlainBlock, 3)
+cifar_plain56 = variant("cifar_plain56", CifarResNet, PlainBlock, 9)
+cifar_resnet18 = variant("cifar_resnet18", _resnet_with_small_stem, BasicBlock, [2, 2, 2, 2])
+cifar_resnet34 = variant("cifar_resnet34", _resnet_with_small_stem, BasicBlock, [3, 4, 6, 3])
+cifar_plain34 = variant("cifar_plain34", _resnet_with_small_stem, PlainBlock, [3, 4, 6, 3])
+cifar_resnet50 = variant("cifar_resnet50", _resnet_with_small_stem, Bottleneck, [3, 4, 6, 3])
+cifar_preact_resnet110 = variant("cifar_preact_resnet110", _preact, PreActBlock, 18)
+cifar_preact_resnet164 = variant("cifar_preact_resnet164", _preact, PreActBottleneck, 18)
+wrn16_4 = variant("wrn16_4", _wide, 2, 4, input_size=SMALL)
+wrn28_10 = variant("wrn28_10", _wide, 4, 10, input_size=SMALL)
+wrn40_4 = variant("wrn40_4", _wide, 6, 4, input_size=SMALL)
+resnext29_8x64d = variant("resnext29_8x64d", _resnext29, groups=8, base_width=64, input_size=SMALL)
+resnext29_16x64d = variant("resnext29_16x64d", _resnext29, groups=16, base_width=64, input_size=SMALL)

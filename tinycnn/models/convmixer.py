@@ -8,7 +8,7 @@ Source: A. Trockman and J. Z. Kolter, "Patches are all you need?" (2022). Names 
 """
 from .. import nn
 from .blocks import check_size
-from .registry import SMALL, variant
+from .registry import variant
 
 
 class Residual(nn.Module):
@@ -48,5 +48,4 @@ class ConvMixer(nn.Module):
 convmixer_1536_20 = variant("convmixer_1536_20", ConvMixer, 1536, 20)
 convmixer_1024_20 = variant("convmixer_1024_20", ConvMixer, 1024, 20, patch_size=14)
 convmixer_768_32 = variant("convmixer_768_32", ConvMixer, 768, 32, kernel_size=7, activation=nn.ReLU)
-cifar_convmixer = variant("cifar_convmixer", ConvMixer, 256, 8, kernel_size=5, patch_size=2, num_classes=10,
-                          input_size=SMALL)
+cifar_convmixer = variant("cifar_convmixer", ConvMixer, 256, 8, kernel_size=5, patch_size=2, num_classes=10)

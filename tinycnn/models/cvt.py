@@ -13,7 +13,7 @@ from functools import partial
 from .. import cat, nn, zeros
 from ..nn import functional as F
 from .blocks import StochasticDepth, check_size
-from .registry import SMALL, variant
+from .registry import variant
 
 narrow_ = partial(nn.init.trunc_normal_, std=0.02)
 
@@ -153,4 +153,4 @@ class ConvolutionalVisionTransformer(nn.Module):
 cvt_13 = variant("cvt_13", ConvolutionalVisionTransformer, (64, 192, 384), (1, 2, 10), (1, 3, 6))
 cvt_21 = variant("cvt_21", ConvolutionalVisionTransformer, (64, 192, 384), (1, 4, 16), (1, 3, 6))
 cifar_cvt = variant("cifar_cvt", ConvolutionalVisionTransformer, (32, 64, 128), (1, 2, 3), (1, 2, 4),
-                    patches=((3, 2, 1), (3, 2, 1), (3, 2, 1)), num_classes=10, input_size=SMALL)
+                    patches=((3, 2, 1), (3, 2, 1), (3, 2, 1)), num_classes=10)

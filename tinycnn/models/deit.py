@@ -10,7 +10,7 @@ The weights are named as in `vit`; files of the authors are read under their nam
 """
 from .. import cat, nn, no_grad, zeros
 from ..nn import functional as F
-from .registry import SMALL, variant
+from .registry import variant
 from .vit import VisionTransformer, rename
 
 
@@ -91,4 +91,4 @@ def _deit(patch_size, num_layers, num_heads, hidden_dim, image_size=224, **optio
 deit_tiny_distilled = variant("deit_tiny_distilled", _deit, 16, 12, 3, 192, rename=rename)
 deit_small_distilled = variant("deit_small_distilled", _deit, 16, 12, 6, 384, rename=rename)
 deit_base_distilled = variant("deit_base_distilled", _deit, 16, 12, 12, 768, rename=rename)
-cifar_deit = variant("cifar_deit", _deit, 4, 6, 4, 128, image_size=32, num_classes=10, input_size=SMALL)
+cifar_deit = variant("cifar_deit", _deit, 4, 6, 4, 128, image_size=32, num_classes=10)

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from .. import cat, nn
 from ..nn import functional as F
 from .blocks import check_size, he_normal_, initialise
-from .registry import SMALL, variant
+from .registry import variant
 
 
 class DenseLayer(nn.Module):
@@ -102,4 +102,4 @@ densenet121 = variant("densenet121", DenseNet, 32, (6, 12, 24, 16), 64, rename=_
 densenet161 = variant("densenet161", DenseNet, 48, (6, 12, 36, 24), 96, rename=_rename)
 densenet169 = variant("densenet169", DenseNet, 32, (6, 12, 32, 32), 64, rename=_rename)
 densenet201 = variant("densenet201", DenseNet, 32, (6, 12, 48, 32), 64, rename=_rename)
-cifar_densenet100 = variant("cifar_densenet100", _small_densenet, 12, 16, input_size=SMALL)
+cifar_densenet100 = variant("cifar_densenet100", _small_densenet, 12, 16)

@@ -10,7 +10,7 @@ Source: Z. Chen et al., "DPT: deformable patch-based transformer for visual reco
 from .. import arange, cat, nn, stack, tensor
 from ..nn import functional as F
 from .blocks import check_size
-from .registry import SMALL, variant
+from .registry import variant
 from .vit import EncoderBlock, LayerNorm
 
 
@@ -88,4 +88,4 @@ class DeformablePatchTransformer(nn.Module):
 
 dpt_tiny = variant("dpt_tiny", DeformablePatchTransformer, (64, 128, 320, 512), (2, 2, 2, 2), (1, 2, 5, 8), (4, 2, 2, 2))
 cifar_dpt = variant("cifar_dpt", DeformablePatchTransformer, (32, 64, 128), (1, 2, 2), (2, 4, 4), (2, 2, 2),
-                    num_classes=10, input_size=SMALL)
+                    num_classes=10)

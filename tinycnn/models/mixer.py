@@ -9,7 +9,7 @@ Source: I. Tolstikhin et al., "MLP-Mixer: an all-MLP architecture for vision" (2
 timm, which has the published ones.
 """
 from .. import nn
-from .registry import SMALL, variant
+from .registry import variant
 from .vit import LayerNorm, check_patches, check_picture
 
 
@@ -87,4 +87,4 @@ mixer_b_32 = variant("mixer_b_32", _mixer, 32, 12, 768)
 mixer_b_16 = variant("mixer_b_16", _mixer, 16, 12, 768)
 mixer_l_32 = variant("mixer_l_32", _mixer, 32, 24, 1024)
 mixer_l_16 = variant("mixer_l_16", _mixer, 16, 24, 1024)
-cifar_mixer = variant("cifar_mixer", _mixer, 4, 8, 128, image_size=32, num_classes=10, input_size=SMALL)
+cifar_mixer = variant("cifar_mixer", _mixer, 4, 8, 128, image_size=32, num_classes=10)

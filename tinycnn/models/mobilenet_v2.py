@@ -8,7 +8,7 @@ Source: M. Sandler et al., "MobileNetV2: inverted residuals and linear bottlenec
 """
 from .. import nn
 from .blocks import conv_norm, initialise, make_divisible
-from .registry import SMALL, variant
+from .registry import variant
 
 # t: factor of expansion, c: channels, n: blocks, s: stride of the first
 SETTING = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
@@ -69,4 +69,4 @@ def _small_mobilenet_v2(num_classes=10, **options):
 
 
 mobilenet_v2 = variant("mobilenet_v2", MobileNetV2)
-cifar_mobilenet_v2 = variant("cifar_mobilenet_v2", _small_mobilenet_v2, input_size=SMALL)
+cifar_mobilenet_v2 = variant("cifar_mobilenet_v2", _small_mobilenet_v2)

@@ -11,7 +11,7 @@ import math
 
 from .. import arange, cat, linspace, nn, pi, zeros
 from ..nn import functional as F
-from .registry import SMALL, variant
+from .registry import variant
 
 
 def fourier_positions(sizes, num_bands, like):
@@ -119,4 +119,4 @@ class Perceiver(nn.Module):
 
 perceiver = variant("perceiver", Perceiver)
 cifar_perceiver = variant("cifar_perceiver", Perceiver, num_latents=64, latent_dim=128, num_reads=3, num_layers=2,
-                          self_heads=4, num_bands=16, num_classes=10, input_size=SMALL)
+                          self_heads=4, num_bands=16, num_classes=10)

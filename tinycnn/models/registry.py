@@ -1,5 +1,6 @@
 """The models by name, and how one is built."""
 import os
+import sys
 
 from ..nn.utils import skip_init
 from ..ops.creation import zeros
@@ -37,22 +38,23 @@ def get_model(name, **options):
 def example_inputs(name, batch_size=1):
     """What the model `name` with its own options is made for: a tuple with a tensor of zeros (batch_size, ...) an input.
 
-    Most take one photograph of 224x224 pixels; texts are whole numbers. ValueError for an unknown name.
+    Most take one photograph of 224x224 pixels, those whose names begin with cifar_ one of 32x32; texts are whole numbers.
+    ValueError for an unknown name.
     """
     if name not in _BUILDERS:
         raise ValueError(f"example_inputs: name must be one of {', '.join(list_models())}, got {name!r}")
-    sizes = getattr(_BUILDERS[name], "input_size", PHOTOGRAPH)
+    sizes = getattr(_BUILDERS[name], "input_size", None) or (SMALL if name.startswith("cifar_") else PHOTOGRAPH)
     return tuple(zeros(batch_size, *size, dtype="int64" if isinstance(size, Text) else None)
                  for size in (sizes if isinstance(sizes, list) else [sizes]))
 
 
-def variant(name, architecture, *args, rename=None, input_size=PHOTOGRAPH, **defaults):
+def variant(name, architecture, *args, rename=None, input_size=None, **defaults):
     """Define and register the model `name`: the function `name(*, weights=None, progress=True, **options)`.
 
     It returns architecture(*args, **defaults, **options) with initial weights or, if given, with `weights`: the path of a
     file that `tinycnn.load` reads, for example a checkpoint of PyTorch, or a state_dict. `rename` turns the names in such a
     file into ours where they differ. `progress` changes nothing: no file is downloaded. `input_size` is what the model is
-    made for, without the batch, or a list of sizes where it has several inputs.
+    made for, without the batch, or a list of sizes where it has several inputs; by default what the name says.
     """
     def build(*, weights=None, progress=True, **options):
         if weights is None:
@@ -65,7 +67,7 @@ def variant(name, architecture, *args, rename=None, input_size=PHOTOGRAPH, **def
     build.__name__ = build.__qualname__ = name
     settings = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in defaults.items())]
     build.__doc__ = f"{architecture.__name__}({', '.join(settings)}) with `options`, see there."
-    build.__module__, build.input_size = architecture.__module__, input_size
+    build.__module__, build.input_size = sys._getframe(1).f_globals["__name__"], input_size  # of the file that calls us
     return register_model(build)
 
 

@@ -22,7 +22,7 @@ from functools import partial
 from .. import arange, nn, where, zeros
 from ..nn import functional as F
 from .blocks import Permute, StochasticDepth, check_size
-from .registry import SMALL, variant
+from .registry import variant
 from .vit import mlp
 
 LayerNorm = partial(nn.LayerNorm, eps=1e-5)
@@ -199,5 +199,4 @@ class SwinTransformer(nn.Module):
 swin_t = variant("swin_t", SwinTransformer, [4, 4], 96, [2, 2, 6, 2], [3, 6, 12, 24], [7, 7], stochastic_depth_prob=0.2)
 swin_s = variant("swin_s", SwinTransformer, [4, 4], 96, [2, 2, 18, 2], [3, 6, 12, 24], [7, 7], stochastic_depth_prob=0.3)
 swin_b = variant("swin_b", SwinTransformer, [4, 4], 128, [2, 2, 18, 2], [4, 8, 16, 32], [7, 7], stochastic_depth_prob=0.5)
-cifar_swin = variant("cifar_swin", SwinTransformer, [2, 2], 48, [2, 2, 2], [3, 6, 12], [4, 4], num_classes=10,
-                     input_size=SMALL)
+cifar_swin = variant("cifar_swin", SwinTransformer, [2, 2], 48, [2, 2, 2], [3, 6, 12], [4, 4], num_classes=10)

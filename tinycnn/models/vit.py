@@ -15,7 +15,7 @@ from functools import partial
 from .. import arange, cat, nn, zeros
 from ..nn import functional as F
 from .blocks import conv_norm
-from .registry import SMALL, variant
+from .registry import variant
 
 ConvStemConfig = namedtuple("ConvStemConfig", "out_channels kernel_size stride norm_layer activation_layer",
                             defaults=(nn.BatchNorm2d, nn.ReLU))
@@ -225,6 +225,6 @@ vit_l_32 = variant("vit_l_32", _vit, 32, 24, 16, 1024, 4096)
 vit_h_14 = variant("vit_h_14", _vit, 14, 32, 16, 1280, 5120)
 vit_tiny = variant("vit_tiny", _vit, 16, 12, 3, 192, 768, rename=rename)
 vit_small = variant("vit_small", _vit, 16, 12, 6, 384, 1536, rename=rename)
-cifar_vit = variant("cifar_vit", _vit, 4, 6, 4, 128, 256, image_size=32, num_classes=10, input_size=SMALL)
+cifar_vit = variant("cifar_vit", _vit, 4, 6, 4, 128, 256, image_size=32, num_classes=10)
 mnist_vit = variant("mnist_vit", _vit, 7, 4, 4, 64, 128, image_size=28, num_classes=10, in_channels=1,
                     input_size=(1, 28, 28))
