@@ -110,3 +110,39 @@ def test_rows_of_an_embedding_that_are_looked_up_are_shortened():
     assert table.weight[1].tolist() == [3, 3] and table.weight.dtype == tinycnn.float32
     y.sum().backward()
     assert table.weight.grad.tolist() == [[1, 1], [0, 0], [3, 3], [0, 0]]
+
+
+def test_mixed_precision_computes_in_full_precision():
+    from tinycnn.cuda.amp import GradScaler, autocast
+    net, x = nn.Linear(3, 2), tinycnn.randn(4, 3)
+    for context in (autocast(), tinycnn.autocast("cuda", dtype=tinycnn.float16), tinycnn.amp.autocast("cpu", enabled=False)):
+        with context:
+            assert net(x).dtype == tinycnn.float32
+    assert autocast(False)(net)(x).dtype == tinycnn.float32
+    optimizer, scaler = optim.SGD(net.parameters(), lr=0.5), GradScaler(enabled=True)
+    loss, before = net(x).sum(), net.bias.detach().clone()
+    assert scaler.scale(loss) is loss and scaler.get_scale() == 1.0 and not scaler.is_enabled()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    assert net.bias.grad.tolist() == [4, 4]
+    scaler.step(optimizer)
+    scaler.update()
+    np.testing.assert_allclose((before - net.bias.detach()).numpy(), 2)
+    tinycnn.amp.GradScaler("cuda").load_state_dict({"scale": 65536.0})
+    assert scaler.state_dict() == {}
+
+
+def test_what_compilers_are_given_comes_back():
+    net = nn.Linear(3, 2)
+    assert tinycnn.compile(net, mode="max-autotune") is net is tinycnn.jit.script(net)
+    assert tinycnn.jit.trace(net, tinycnn.randn(1, 3)) is net
+
+    @tinycnn.compile(fullgraph=True)
+    @tinycnn.jit.ignore(drop=True)
+    @tinycnn.jit.unused
+    def double(x: tinycnn.jit.Final[int]):
+        return 2 * x
+    assert double(4) == 8 and tinycnn.jit.ignore(double) is double
+    assert not tinycnn.jit.is_scripting() and not tinycnn.jit.is_tracing()
+    with pytest.raises(AssertionError, match="wrong size"):
+        tinycnn._assert(1 == 2, "wrong size")

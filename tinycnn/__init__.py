@@ -8,7 +8,8 @@ from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
-from . import accelerator, autograd, backends, cuda, linalg, nn, optim, special, tensor_hooks
+from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, optim, special, tensor_hooks
+from .amp import autocast
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
 from .backend import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed, set_default_device,
@@ -16,6 +17,7 @@ from .backend import (Generator, get_default_device, get_rng_state, initial_seed
 from .backends import use_deterministic_algorithms
 from .dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16,
                     int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
+from .jit import _assert, compile
 from .legacy import *
 from .names import no_such_name as _no_such_name
 from .ops import as_numpy

@@ -2,11 +2,7 @@
 
 
 _ADVICE = {
-    "amp": "compute in float32",
-    "autocast": "compute in float32",
     "bfloat16": "NumPy has no such number type: use float32, or float16",
-    "compile": "the operations here run as they are: leave it out",
-    "jit": "the operations here run as they are: leave it out",
     "resize_": "the memory of a tensor keeps its size: use x.reshape(...), or create a new tensor",
 }
 

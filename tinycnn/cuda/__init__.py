@@ -1,6 +1,7 @@
 """Floor 1: PyTorch's `torch.cuda`: what code asks about GPUs before it uses one."""
-from . import backend
-from .backend import Device, manual_seed
+from .. import backend
+from ..backend import Device, manual_seed
+from . import amp
 
 
 def is_available():
@@ -46,5 +47,5 @@ def manual_seed_all(seed):
     manual_seed(seed)
 
 
-__all__ = ["current_device", "device_count", "empty_cache", "get_device_name", "is_available", "manual_seed",
+__all__ = ["amp", "current_device", "device_count", "empty_cache", "get_device_name", "is_available", "manual_seed",
            "manual_seed_all", "memory_allocated", "synchronize"]
