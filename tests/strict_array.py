@@ -12,8 +12,10 @@ import types
 import numpy as np
 
 from tinycnn import backend
+from tinycnn.kernels import random
 
-waits = []  # the names of what made the host wait for the device, in order
+waits = []    # the names of what made the host wait for the device, in order
+uploads = []  # the shapes of host arrays that were copied to the device, in order
 
 # In NumPy 2.4 and not in CuPy 14.2, found by comparing dir(numpy) with dir(cupy).
 MISSING = set("""
@@ -66,6 +68,7 @@ class StrictArray:
         property(lambda self, name=name: getattr(self._a, name))
         for name in ("shape", "dtype", "ndim", "size", "itemsize", "nbytes", "strides"))
     flags = property(lambda self: _Flags(self._a.flags))
+    data = property(lambda self: types.SimpleNamespace(ptr=self._a.ctypes.data))
     T = property(lambda self: self.transpose())
 
     # ---- what CuPy refuses ----
@@ -141,7 +144,7 @@ def _add_operator(name, in_place=False):
         if in_place and result is not NotImplemented:
             self._a = result
             return self
-        return result if result is NotImplemented else _wrap(result, [])
+        return result if result is NotImplemented else _wrap(_in_rows(result), [])
     setattr(StrictArray, name, operator)
 
 
@@ -211,7 +214,14 @@ def _call(function, name, args, kwargs, parents=()):
     parents = [*parents, *(a for a in args if isinstance(a, StrictArray))]
     out = kwargs.get("out")
     result = function(*(_bare(name, a) for a in args), **{k: _bare(name, v) for k, v in kwargs.items()})
+    if isinstance(function, np.ufunc) and out is None:
+        result = _in_rows(result)
     return out if isinstance(out, StrictArray) else _wrap(result, parents)
+
+
+def _in_rows(result):
+    """What arithmetic returned in C order, as CuPy does whatever the order of its arguments."""
+    return tuple(map(_in_rows, result)) if isinstance(result, tuple) else np.asarray(result, order="C")
 
 
 class _Ufunc:
@@ -253,14 +263,16 @@ class _Namespace(types.ModuleType):
             return value
         if name in FROM_HOST:
             return lambda a, *args, **kwargs: (a if isinstance(a, StrictArray) and not args and not kwargs else _wrap(
-                value(a._a if isinstance(a, StrictArray) else _only_host(name, a), *args, **kwargs), [a]))
+                value(a._a if isinstance(a, StrictArray) else _upload(name, a), *args, **kwargs), [a]))
         return lambda *args, **kwargs: _call(value, name, args, kwargs)
 
 
-def _only_host(name, value):
-    """A list of device arrays is no host data: CuPy takes it, one transfer an element; nobody should."""
+def _upload(name, value):
+    """Host data on its way to the device. A list of device arrays is none: CuPy takes it, one transfer an element."""
     if isinstance(value, (list, tuple)) and any(isinstance(v, StrictArray) for v in value):
         raise TypeError(f"{name}: a list of device arrays; use stack")
+    if not isinstance(value, (int, float, np.generic)):  # a number travels with the launch that fills the array
+        uploads.append(np.shape(value))
     return np.array(value)
 
 
@@ -271,30 +283,31 @@ strict.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
     as_strided=lambda x, shape=None, strides=None: _wrap(np.lib.stride_tricks.as_strided(x._a, shape, strides), [x])))
 
 
-class _Generator:
-    """cupy.random.Generator with the CPU's numbers, so that both can be compared."""
+class CpuStream:
+    """The CPU's random numbers on the device, in the place of a `CounterStream`, so that results can be compared."""
 
-    def __init__(self, numbers):
-        self._numbers = numbers
+    def __init__(self, xp, seed):
+        self._numbers, self._wrap = np.random.Generator(np.random.PCG64(seed)), xp.asarray
 
-    def random(self, size=None, dtype=np.float64):
-        return StrictArray(np.asarray(self._numbers.random(size, dtype)))
+    def random(self, shape, dtype=np.float64):
+        return self._wrap(np.asarray(self._numbers.random(shape, dtype)))
 
-    def standard_normal(self, size=None, dtype=np.float64):
-        return StrictArray(np.asarray(self._numbers.standard_normal(size, dtype)))
+    def standard_normal(self, shape, dtype=np.float64):
+        return self._wrap(np.asarray(self._numbers.standard_normal(shape, dtype)))
 
-    def integers(self, low, high=None, size=None, dtype=np.int64):
-        return StrictArray(np.asarray(self._numbers.integers(low, high, size, dtype)))
+    def integers(self, low, high, shape, dtype=np.int64):
+        return self._wrap(np.asarray(self._numbers.integers(low, high, shape, dtype)))
 
 
-strict.random = types.SimpleNamespace(
-    Generator=_Generator, Philox4x3210=lambda seed: np.random.Generator(np.random.PCG64(seed)))
 strict.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1),
                                     Device=lambda index=0: contextlib.nullcontext())
 
 
-def install(monkeypatch):
-    """Until the test ends, 'cuda' is the strict array's device and the default one."""
+def install(monkeypatch, kernels=None, stream=CpuStream):
+    """Until the test ends, 'cuda' is the strict array's device and the default one, with the CPU's random numbers.
+
+    `kernels`: a class in the place of cupy.RawModule (`emulated.py` has one); without it the plain roads are taken.
+    """
     special = types.ModuleType("cupyx.scipy.special")
     special.erf = lambda x: StrictArray(backend.erf(x._a))
     special.erfc = lambda x: StrictArray(backend.erfc(x._a))
@@ -306,4 +319,8 @@ def install(monkeypatch):
     monkeypatch.setattr(backend, "load_cupy", lambda: strict)
     monkeypatch.setattr(backend, "_default_device", backend.Device("cuda"))
     monkeypatch.setattr(backend, "_generators", dict(backend._generators))
+    monkeypatch.setattr(random, "CounterStream", stream or random.CounterStream)
+    if kernels:
+        monkeypatch.setitem(strict.__dict__, "RawModule", kernels)
+    uploads.clear()
     waits.clear()

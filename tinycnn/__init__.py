@@ -14,7 +14,7 @@ from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
 from .backend import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed, set_default_device,
                       set_rng_state)
-from .backends import use_deterministic_algorithms
+from .backends import get_float32_matmul_precision, set_float32_matmul_precision, use_deterministic_algorithms
 from .dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16,
                     int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
 from .jit import _assert, compile

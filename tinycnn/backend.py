@@ -1,7 +1,8 @@
-"""Floor 0: arrays and where they live. The only file that names cupy.
+"""Floor 0: arrays and where they live. Only it and its neighbours `backend_*.py` import cupy.
 
 Every operation above is written once, against the functions that NumPy and CuPy share: it asks `array_module(x)` for
-`np` or `cp` and never looks further. What the two libraries do differently lives here, one short function each.
+`np` or `cp` and never looks further. What the two libraries do differently lives here, one short function each; what only a
+GPU has stands in `backend_cuda.py`, and the programs that were written for it in `kernels/`.
 """
 import contextlib
 import functools
@@ -9,6 +10,9 @@ import os
 import threading
 
 import numpy as np
+
+from . import backend_cuda
+from .backend_erf import erf, erfc, erfinv  # noqa: F401 (asked for here, as all that the libraries spell differently)
 
 _MODULES = {np.ndarray: np}  # array type -> the library that made it; cupy joins when it is first asked for
 
@@ -42,7 +46,8 @@ def quiet():
 class Device:
     """Where an array lives: `Device("cpu")`, `Device("cuda")`, `Device("cuda:1")`, `Device("cuda", 1)`.
 
-    Equal devices compare equal; `type` is "cpu" or "cuda", `index` the GPU's number (None on the CPU).
+    Equal devices compare equal; `type` is "cpu" or "cuda", `index` the GPU's number (None on the CPU). "cuda" alone is the
+    current GPU: number 0, or what `tinycnn.cuda.set_device` chose.
     """
     __slots__ = ("type", "index")
 
@@ -55,7 +60,7 @@ class Device:
         if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
             raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:N', got {device!r}")
         self.type = kind
-        self.index = None if kind == "cpu" else int(number) if number else index or 0
+        self.index = None if kind == "cpu" else int(number) if number else _current_gpu if index is None else index
 
     def __eq__(self, other):
         return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
@@ -72,6 +77,8 @@ class Device:
 
 CPU = Device("cpu")
 _default_device = None
+_current_gpu = 0
+_NOTHING = contextlib.nullcontext()
 
 
 def get_default_device():
@@ -102,6 +109,7 @@ def load_cupy():
         raise RuntimeError(f"device 'cuda' needs a GPU, and CuPy finds none ({error}): {advice}") from None
     if count == 0:
         raise RuntimeError(f"device 'cuda' needs a GPU, and CuPy finds none: {advice}")
+    backend_cuda.prepare(cupy)
     _MODULES[cupy.ndarray] = cupy
     return cupy
 
@@ -119,17 +127,56 @@ def device_of(array):
     return CPU if type(array) is np.ndarray else Device("cuda", array.device.id)
 
 
-def to_device(array, device):
-    """`array` on `device`: itself when it is there already, else a copy."""
+def set_gpu(index):
+    """Make GPU number `index` the one that "cuda" means, and on which new arrays are made."""
+    global _current_gpu
+    cupy = load_cupy()
+    if not 0 <= index < cupy.cuda.runtime.getDeviceCount():
+        raise RuntimeError(f"device: cuda:{index} does not exist, this machine has {cuda_device_count()} GPU(s)")
+    cupy.cuda.Device(index).use()
+    _current_gpu = index
+
+
+def on(device):
+    """Inside the `with` block new arrays are made on `device`, where it is a GPU; its arrays can be computed with there."""
+    return _NOTHING if device.type == "cpu" or device.index == _current_gpu else _on_another(device)
+
+
+@contextlib.contextmanager
+def _on_another(device):
+    outer = _current_gpu
+    set_gpu(device.index)
+    try:
+        yield
+    finally:
+        set_gpu(outer)
+
+
+def to_device(array, device, non_blocking=False):
+    """`array` on `device`: itself when it is there already, else a copy.
+
+    With `non_blocking`, an array in pinned memory is copied to a GPU while that, and the caller, go on with other things.
+    """
     if device_of(array) == device:
         return array
     if device.type == "cpu":
         return array.get()
     cupy = load_cupy()
-    if device.index >= cupy.cuda.runtime.getDeviceCount():
-        raise RuntimeError(f"device: {device} does not exist, this machine has {cuda_device_count()} GPU(s)")
-    with cupy.cuda.Device(device.index):
+    with on(device):
+        if non_blocking and backend_cuda.is_pinned(cupy, array):
+            return backend_cuda.uploads(cupy, device.index)(array)
         return cupy.asarray(array)
+
+
+def pin(array):
+    """A copy of a NumPy array in pinned memory, which a GPU can read by itself; the array itself where there is none."""
+    usable = type(array) is np.ndarray and array.size and cuda_device_count()
+    return backend_cuda.pinned(load_cupy(), array) if usable else array
+
+
+def set_matmul_precision(name):
+    """How exactly GPUs multiply float32 matrices: "highest", "high" or "medium"; see `backend_cuda.set_precision`."""
+    backend_cuda.set_precision(load_cupy() if len(_MODULES) > 1 else None, name)
 
 
 def to_numpy(array):
@@ -164,97 +211,20 @@ def diagonal(x, k, axis1, axis2):
 
 
 def scatter_add(target, index, values):
-    """`target[index] += values` where an index that occurs twice adds twice."""
-    array_module(target).add.at(target, index, values)
-
-
-def erf(x):
-    """The error function 2/sqrt(pi) * integral of exp(-t^2) from 0 to x, elementwise, to double precision.
-
-    NumPy has none. |x| < 2 takes the Taylor-like series x * exp(-x^2) * sum (2x^2)^n / (2n+1)!!, larger |x| the
-    continued fraction of erfc, evaluated backwards. Source: Abramowitz and Stegun, 7.1.6 and 7.1.14.
-    """
-    xp = array_module(x)
-    if xp is not np:
-        from cupyx.scipy.special import erf as cuda_erf
-        return cuda_erf(x)
-    if x.dtype != np.float64:
-        return _erf_by_fit(x)
-    t = np.abs(x)
-    return np.copysign(np.where(t < 2, _erf_series(t), 1 - _erfc_fraction(t)), x).astype(x.dtype, copy=False)
-
-
-def erfc(x):
-    """1 - erf(x), elementwise, exact also where that is close to 0."""
-    xp = array_module(x)
-    if xp is not np:
-        from cupyx.scipy.special import erfc as cuda_erfc
-        return cuda_erfc(x)
-    t = np.abs(x)
-    y = np.where(t < 2, 1 - _erf_series(t), _erfc_fraction(t))
-    return np.where(x < 0, 2 - y, y).astype(x.dtype, copy=False)
-
-
-def erfinv(y):
-    """The x with erf(x) = y, elementwise: +-infinity at +-1, NaN beyond.
-
-    Winitzki's approximation (A handy approximation for the error function and its inverse, 2008) is right to three digits;
-    every step of Halley's method triples them. Near 1 the error is that of erfc, which loses no digits there.
-    """
-    xp = array_module(y)
-    if xp is not np:
-        from cupyx.scipy.special import erfinv as cuda_erfinv
-        return cuda_erfinv(y)
-    t = np.abs(y)
-    inside = np.where(t < 1, t, 0)
-    a, log = 0.147, np.log1p(-inside * inside)
-    u = 2 / (np.pi * a) + log / 2
-    x = np.sqrt(np.sqrt(u * u - log / a) - u)
-    for _ in range(3):
-        error = np.where(inside < 0.5, erf(x) - inside, (1 - inside) - erfc(x))
-        step = error * (np.sqrt(np.pi) / 2) * np.exp(x * x)
-        x = x - step / (1 + x * step)
-    x = np.where(t < 1, x, np.where(t == 1, np.inf, np.nan))
-    return np.copysign(x, y).astype(y.dtype, copy=False)
-
-
-def _erf_series(t):
-    """erf(t) for 0 <= t <= 2; larger t count as 2."""
-    t = np.minimum(t, 2.0)
-    term = total = np.ones_like(t)
-    for n in range(1, 40):
-        term = term * (2 * t * t / (2 * n + 1))
-        total = total + term
-    return 2 / np.sqrt(np.pi) * t * np.exp(-t * t) * total
-
-
-def _erfc_fraction(t):
-    """1 - erf(t) for t >= 2; smaller t count as 2."""
-    t = np.maximum(t, 2.0)
-    fraction = np.zeros_like(t)
-    for n in range(80, 0, -1):
-        fraction = (n / 2) / (t + fraction)
-    return np.exp(-t * t) / (np.sqrt(np.pi) * (t + fraction))
-
-
-_ERF_P = (1.98677985e-06, 0.000284567163, 0.00388338375, 0.0531018658, 0.19354594, 1.12837914)
-_ERF_Q = (3.74202163e-05, 0.00118558155, 0.015207329, 0.115350367, 0.504858179, 1.0)
-
-
-def _erf_by_fit(x):
-    """erf in float32, the type in which networks compute, in a tenth of the time: x P(x^2) / Q(x^2).
-
-    The polynomials were fitted to be off by at most 2.5e-8 of the value up to |x| = 4, where erf is 1 to this precision.
-    """
-    z = np.clip(x, -4, 4).astype(np.float32, copy=False)
-    square = z * z
-    above, below = (np.full_like(z, c[0]) for c in (_ERF_P, _ERF_Q))
-    for p, q in zip(_ERF_P[1:], _ERF_Q[1:]):
-        above *= square
-        above += p
-        below *= square
-        below += q
-    return np.clip(z * above / below, -1, 1).astype(x.dtype, copy=False)
+    """`target[index] += values` where an index that occurs twice adds twice, always in the same order."""
+    xp = array_module(target)
+    if xp is np:
+        return np.add.at(target, index, values)
+    from . import kernels  # they stand on this file
+    if not kernels.serves(target):
+        return xp.add.at(target, index, values)
+    whole = target if target.flags.c_contiguous else xp.zeros(target.shape, target.dtype)
+    places = xp.arange(target.size).reshape(target.shape)[index]
+    if places.size:
+        kernels.add_at(whole.reshape(-1), places.reshape(-1),
+                       xp.broadcast_to(xp.asarray(values, target.dtype), places.shape).reshape(-1))
+    if whole is not target:
+        target += whole
 
 
 # ---- random numbers --------------------------------------------------------------------------------------------------
@@ -278,8 +248,8 @@ class Generator:
         if self.device.type == "cpu":
             self._numbers = np.random.Generator(np.random.PCG64(words))
         else:
-            random = load_cupy().random
-            self._numbers = random.Generator(random.Philox4x3210(words))
+            from .kernels.random import CounterStream  # the kernels stand on this file
+            self._numbers = CounterStream(load_cupy(), words)
         return self
 
     def seed(self):
@@ -292,30 +262,34 @@ class Generator:
         return self._seed
 
     def get_state(self):
-        """The position in the stream, as a plain dictionary of strings and integers (CPU only)."""
-        if self.device.type != "cpu":
-            raise RuntimeError("get_state: CuPy's generators cannot report their position; seed them again instead")
-        return self._numbers.bit_generator.state
+        """The position in the stream, as a plain dictionary of strings and integers."""
+        return self._numbers.bit_generator.state if self.device.type == "cpu" else dict(self._numbers.state)
 
     def set_state(self, state):
         """Continue from a position that `get_state` reported."""
-        if self.device.type != "cpu":
-            raise RuntimeError("set_state: CuPy's generators cannot be positioned; seed them again instead")
-        self._numbers.bit_generator.state = state
+        if (self.device.type == "cpu") == (set(state) == {"seed", "position"}):
+            raise ValueError(f"set_state: the state belongs to a generator of another kind of device than {self.device}")
+        if self.device.type == "cpu":
+            self._numbers.bit_generator.state = state
+        else:
+            self._numbers.state = dict(state)
 
     def uniform(self, shape, dtype=np.float32):
         """Numbers in [0, 1); float16 is drawn as float32."""
         drawn = np.float64 if dtype == np.float64 else np.float32
-        return self._numbers.random(shape, dtype=drawn).astype(dtype, copy=False)
+        with on(self.device):
+            return self._numbers.random(shape, dtype=drawn).astype(dtype, copy=False)
 
     def normal(self, shape, dtype=np.float32):
         """Numbers of mean 0 and standard deviation 1; float16 is drawn as float32."""
         drawn = np.float64 if dtype == np.float64 else np.float32
-        return self._numbers.standard_normal(shape, dtype=drawn).astype(dtype, copy=False)
+        with on(self.device):
+            return self._numbers.standard_normal(shape, dtype=drawn).astype(dtype, copy=False)
 
     def integers(self, low, high, shape, dtype=np.int64):
         """Integers in [low, high)."""
-        return self._numbers.integers(low, high, shape, dtype=np.int64).astype(dtype, copy=False)
+        with on(self.device):
+            return self._numbers.integers(low, high, shape, dtype=np.int64).astype(dtype, copy=False)
 
     def permutation(self, n):
         """0 to n - 1 in random order."""
@@ -374,11 +348,11 @@ def initial_seed():
     return default_generator().initial_seed()
 
 
-def get_rng_state():
-    """The position of the CPU's default generator in its stream."""
-    return default_generator().get_state()
+def get_rng_state(device=CPU):
+    """The position of the default generator of a device in its stream, by default the CPU's."""
+    return default_generator(device).get_state()
 
 
-def set_rng_state(state):
-    """Continue the CPU's default generator from a position that `get_rng_state` reported."""
-    default_generator().set_state(state)
+def set_rng_state(state, device=CPU):
+    """Continue the default generator of a device from a position that `get_rng_state` reported."""
+    default_generator(device).set_state(state)

@@ -31,8 +31,8 @@ convolution. All three are derivatives of one number, T = sum_{n, f, o} dy[n, f,
 x, w and dy; and so the gradients of each of them are the other two. Given Tensors, as where a gradient is itself recorded,
 they run as the operations `Conv`, `ConvWeight` and `ConvTranspose`.
 
-What stands here is the plain road, which also runs on GPUs. NumPy's arrays take the fast road of the same name in
-`fast_conv.py`: the same sums, arranged for processors with caches and several cores.
+What stands here is the plain road. NumPy's arrays take the fast road of the same name in `fast_conv.py`, the same sums
+arranged for processors with caches and several cores; and images on a GPU that in `gpu_conv.py`.
 """
 import functools
 
@@ -41,7 +41,7 @@ import numpy as np
 from ..backend import array_module, sliding_windows
 from ..function import Function
 from ..tensor import Tensor, check_floating
-from . import fast_conv
+from . import fast_conv, gpu_conv
 from .unfold import add_windows, as_batch, count_windows, crop, im2col, sizes, zeros_padded
 
 # The columns are made, used and forgotten piece by piece, and made again in backward. Saved, they would take K times the
@@ -50,10 +50,12 @@ COLUMN_BYTES = 4 * 2**20
 
 
 def road(plain):
-    """The function `plain`, but for NumPy's arrays its twin of the same name in `fast_conv.py`."""
+    """The function `plain`, but for NumPy's arrays its twin in `fast_conv.py`, for images on a GPU that in `gpu_conv.py`."""
+    fast, gpu = getattr(fast_conv, plain.__name__), getattr(gpu_conv, plain.__name__)
+
     @functools.wraps(plain)
     def chosen(array, *args):
-        return (getattr(fast_conv, plain.__name__) if type(array) is np.ndarray else plain)(array, *args)
+        return (fast if type(array) is np.ndarray else gpu if gpu_conv.serves(array) else plain)(array, *args)
     return chosen
 
 

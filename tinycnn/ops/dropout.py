@@ -1,6 +1,7 @@
 """Floor 2: dropout, which switches off random elements, or whole channels, in training."""
 import math
 
+from .. import kernels
 from ..backend import default_generator
 from ..function import Function
 from ..tensor import check_floating, wrap
@@ -22,6 +23,8 @@ class Dropout(Function):
     def forward(ctx, x, keep, scale):
         ctx.scale = scale
         ctx.save_for_backward(keep)
+        if keep.shape == x.shape and kernels.serves(x):
+            return kernels.keep_scaled(x, keep, scale)
         y = x * keep
         y *= scale
         return y
@@ -29,6 +32,8 @@ class Dropout(Function):
     @staticmethod
     def backward(ctx, dy):
         (keep,) = ctx.saved_tensors
+        if keep.shape == dy.shape and kernels.serves(dy):
+            return kernels.keep_scaled(dy, keep, ctx.scale), None
         dx = dy * keep
         dx *= ctx.scale
         return dx, None

@@ -9,6 +9,8 @@ compares all N^2 pairs.
 """
 import math
 
+import numpy as np
+
 from ..backend import array_module
 from ..function import Function
 from ..legacy import reads_size_average
@@ -248,10 +250,10 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     """-(target log input + (1 - target) log(1 - input)) for probabilities `input`; each logarithm is at least -100.
 
     `weight` multiplies the losses, broadcast. Prefer `binary_cross_entropy_with_logits`. ValueError where an input lies
-    outside [0, 1].
+    outside [0, 1] (on a GPU, which would have to be waited for, the loss is then NaN).
     """
     _check_pair("binary_cross_entropy", input, target, reduction)
-    if bool(((input.array < 0) | (input.array > 1)).any()):
+    if array_module(input.array) is np and ((input.array < 0) | (input.array > 1)).any():
         raise ValueError("binary_cross_entropy: input holds probabilities and must lie in [0, 1], got values from "
                          f"{input.array.min()} to {input.array.max()}; for scores use binary_cross_entropy_with_logits")
     return reduced(_weighted("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight), reduction)

@@ -3,6 +3,7 @@ the axes over which mean and variance are taken.
 """
 import math
 
+from .. import kernels
 from ..backend import array_module, is_array
 from ..function import Function
 from ..tensor import Tensor, check_floating, wrap
@@ -21,6 +22,14 @@ def total(x, axes):
     for axis in sorted(axes, key=lambda axis: -x.strides[axis]):
         x = x.sum(axis, keepdims=True)
     return x
+
+
+def road(x, axes, affine):
+    """Whose functions normalise x over all but its channels: `fast_norm` on the CPU, `kernels` on a GPU; else None."""
+    if fast_norm.serves(x, axes, affine):
+        return fast_norm
+    by_channel = axes == (0, *range(2, x.ndim)) and affine == (*x.shape[1:2], *[1] * (x.ndim - 2))
+    return kernels if by_channel and kernels.serves(x) else None
 
 
 class Normalize(Function):
@@ -43,7 +52,7 @@ class Normalize(Function):
 
     The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
     Cost: about 7 passes over x forward, 9 backward; saved: xhat, as large as x. Batch norm on the CPU takes the fast road of
-    `fast_norm.py`, which does the same in 4 and 5.
+    `fast_norm.py`, which does the same in 4 and 5; on a GPU, two kernels do it in 4 and 4 (`kernels/norm.cu`).
     Source: Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167); Ba et al., Layer Normalization, 2016
     (arXiv:1607.06450); Wu and He, Group Normalization, 2018 (arXiv:1803.08494).
     """
@@ -55,9 +64,9 @@ class Normalize(Function):
         ctx.axes, ctx.count = axes, math.prod(x.shape[axis] for axis in axes)
         ctx.affine, ctx.types, ctx.eps = affine, [None if p is None else p.shape for p in (w, b)], eps
         ctx.constant = statistics is not None
-        ctx.fast = fast_norm.serves(x, axes, affine)
+        ctx.fast = road(x, axes, affine)
         if ctx.fast:
-            mu, var = statistics or fast_norm.moments(x)
+            mu, var = statistics or ctx.fast.moments(x)
         else:
             mu = statistics[0] if ctx.constant else total(x, axes) / max(ctx.count, 1)
             xhat = x - mu
@@ -66,7 +75,7 @@ class Normalize(Function):
             report(mu, var)
         r = 1 / array_module(x).sqrt(var + eps)
         if ctx.fast:
-            xhat, y = fast_norm.normalise(x, mu, r, w, b)
+            xhat, y = ctx.fast.normalise(x, mu, r, w, b)
         else:
             xhat *= r
             y = xhat.copy() if w is None else xhat * w.reshape(affine)
@@ -98,7 +107,7 @@ class Normalize(Function):
         shape = (1,) * (dy.ndim - len(ctx.affine)) + tuple(ctx.affine)
         shared = [axis for axis in ctx.axes if shape[axis] == 1]
         fast = ctx.fast and is_array(dy)
-        s, t = fast_norm.sums(dy, xhat) if fast else (total(dy, shared), total(dy * xhat, shared))
+        s, t = ctx.fast.sums(dy, xhat) if fast else (total(dy, shared), total(dy * xhat, shared))
         dx = dw = db = None
         if need_w:
             dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0])
@@ -106,7 +115,7 @@ class Normalize(Function):
             db = unbroadcast(s, ctx.affine).reshape(ctx.types[1])
         if need_x and fast and not ctx.constant:
             scale = r if w is None else w * r
-            dx = fast_norm.combine(dy, xhat, scale, scale * t / -ctx.count, scale * s / -ctx.count)
+            dx = ctx.fast.combine(dy, xhat, scale, scale * t / -ctx.count, scale * s / -ctx.count)
         elif need_x:
             g = dy if w is None else dy * w
             if ctx.constant:

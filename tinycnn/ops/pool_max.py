@@ -5,6 +5,7 @@ the elements of one plane row by row, as in PyTorch: (row, column) is row * widt
 """
 import numpy as np
 
+from .. import kernels
 from ..backend import array_module, scatter_add
 from ..function import Function
 from ..tensor import check_tensor, wrap
@@ -25,13 +26,19 @@ class MaxPool(Function):
     may win in several. The axes go backward in reverse order. Of equal elements the first takes all of the gradient (any
     share of it would do), and a NaN beats every number.
     Cost: the sum of the kernel's sizes in comparisons an output. Saves the offset k that won, a byte each, for every axis.
+    (Images on a GPU take one kernel for all axes, which saves the indices of the maxima: `kernels/pool.cu`.)
     Source: Ranzato, Huang, Boureau, LeCun, Unsupervised learning of invariant feature hierarchies, CVPR 2007.
     """
 
     @staticmethod
     def forward(ctx, x, kernel, stride, padding, dilation, return_indices):
-        xp, ctx.size = array_module(x), x.shape[2:]
+        xp, ctx.size, ctx.geometry = array_module(x), x.shape[2:], None
         out = count_windows("max_pool", ctx.size, kernel, stride, padding, dilation)
+        if x.ndim < 5 and kernels.serves(x):
+            ctx.geometry = kernels.geometry(*x.shape[:2], ctx.size, out, kernel, stride, padding, dilation)
+            y, winner = (a.reshape(*x.shape[:2], *out) for a in kernels.max_pool(x, ctx.geometry))
+            ctx.save_for_backward(winner)
+            return (y, winner.astype(np.int64)) if return_indices else y
         ctx.steps = [(axis, *step) for axis, step in enumerate(zip(kernel, out, stride, padding, dilation), 2)]
         shape, winners = list(x.shape), []
         for axis, k, o, *_ in reversed(ctx.steps):
@@ -52,6 +59,8 @@ class MaxPool(Function):
     @staticmethod
     def backward(ctx, dy, *_):
         winners = ctx.saved_tensors
+        if ctx.geometry is not None:
+            return kernels.max_pool_backward(dy, *winners, ctx.geometry).reshape(*dy.shape[:2], *ctx.size)
         shapes = [winner.shape for winner in winners[-2::-1]] + [(*dy.shape[:2], *ctx.size)]
         dx = array_module(dy).empty_like(winners[0], dy.dtype, shape=shapes[-1])
 
@@ -69,7 +78,8 @@ class MaxPool(Function):
     def backward_recorded(ctx, dy, *_):
         """All axes at once, by the indices of the maxima."""
         winners = [winner.array for winner in ctx.saved_tensors]
-        return _send(dy, wrap(_indices(winners, ctx.steps, ctx.size)), ctx.size)
+        indices = _indices(winners, ctx.steps, ctx.size) if ctx.geometry is None else winners[0].astype(np.int64)
+        return _send(dy, wrap(indices), ctx.size)
 
 
 def _along(axis, o, i, y, x):

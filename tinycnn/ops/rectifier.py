@@ -6,6 +6,7 @@ taken at a bend, where any between the neighbours is right: PyTorch's. See `acti
 import functools
 import inspect
 
+from .. import kernels
 from ..backend import array_module, default_generator, device_of
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method, wrap
@@ -27,7 +28,7 @@ class ReLU(Function):
     @staticmethod
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
-        return dy * (y > 0)
+        return kernels.relu_backward(dy, y) if kernels.serves(dy) else dy * (y > 0)
 
 
 class LeakyReLU(Function):

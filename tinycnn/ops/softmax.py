@@ -3,15 +3,25 @@
 p_i = e^(x_i) / sum_j e^(x_j) does not change when every x loses the same number, so all of these subtract the maximum
 first: the largest exponent is then 0 and nothing overflows.
 """
-from ..backend import array_module, as_array, to_numpy
+import numpy as np
+
+from .. import kernels
+from ..backend import array_module, as_array
 from ..function import Function
 from ..legacy import reads_size_average
 from ..tensor import check_floating, check_tensor, method, wrap
 from .loss import check_reduction, reduced
 
 
+def in_rows(x, axis):
+    """Whether the kernels of `kernels/softmax.cu` serve: x on a GPU, summed along its last axis."""
+    return axis in (-1, x.ndim - 1) and kernels.serves(x)
+
+
 def log_probabilities(x, axis):
     """log p of the array x along `axis`: z - log sum e^z, where z = x - max x."""
+    if in_rows(x, axis):
+        return kernels.log_softmax(x)
     xp = array_module(x)
     if not x.size:
         return x.copy()
@@ -38,6 +48,8 @@ class Softmax(Function):
         ctx.axis = axis
         if not x.size:
             p = x.copy()
+        elif in_rows(x, axis):
+            p = kernels.softmax(x)
         else:
             p = array_module(x).exp(x - x.max(axis, keepdims=True))
             p /= p.sum(axis, keepdims=True)
@@ -47,6 +59,8 @@ class Softmax(Function):
     @staticmethod
     def backward(ctx, dp):
         (p,) = ctx.saved_tensors
+        if in_rows(p, ctx.axis):
+            return kernels.softmax_backward(dp, p)
         return p * (dp - (dp * p).sum(ctx.axis, keepdims=True)),
 
 
@@ -105,7 +119,10 @@ class CrossEntropy(Function):
         """dx and dy, from arrays or Tensors."""
         xp = array_module(dl)
         dl = xp.expand_dims(dl, ctx.axis)
-        dx = dl * (xp.exp(logp) * y.sum(ctx.axis, keepdims=True) - y)
+        if in_rows(logp, ctx.axis):
+            dx = kernels.cross_entropy_backward(dl, logp, y)
+        else:
+            dx = dl * (xp.exp(logp) * y.sum(ctx.axis, keepdims=True) - y)
         return dx, -dl * logp if ctx.needs_input_grad[1] else None
 
 
@@ -190,15 +207,15 @@ def _one_hot(function, input, target, axis, weight, ignore_index, smoothing=0.0)
     if target.shape != expected:
         raise ValueError(f"{function}: target must hold labels of shape {expected} for an input of shape {input.shape}, got "
                          f"shape {target.shape}")
-    labels = to_numpy(target.array)
-    labels = labels[labels != ignore_index]
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        wrong = labels[(labels < 0) | (labels >= classes)]
-        raise IndexError(f"{function}: target holds the label {wrong[0]}, labels must lie in [0, {classes - 1}] for an "
-                         f"input of shape {input.shape} (or be ignore_index, {ignore_index})")
-    xp = array_module(input.array)
-    labels = xp.expand_dims(target.array, axis)
+    xp, labels = array_module(input.array), target.array
+    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
+    if xp is np and wrong.any():
+        raise IndexError(f"{function}: target holds the label {labels[wrong][0]}, labels must lie in [0, {classes - 1}] for "
+                         f"an input of shape {input.shape} (or be ignore_index, {ignore_index})")
+    labels = xp.expand_dims(labels, axis)
     counts = (labels != ignore_index).astype(input.dtype) * (1 if weight is None else weight)
+    if xp is not np:  # to look whether a label is wrong would mean to wait for the GPU: there the loss becomes NaN
+        counts = xp.where(xp.expand_dims(wrong, axis), float("nan"), counts).astype(input.dtype, copy=False)
     y = (labels == xp.arange(classes).reshape(-1, *[1] * (input.ndim - 1 - axis))) * counts
     divisor = as_array(y.sum(), y)
     return y if smoothing == 0 else y * (1 - smoothing) + counts * (smoothing / classes), divisor
@@ -213,7 +230,8 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     `label_smoothing` e mixes the target with the uniform distribution: (1 - e) target + e / C.
     `reduction` "mean" divides the sum by the weights of the labels (for probabilities by their number), "sum" does not,
     "none" keeps one loss for each target.
-    IndexError for a label out of range; ValueError or TypeError for shapes and dtypes that do not fit.
+    IndexError for a label out of range (on a GPU, which would have to be waited for, the loss is then NaN); ValueError or
+    TypeError for shapes and dtypes that do not fit.
     """
     check_reduction("cross_entropy", reduction)
     axis, weight = _check_scores("cross_entropy", input, weight)

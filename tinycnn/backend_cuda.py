@@ -1,0 +1,122 @@
+"""Floor 0: what only a GPU has: memory that runs out, copies that run beside the computation, and faster, coarser products.
+
+A GPU works off a queue. A call of CuPy puts work into it and returns at once, and the program waits only where it wants to
+see a number. A training step that never looks keeps the queue full, and the GPU busy.
+"""
+import functools
+from collections import deque
+
+import numpy as np
+
+PRECISIONS = ("highest", "high", "medium")
+_precision = "highest"
+_SPARES = 8  # sizes of batches for which room is kept ready
+
+
+class OutOfMemoryError(RuntimeError):
+    """The memory of the GPU does not suffice."""
+
+
+def prepare(cupy):
+    """Give CuPy our allocator, and the wishes that were made before it was loaded."""
+    pool = cupy.get_default_memory_pool()
+
+    def allocate(size):
+        try:
+            return pool.malloc(size)
+        except cupy.cuda.memory.OutOfMemoryError:
+            raise OutOfMemoryError(_shortage(cupy, pool, size)) from None
+
+    cupy.cuda.set_allocator(allocate)
+    if _precision != "highest":
+        set_precision(cupy, _precision)
+
+
+def _shortage(cupy, pool, size):
+    """What is to be said when `size` bytes cannot be had."""
+    free, total = cupy.cuda.runtime.memGetInfo()
+    asked, free, total, used = (f"{n / 2**20:,.1f} MiB" for n in (size, free, total, pool.used_bytes()))
+    return (f"out of memory on GPU {cupy.cuda.runtime.getDevice()}: {asked} were asked for, {free} of {total} are free, and "
+            f"the arrays of this program hold {used}. Take a smaller batch, evaluate under no_grad(), or drop what is no "
+            "longer needed")
+
+
+# ---- copies beside the computation -----------------------------------------------------------------------------------
+
+def pinned(cupy, array):
+    """A copy of a NumPy array in memory that the system may not move, so that the GPU can fetch it by itself."""
+    memory = cupy.cuda.alloc_pinned_memory(array.nbytes)
+    copy = np.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def is_pinned(cupy, array):
+    """Whether a NumPy array lies in such memory, and in one piece."""
+    kind = cupy.cuda.runtime.pointerGetAttributes(array.ctypes.data).type
+    return kind == cupy.cuda.runtime.memoryTypeHost and array.flags.c_contiguous
+
+
+class Uploads:
+    """Copies of arrays in pinned memory to one GPU, on a stream (a queue) of their own: while it computes, it also copies.
+
+    Two things must not happen. The host's memory must not be used for the next batch before it has been read: `waiting`
+    holds on to it. And the GPU's must not be written to while an earlier step, still in the queue, reads what was there
+    before: so room for the next batch is taken beforehand, together with a mark of how far the queue of computations reached
+    at that time, and the copy waits for that mark only. The step that was queued after the mark runs beside the copy.
+    """
+
+    def __init__(self, cupy):
+        self.cupy, self.stream = cupy, cupy.cuda.Stream(non_blocking=True)
+        self.spare, self.waiting = {}, deque()
+
+    def __call__(self, array):
+        """`array` on the GPU; whatever is computed with it waits until it has arrived."""
+        compute, kind = self.cupy.cuda.get_current_stream(), (array.shape, array.dtype.str)
+        room, mark = self.spare.pop(kind, None) or self._room(compute, kind)
+        self.stream.wait_event(mark)
+        room.set(array, stream=self.stream)
+        arrived = self.stream.record()
+        compute.wait_event(arrived)
+        self.waiting.append((arrived, array))
+        while self.waiting[0][0].done and len(self.waiting) > 1:
+            self.waiting.popleft()
+        self.spare[kind] = self._room(compute, kind)
+        if len(self.spare) > _SPARES:
+            self.spare.pop(next(iter(self.spare)))
+        return room
+
+    def _room(self, compute, kind):
+        return self.cupy.empty(*kind), compute.record()
+
+
+@functools.cache
+def uploads(cupy, index):
+    """The Uploads of GPU number `index`, which is the current one."""
+    return Uploads(cupy)
+
+
+# ---- products of float32 matrices ------------------------------------------------------------------------------------
+
+def precision():
+    """What was last asked for."""
+    return _precision
+
+
+def set_precision(cupy, name):
+    """Let the GPU round what it multiplies: "highest" is float32, "high" keeps 10 bits after the leading one (TF32).
+
+    "medium" would allow 7 (bfloat16); CuPy offers no such product, so it is the same as "high". Sums are float32 always, and
+    products of float16 matrices, too, are added up in float32. `cupy` is None where no GPU is in use yet.
+    """
+    global _precision
+    if name not in PRECISIONS:
+        raise ValueError(f"set_float32_matmul_precision: precision must be one of {', '.join(PRECISIONS)}, got {name!r}")
+    _precision = name
+    if cupy is not None:
+        from cupy._core import _routines_linalg as products
+        from cupy_backends.cuda.libs import cublas
+        exact = name == "highest"
+        products.set_compute_type(np.float32, products.COMPUTE_TYPE_DEFAULT if exact else products.COMPUTE_TYPE_TF32)
+        # batches of products ask cuBLAS itself: CUBLAS_DEFAULT_MATH is 0, CUBLAS_TF32_TENSOR_OP_MATH is 3
+        cublas.setMathMode(cupy.cuda.device.get_cublas_handle(), 0 if exact else 3)

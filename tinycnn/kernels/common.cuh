@@ -1,0 +1,46 @@
+// What all kernels share. It is put in front of every file.
+//
+// A kernel is run by many threads at once; `threadIdx` tells a thread its number within its block, `blockIdx` the number of
+// the block. Neighbouring threads should touch neighbouring memory: 32 of them are served by one access.
+
+// Every index i below `count`, shared out to all threads of all blocks: thread number t takes i = t, t + threads, ...
+#define FOR_EACH(i, count) \
+    for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < (count); i += gridDim.x * (long long)blockDim.x)
+
+#define THREADS 256  // a block; `launch` in __init__.py starts so many
+
+// The type in which sums of T are added up: float16 is a format to store numbers in, not one to compute in.
+template <typename T> struct Sum { typedef float type; };
+template <> struct Sum<double> { typedef double type; };
+
+// The sum (or the maximum) of `value` over all threads of the block, given to each of them. Always in the same order, so
+// that the result is always the same: half of the threads add the numbers of the other half to theirs, then half of these.
+template <typename A> __device__ A block_sum(A value) {
+    __shared__ A shared[THREADS];
+    __syncthreads();  // the last call's result has been read
+    shared[threadIdx.x] = value;
+    for (int half = THREADS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
+    }
+    __syncthreads();
+    return shared[0];
+}
+
+template <typename A> __device__ A block_max(A value) {
+    __shared__ A shared[THREADS];
+    __syncthreads();
+    shared[threadIdx.x] = value;
+    for (int half = THREADS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) {
+            A other = shared[threadIdx.x + half];
+            if (other > shared[threadIdx.x] || other != other) shared[threadIdx.x] = other;  // a NaN beats every number
+        }
+    }
+    __syncthreads();
+    return shared[0];
+}
+
+// The sizes that a window sees: of images (N, C, H, W), of its kernel, and (OH, OW), the number of windows.
+struct Geometry { int N, C, H, W, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW; };
