@@ -1,19 +1,20 @@
 """What a network consists of: its layers with their sizes, weights, multiply-adds and memory, as one table."""
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import nn
-from ..function import owner
 from ..grad_mode import no_grad
 from ..ops.creation import zeros
+from ..profiler import readable_bytes
 from ..tensor import Tensor
+from .memory import kept_for_backward
 
 HEADINGS = ("layer", "type", "output shape", "parameters", "multiply-adds", "memory")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One call of one layer, for a batch of one: the output shape without the batch, memory in bytes."""
+    """One call of one layer, for a batch of one: the output shape without the batch, and the bytes that training keeps."""
     name: str
     type: str
     output_shape: tuple
@@ -26,35 +27,42 @@ class Summary:
     """The rows of `summary`, in the order in which the layers ran, and their totals; `print` shows the table.
 
     Attributes: `rows`; `parameters`, all of the network, and `trainable`, those that require gradients; `multiply_adds`;
-    `memory`, the bytes of all layers' outputs, which training keeps until backward; `not_run`, the parameters of layers that
-    this forward pass did not use, such as the side branches of GoogLeNet.
+    `not_run`, the parameters of layers that this forward pass did not use, such as the side branches of GoogLeNet.
+
+    `memory` is what a training step keeps, for each picture of the batch, from forward to backward besides the pictures and
+    the weights: the bytes that operations save. A layer has those that it is the first to save. A convolution saves its
+    input: after a ReLU, which has saved the same as its output, it has none. `between` are those of operations outside of
+    layers, such as additions. Backward needs some more: the gradients of the weights, as large as those, and for a moment
+    the gradients of the activations that it is at.
     """
 
-    def __init__(self, name, input_size, rows, model):
-        self.name, self.input_size, self.rows = name, tuple(input_size), rows
+    def __init__(self, name, input_size, rows, model, between):
+        self.name, self.input_size, self.rows, self.between = name, tuple(input_size), rows, between
         self.parameters = sum(p.numel() for p in model.parameters())
         self.trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         self.multiply_adds = sum(row.multiply_adds for row in rows)
-        self.memory = sum(row.memory for row in rows)
+        self.memory = between + sum(row.memory for row in rows)
         self.not_run = self.parameters - sum(row.parameters for row in rows)
 
     def as_dict(self):
         """Everything as dictionaries, lists and numbers, for JSON."""
-        totals = {key: getattr(self, key) for key in ("parameters", "trainable", "multiply_adds", "memory", "not_run")}
+        keys = ("parameters", "trainable", "multiply_adds", "memory", "between", "not_run")
+        totals = {key: getattr(self, key) for key in keys}
         return {"model": self.name, "input_size": list(self.input_size), **totals,
                 "layers": [{**vars(row), "output_shape": list(row.output_shape)} for row in self.rows]}
 
     def __str__(self):
         lines = [HEADINGS, *((r.name, r.type, str(r.output_shape), f"{r.parameters:,}", f"{r.multiply_adds:,}",
-                              _bytes(r.memory)) for r in self.rows)]
-        total = ("total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", _bytes(self.memory))
+                              readable_bytes(r.memory)) for r in self.rows)]
+        total = ("total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", readable_bytes(self.memory))
         widths = [max(map(len, column)) for column in zip(*lines, total)]
         rule = "-" * (sum(widths) + 2 * len(widths) - 2)
         header, *body = ("  ".join(cell.ljust(w) if i < 3 else cell.rjust(w)  # words to the left, numbers to the right
                                    for i, (cell, w) in enumerate(zip(line, widths))) for line in (*lines, total))
         several = any(isinstance(size, tuple) for size in self.input_size)
         inputs = f"inputs of {' and '.join(map(str, self.input_size))}" if several else f"an input of {self.input_size}"
-        notes = [f"{self.name} for {inputs}; shapes, multiply-adds and memory for a batch of one"]
+        notes = [f"{self.name} for {inputs}; shapes, multiply-adds and memory for a batch of one",
+                 f"memory is what training keeps until backward, {readable_bytes(self.between)} of it outside of layers"]
         if self.trainable != self.parameters:
             notes.append(f"{self.trainable:,} of the parameters are trainable")
         if self.not_run:
@@ -68,17 +76,18 @@ def summary(model, input_size):
     """The layers of `model` for one input of `input_size` (without the batch): `print(tinycnn.summary(net, (3, 32, 32)))`.
 
     A model with several inputs gets a list of sizes. A Tensor, with a batch of one, may stand for a size; texts need one of
-    whole numbers. Runs the model once, in evaluation mode, on zeros of its dtype and device. A row is a call of a module
-    without modules inside, or with parameters of its own; a shared layer's parameters count in its first row. Multiply-adds
-    are those of convolutions, linear layers and attention, without biases, as papers count them; a module that computes
-    other products tells their number by a method `multiply_adds(inputs, output)`. A view of the input takes no memory.
+    whole numbers. Runs the model on zeros of its dtype and device, once in evaluation mode and, for the memory, once in
+    training mode with a batch of two. A row is a call of a module without modules inside, or with parameters of its own; a
+    shared layer's parameters count in its first row. Multiply-adds are those of convolutions, linear layers and attention,
+    without biases, as papers count them; a module that computes other products tells their number by a method
+    `multiply_adds(inputs, output)`.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"summary: model must be a Module, got {type(model).__name__}")
     several = isinstance(input_size, (list, tuple)) and not all(isinstance(n, int) for n in input_size)
     xs = [_input(size, next(model.parameters(), None)) for size in (input_size if several else [input_size])]
     sizes = [tuple(x.shape[1:]) for x in xs]
-    rows, counted, handles = [], set(), []
+    rows, modules, counted, handles = [], [], set(), []
 
     def watch(name, module):
         def note(_, inputs, output):
@@ -87,10 +96,10 @@ def summary(model, input_size):
             outputs = output.values() if isinstance(output, dict) else output
             outputs = [y for y in ([outputs] if isinstance(outputs, Tensor) else outputs) if isinstance(y, Tensor)]
             y = outputs[0] if outputs else xs[0]
-            memory = 0 if _has_children(module) else sum(_own_memory(y, inputs) for y in outputs)
             kind = type(module).__name__
             rows.append(Row(name or kind, kind, y.shape[1:], sum(p.numel() for p in new),
-                            _multiply_adds(module, inputs, y), memory))
+                            _multiply_adds(module, inputs, y), 0))
+            modules.append(module)
         handles.append(module.register_forward_hook(note))
 
     for name, module in model.named_modules():
@@ -106,7 +115,10 @@ def summary(model, input_size):
             module.training = mode
         for handle in handles:
             handle.remove()
-    return Summary(type(model).__name__, sizes if len(sizes) > 1 else sizes[0], rows, model)
+    memory = kept_for_backward(model, xs)
+    rows = [replace(row, memory=memory.pop((module, modules[:i].count(module)), 0))
+            for i, (row, module) in enumerate(zip(rows, modules))]
+    return Summary(type(model).__name__, sizes if len(sizes) > 1 else sizes[0], rows, model, sum(memory.values()))
 
 
 def _input(size, like):
@@ -138,17 +150,3 @@ def _multiply_adds(module, inputs, y):
         grid = inputs[0] if "Transpose" in type(module).__name__ else y
         return grid.numel() * math.prod(weight.shape[1:])
     return 0
-
-
-def _own_memory(y, inputs):
-    """The bytes of `y`, none where it shows the memory of an input."""
-    shared = any(isinstance(x, Tensor) and owner(x.array) is owner(y.array) for x in inputs)
-    return 0 if shared else y.array.nbytes
-
-
-def _bytes(count):
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count} B"
-        count /= 1000
-    return f"{count:.3g} GB"
