@@ -401,10 +401,10 @@ def test_sequential_indexes_slices_and_changes():
 def test_sequential_keeps_the_names_of_a_dictionary():
     net = nn.Sequential(OrderedDict(conv=nn.Linear(1, 1), act=nn.ReLU()))
     assert net.conv is net[0] and list(net[:1]._modules) == ["conv"]
-    del net[0]
-    assert list(net._modules) == ["act"]
     with pytest.raises(ValueError, match="names"):
         net.insert(0, nn.Tanh())
+    del net[0]
+    assert list(net._modules) == ["0"], "what is left is numbered, as in PyTorch"
 
 
 def test_module_list_and_dict_register():
@@ -421,6 +421,15 @@ def test_module_list_and_dict_register():
     assert len(named) == 0
     with pytest.raises(NotImplementedError):
         layers(1)
+
+
+def test_a_parameter_list_holds_lists():
+    listed = nn.ParameterList([nn.ParameterList([tinycnn.zeros(2), tinycnn.zeros(1)]), tinycnn.ones(3)])
+    (a, b), c = listed
+    assert list(listed.state_dict()) == ["1", "0.0", "0.1"] and len(listed) == 2 and len(list(listed.parameters())) == 3
+    assert (a.shape, b.shape, c.shape) == ((2,), (1,), (3,)) and listed[0][1] is b and "(0): ParameterList(" in repr(listed)
+    listed[1] = nn.ParameterList([c])
+    assert listed[1][0] is c and listed[-2][0] is a
 
 
 def test_parameter_list_and_dict_register():

@@ -46,11 +46,9 @@ class _ModuleSequence(Module):
         self.register_module(self._key(i), module)
 
     def __delitem__(self, i):
-        numbered = self._is_numbered()
         for key in list(self._modules)[i] if isinstance(i, slice) else [self._key(i)]:
             del self._modules[key]
-        if numbered:
-            self._renew(list(self))
+        self._renew(list(self))  # names are lost, as in PyTorch
 
     def append(self, module):
         """Add `module` at the end."""
@@ -220,30 +218,34 @@ class _Parameters(Module):
 
     def __repr__(self):
         lines = [_describe(name, p) for name, p in self._parameters.items()]
+        lines += [f"  ({name}): {indent(repr(module))}" for name, module in self._modules.items()]
         return f"{self._get_name()}(" + ("\n" + "\n".join(lines) + "\n" if lines else "") + ")"
 
 
 class ParameterList(_Parameters):
-    """A list of Parameters, registered; plain tensors become Parameters."""
+    """A list of Parameters, registered; plain tensors become Parameters. It may hold modules, such as other lists, too."""
 
     def __init__(self, values=None):
         super().__init__()
         self.extend(values if values is not None else ())
 
+    def __len__(self):
+        return len(self._parameters) + len(self._modules)
+
     def __iter__(self):
-        return iter(self._parameters.values())
+        return (self[i] for i in range(len(self)))
 
     def __getitem__(self, i):
         if isinstance(i, slice):
             return type(self)(list(self)[i])
-        return self._parameters[str(_position(self, i))]
+        return getattr(self, str(_position(self, i)))
 
     def __setitem__(self, i, value):
-        self.register_parameter(str(_position(self, i)), _as_parameter(self, value))
+        setattr(self, str(_position(self, i)), value if isinstance(value, Module) else _as_parameter(self, value))
 
     def append(self, value):
         """Add `value` at the end."""
-        self.register_parameter(str(len(self)), _as_parameter(self, value))
+        setattr(self, str(len(self)), value if isinstance(value, Module) else _as_parameter(self, value))
         return self
 
     def extend(self, values):
