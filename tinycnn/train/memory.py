@@ -14,9 +14,9 @@ def kept_for_backward(model, inputs):
     """{(layer, n): bytes that a training step keeps for one picture in call n of it}; `inputs` are batches of one.
 
     Counted is what the nodes of the graph hold, but for the weights, buffers and inputs, which live anyway; what several
-    nodes hold counts for the first. None stands for operations between the layers, those without modules inside.
-    A batch of two runs, in training mode, because batch norm has nothing to normalise in one number; a model that wants other
-    inputs in training runs in evaluation mode. Afterwards buffers, modes and the CPU's random numbers are as before.
+    nodes hold counts for the first. None stands for operations between the layers, those without modules inside. A batch of
+    two runs, in training mode, because batch norm has nothing to normalise in one number; a model that wants other inputs in
+    training runs in evaluation. Afterwards buffers, modes and the CPU's random numbers are as before.
     """
     inputs = [cat([x, x]) for x in inputs]
     layer_of, calls, handles = {}, Counter(), []
