@@ -6,6 +6,7 @@ GPU has stands in `backend_cuda.py`, and the programs that were written for it i
 """
 import contextlib
 import functools
+import importlib.util
 import os
 import threading
 
@@ -116,6 +117,8 @@ def load_cupy():
 
 def cuda_device_count():
     """How many GPUs CuPy can use; 0 without CuPy."""
+    if len(_MODULES) == 1 and importlib.util.find_spec("cupy") is None:
+        return 0
     try:
         return load_cupy().cuda.runtime.getDeviceCount()
     except RuntimeError:

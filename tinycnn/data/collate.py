@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, pin
 from ..tensor import Tensor, wrap
 
 
@@ -50,3 +50,16 @@ def default_convert(sample):
     if isinstance(sample, (tuple, list)):
         return type(sample)(map(default_convert, sample))
     return sample
+
+
+def pin_memory(batch):
+    """A batch with its Tensors on the CPU copied into pinned memory; everything else as it is."""
+    if isinstance(batch, Tensor):
+        return batch if batch.is_cuda else wrap(pin(batch.array))
+    if isinstance(batch, Mapping):
+        return {key: pin_memory(value) for key, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*map(pin_memory, batch))
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(map(pin_memory, batch))
+    return batch

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Generator, default_generator, generator_in_this_thread
-from .collate import default_collate, default_convert
+from ..backend import Generator, cuda_device_count, default_generator, generator_in_this_thread
+from .collate import default_collate, default_convert, pin_memory
 from .dataset import IterableDataset, fetch, fetch_each
 from .samplers import BatchSampler, RandomSampler, SequentialSampler, check_batch_size
 
@@ -66,8 +66,11 @@ class DataLoader:
     - `collate_fn`: makes a batch of a list of samples; the default stacks them (`default_collate`);
     - `generator`: draws the seed of each pass (default: the one that `manual_seed` seeds).
 
-    `pin_memory`, `pin_memory_device`, `in_order` and `multiprocessing_context` are accepted and change nothing here. Without
-    a `collate_fn`, a data set with a method `batch` is asked for whole batches at once, which is much faster.
+    - `pin_memory`: put batches where a GPU can fetch them by itself, so that `x.to("cuda", non_blocking=True)` copies them
+      while the step before is still being computed; it changes nothing where there is no GPU.
+
+    `pin_memory_device`, `in_order` and `multiprocessing_context` are accepted and change nothing here. Without a
+    `collate_fn`, a data set with a method `batch` is asked for whole batches at once, which is much faster.
 
     Order and augmentation depend on the seed alone, not on `num_workers`: inside the data set, tinycnn's random numbers and
     the transforms draw from a stream of their own for each batch. (Python's `random`, NumPy's global numbers and a generator
@@ -157,7 +160,12 @@ class DataLoader:
             yield indices
 
     def _load(self, number, task, seed):
-        """Batch `number`, with a stream of random numbers of its own; _END after the end of an iterable data set."""
+        """Batch `number`, in pinned memory where that is wanted; _END after the end of an iterable data set."""
+        batch = self._collated(number, task, seed)
+        return pin_memory(batch) if self.pin_memory and cuda_device_count() else batch
+
+    def _collated(self, number, task, seed):
+        """Batch `number`, with a stream of random numbers of its own."""
         with generator_in_this_thread(Generator().manual_seed(seed + 1 + number)):
             if self.batch_size is None and self.batch_sampler is None:
                 sample = next(task, _END) if self._iterable else fetch_each(self.dataset, [task])[0]

@@ -255,9 +255,10 @@ def add_at(target, index, values):
 
 def update(name, entries, *options):
     """Run the rule `name` of optim.cu on many parameters: dictionaries of the arrays p, dp, and m, v or None, and numbers
-    step and root. All arrays are contiguous and of one dtype. No array of the GPU is read or written on the way there.
+    step and root. All p are of one dtype, and contiguous as their m and v are. No array of the GPU is read or written on the way there.
     """
     xp, dtype = array_module(entries[0]["p"]), entries[0]["p"].dtype
+    entries = [{**entry, "dp": _like(entry["p"], entry["dp"])[0]} for entry in entries]
     for first in range(0, len(entries), ENTRIES):
         table, some = np.zeros(1, TABLE), entries[first:first + ENTRIES]
         for row, entry in zip(table["entry"][0], some):

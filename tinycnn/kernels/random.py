@@ -64,7 +64,8 @@ class CounterStream:
         return radius * self.xp.cos(self.random(shape, dtype) * (2 * math.pi))
 
     def integers(self, low, high, shape, dtype=np.int64):
-        """Integers in [low, high), a range of up to 2^53."""
-        if not 0 < high - low <= 2**53:
-            raise ValueError(f"integers: expected low < high and high - low <= 2**53 on a GPU, got {low} and {high}")
-        return self.xp.floor(self.random(shape) * (high - low)).astype(dtype) + low
+        """Integers in [low, high)."""
+        if high - low <= 2**53:
+            return self.xp.floor(self.random(shape) * (high - low)).astype(dtype) + low
+        upper, lower = (self.xp.floor(self.random(shape) * 2**bits).astype(np.int64) for bits in (31, 32))
+        return ((upper << 32 | lower) % (high - low) + low).astype(dtype, copy=False)

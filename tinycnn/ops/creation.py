@@ -133,9 +133,9 @@ class To(Function):
     """y = x in another dtype, on another device.  dx = dy on the way back."""
 
     @staticmethod
-    def forward(ctx, x, dtype, device):
+    def forward(ctx, x, dtype, device, non_blocking=False):
         ctx.back = x.dtype, backend.device_of(x)
-        return to_device(x, device).astype(dtype, copy=False)
+        return to_device(x, device, non_blocking).astype(dtype, copy=False)
 
     @staticmethod
     def backward(ctx, dy):
@@ -152,13 +152,13 @@ class To(Function):
 def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False):
     """x in another dtype or on another device: `x.to("cuda")`, `x.to(float64)`, `x.to(other)`; x itself if nothing changes.
 
-    `non_blocking` is accepted for PyTorch's sake and changes nothing.
+    With `non_blocking`, what lies in pinned memory is copied to a GPU while that goes on computing.
     """
     for t in target:
         if isinstance(t, Tensor):
             dtype, device = t.dtype, t.device
-        elif isinstance(t, bool):  # PyTorch's positional non_blocking
-            continue
+        elif isinstance(t, bool):
+            non_blocking = t
         elif isinstance(t, (Device, int)) or (isinstance(t, str) and t.partition(":")[0] in ("cpu", "cuda")):
             device = t
         elif t is not None:
@@ -167,7 +167,7 @@ def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False):
     device = x.device if device is None else Device(device)
     if dtype == x.dtype and device == x.device:
         return x.clone() if copy else x
-    return To.apply(x, dtype=dtype, device=device)
+    return To.apply(x, dtype=dtype, device=device, non_blocking=non_blocking)
 
 
 @method()
@@ -178,8 +178,16 @@ def cpu(x):
 
 @method()
 def cuda(x, device=None, non_blocking=False):
-    """x on a GPU, by default the first."""
-    return x.to(Device("cuda" if device is None else device))
+    """x on a GPU, by default the current one."""
+    return x.to(Device("cuda" if device is None else device), non_blocking=non_blocking)
+
+
+@method()
+def pin_memory(x):
+    """A copy of x, a tensor on the CPU, in memory that a GPU can read by itself; x where there is no GPU."""
+    if x.is_cuda:
+        raise RuntimeError(f"pin_memory: only tensors on the CPU can be pinned, this one lives on {x.device}")
+    return wrap(backend.pin(x.array))
 
 
 def _cast(name, dtype):

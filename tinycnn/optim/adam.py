@@ -79,6 +79,20 @@ class Adam(AdamFamily):
         root = xp.sqrt(v) / math.sqrt(1 - beta2 ** t)
         p -= group["lr"] / (1 - beta1 ** t) * m / (root + group["eps"])
 
+    @property
+    def kernel(self):
+        return None if any(group["amsgrad"] for group in self.param_groups) else "adam"
+
+    def launch(self, state, group):
+        (beta1, beta2), t = group["betas"], state["step"]
+        return dict(m=state["exp_avg"], v=state["exp_avg_sq"], step=float(group["lr"]) / (1 - beta1 ** t),
+                    root=math.sqrt(1 - beta2 ** t))
+
+    def options(self, group):
+        decay, decoupled = float(group["weight_decay"]), group.get("decoupled_weight_decay")
+        return (*map(float, group["betas"]), float(group["eps"]), 0.0 if decoupled else decay,
+                1 - float(group["lr"]) * decay if decoupled else 1.0, -1.0 if group["maximize"] else 1.0)
+
 
 class AdamW(Adam):
     """Adam whose weight decay shrinks the weights directly: p <- p - lr weight_decay p, before the step.

@@ -9,6 +9,9 @@ so a large parameter is updated in pieces, of which all arrays of the formula st
 from collections import defaultdict
 from copy import deepcopy
 
+import numpy as np
+
+from .. import kernels
 from ..backend import CPU, device_of, is_array, quiet, to_device
 from ..grad_mode import enable_grad
 from ..nn.module import clear_grad
@@ -30,6 +33,7 @@ class Optimizer:
 
     `foreach`, `fused` and `capturable` tell PyTorch how to compute, not what, and change nothing here.
     """
+    kernel = None          # the rule of `kernels/optim.cu` that does the same as `update`; with it goes a method `launch`
     elementwise = False    # whether `update` treats every entry alone, so that it can be given a piece of a parameter
     scalars = ("step",)    # the entries of the state that are numbers
 
@@ -110,11 +114,28 @@ class Optimizer:
                 loss = closure()
         with quiet():
             for group in self.param_groups:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._step_one(p, group)
+                params = [p for p in group["params"] if p.grad is not None]
+                for p in self._step_together(params, group) if self.kernel else params:
+                    self._step_one(p, group)
         self._step_count += 1
         return loss
+
+    def _step_together(self, params, group):
+        """Update those parameters that lie on a GPU in as few launches as possible; returns the others."""
+        rest, chosen = [], {}
+        for p in params:
+            array, dp, state = p.array, p.grad.array, self.state[p]
+            if not (kernels.serves(array) and array.dtype in (np.float32, np.float64) and array.flags.c_contiguous):
+                rest.append(p)
+                continue
+            if not state:
+                state.update(self.start(array, -dp if group.get("maximize") else dp, group))
+            self.advance(state, group)
+            chosen.setdefault(array.dtype, []).append(dict(p=array, dp=dp, **self.launch(state, group)))
+            p._version.writes += 1
+        for entries in chosen.values():
+            kernels.update(self.kernel, entries, *self.options(group))
+        return rest
 
     def _step_one(self, p, group):
         """Update one parameter, in pieces where that is possible and worth it."""
@@ -151,6 +172,14 @@ class Optimizer:
         piece of a parameter, and dp and the arrays of the state the same piece of theirs.
         """
         raise NotImplementedError(f"{self._name()}: define update(self, p, dp, state, group)")
+
+    def launch(self, state, group):
+        """What the rule `kernel` has to know of one parameter: the arrays m and v, and the numbers step and root."""
+        raise NotImplementedError(f"{self._name()}: define launch(self, state, group), or no kernel")
+
+    def options(self, group):
+        """The numbers that the rule `kernel` asks for after its table, of the whole group."""
+        raise NotImplementedError(f"{self._name()}: define options(self, group), or no kernel")
 
     def state_dict(self):
         """{"state": {index: {...}}, "param_groups": [...]}, with parameters numbered in the order of the groups.

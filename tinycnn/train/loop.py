@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from ..backend import to_numpy
+from ..backend import on, to_numpy
 from ..grad_mode import no_grad
 from ..nn import functional as F
 from ..nn.utils import clip_grad_norm_
@@ -33,8 +33,13 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
       as if nothing had happened, by a call with arguments built alike; where there is no such file, the training begins;
     - `progress`: a progress bar on stderr.
 
+    On a GPU the steps are queued, and nobody waits for a number before somebody looks at it: the bar when it is drawn, the
+    row at the end of the epoch, a checkpoint, `after_step` where it is given. With `pin_memory=True` in the loader the next
+    batch is copied there meanwhile.
+
     A row holds epoch, train_loss, train_acc (running means over the epoch, while the model changed), val_loss, val_acc,
-    lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number.
+    lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number (on a
+    GPU: when somebody looks).
     """
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
@@ -44,13 +49,13 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     keeper = Keeper(checkpoint, state, checkpoint_seconds)
     if checkpoint and resume:
         keeper.resume()
-    with keeper:
+    with keeper, on(device):
         while state.epoch <= epochs and not state.stopped:
             row, running = state.begin_epoch(optimizer.param_groups[0]["lr"])
             model.train()
             with _bar(len(train), running.batches, f"epoch {state.epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
                 for x, y in train:
-                    x, y = x.to(device), y.to(device)
+                    x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
                     x = augment(x) if augment else x
                     x, y = mix(x, y) if mix else (x, y)
                     first = running.batches - running.batches % accumulate
@@ -60,22 +65,25 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
                     cost = loss(scores, y)
                     (cost / min(accumulate, len(train) - first)).backward()
                     running.add(cost, scores, y)
-                    _check_finite(cost, running, row)
+                    if device.type == "cpu":
+                        _check_finite(running, row)
                     if running.batches in (first + accumulate, len(train)):
                         if clip_norm:
                             clip_grad_norm_(model.parameters(), clip_norm)
                         optimizer.step()
-                        info = dict(epoch=row["epoch"], batch=running.batches, loss=cost.item(),
-                                    lr=float(optimizer.param_groups[0]["lr"]))
+                        lr = float(optimizer.param_groups[0]["lr"])
                         if schedule and not each_epoch:
                             schedule.step()
-                        state.stopped |= _call(after_step, info)
+                        if after_step:
+                            info = dict(epoch=row["epoch"], batch=running.batches, loss=cost.item(), lr=lr)
+                            state.stopped |= _call(after_step, info)
                         if not state.stopped:
                             keeper.after_step()
-                    bar.update()
-                    _show(bar, running, row)
+                    if bar.update() or device.type == "cpu":
+                        _show(bar, running, row)
                     if state.stopped:
                         break
+                _check_finite(running, row)
                 row["train_loss"], row["train_acc"] = running.loss, running.accuracy
                 if val is not None:
                     row["val_loss"], row["val_acc"] = evaluate(model, val, loss)
@@ -114,10 +122,11 @@ def _forward(model, loader):
     was_training = model.training
     model.eval()
     try:
-        for x, y in loader:
-            with no_grad():
-                scores = model(x.to(device))
-            yield scores, y.to(device)
+        with on(device):
+            for x, y in loader:
+                with no_grad():
+                    scores = model(x.to(device, non_blocking=True))
+                yield scores, y.to(device, non_blocking=True)
     finally:
         model.train(was_training)
 
@@ -128,10 +137,11 @@ def _call(functions, argument):
     return any([function(argument) is True for function in functions])
 
 
-def _check_finite(cost, running, row):
-    if not math.isfinite(running.total):
-        raise FloatingPointError(f"fit: the loss became {cost.item()} in batch {running.batches} of epoch {row['epoch']}: "
-                                 "lower the learning rate, or find the operation with detect_anomaly")
+def _check_finite(running, row):
+    total = float(running.total)
+    if not math.isfinite(total):
+        raise FloatingPointError(f"fit: the loss became {total} in batch {running.batches} of epoch {row['epoch']}: lower "
+                                 "the learning rate, or find the operation with detect_anomaly")
 
 
 def _bar(batches, done, title, wanted):

@@ -3,12 +3,13 @@
 All chance in a training comes from tinycnn's default generator and from the loader's, all else from the weights, the
 optimizer, the schedule and the numbers of the running epoch. What is written between two steps is therefore all that the
 next step depends on, and as floating-point numbers are kept exactly, the continued training is the same to the last bit.
-(On a GPU it is not: the generators of CuPy cannot report where they are.)
 """
 import signal
 import threading
 import time
 from pathlib import Path
+
+import numpy as np
 
 from ..backend import get_rng_state, set_rng_state
 from ..files import remove_rests
@@ -16,7 +17,10 @@ from ..serialization import load, save
 
 
 class Mean:
-    """The mean loss and accuracy of the batches added so far, each weighted with its samples."""
+    """The mean loss and accuracy of the batches added so far, each weighted with its samples.
+
+    On a GPU the sums are kept there: to see them means to wait for it, and nobody waits before somebody asks.
+    """
 
     def __init__(self, name):
         self.name = name
@@ -28,18 +32,27 @@ class Mean:
         truth = y.array if y.ndim == 1 else y.array.argmax(1)
         self.samples += len(y)
         self.batches += 1
-        self.total += cost.item() * len(y)
-        self.correct += int((scores.array.argmax(1) == truth).sum())
+        right = (scores.array.argmax(1) == truth).sum()
+        if cost.is_cuda:
+            self.total = self.total + cost.array.astype(np.float64) * len(y)
+            self.correct = self.correct + right
+        else:
+            self.total += cost.item() * len(y)
+            self.correct += int(right)
 
     @property
     def loss(self):
         """The mean loss a sample."""
-        return self.total / self._count()
+        return float(self.total) / self._count()
 
     @property
     def accuracy(self):
         """The share of samples whose true class had the highest score."""
-        return self.correct / self._count()
+        return int(self.correct) / self._count()
+
+    def state_dict(self):
+        """All numbers."""
+        return {**vars(self), "total": float(self.total), "correct": int(self.correct)}
 
     def _count(self):
         if self.samples == 0:
@@ -54,6 +67,12 @@ class State:
         self.parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": train}
         self.history, self.stopped = [], False
         self.row = self.running = None  # of the epoch that is under way
+
+    @property
+    def _gpu(self):
+        """The device of the model where it is a GPU, else None."""
+        device = next(self.parts["model"].parameters()).device
+        return device if device.type == "cuda" else None
 
     @property
     def epoch(self):
@@ -82,8 +101,9 @@ class State:
         if self.row:
             self.count_time()
         return {**{name: part.state_dict() for name, part in self.parts.items() if part is not None},
-                "random": get_rng_state(), "history": self.history, "stopped": self.stopped, "row": self.row,
-                "running": self.running and vars(self.running)}
+                "random": get_rng_state(), "random_gpu": self._gpu and get_rng_state(self._gpu),
+                "history": self.history, "stopped": self.stopped, "row": self.row,
+                "running": self.running and self.running.state_dict()}
 
     def load_state_dict(self, state):
         """Continue from what `state_dict` returned; ValueError where it belongs to another training."""
@@ -95,6 +115,8 @@ class State:
             if part is not None:
                 part.load_state_dict(state[name])
         set_rng_state(state["random"])
+        if self._gpu and state.get("random_gpu"):
+            set_rng_state(state["random_gpu"], self._gpu)
         self.history, self.stopped, self.row = state["history"], state["stopped"], state["row"]
         if state["running"]:
             self.running = Mean("")

@@ -1,7 +1,7 @@
 """Pictures mixed with each other, and their labels in the same proportion."""
 import numpy as np
 
-from ...backend import array_module, default_generator, device_of
+from ...backend import array_module, default_generator
 from ...tensor import check_tensor, wrap
 from .base import numpy_stream
 
@@ -31,7 +31,7 @@ class _Mix:
                              f"got {y.shape}")
         xp = array_module(x.array)
         share = self._probabilities(name, xp, y.array, x.dtype)
-        chance = numpy_stream(self.generator or default_generator(device_of(x.array)))
+        chance = numpy_stream(self.generator or default_generator())  # the CPU's: nobody has to wait for a GPU
         mixed, lam = self.mix(x.array, xp.roll(x.array, 1, 0), chance.beta(self.alpha, self.alpha), chance)
         return wrap(mixed), wrap(share * share.dtype.type(lam) + xp.roll(share, 1, 0) * share.dtype.type(1 - lam))
 
