@@ -146,3 +146,72 @@ def test_what_compilers_are_given_comes_back():
     assert not tinycnn.jit.is_scripting() and not tinycnn.jit.is_tracing()
     with pytest.raises(AssertionError, match="wrong size"):
         tinycnn._assert(1 == 2, "wrong size")
+
+
+def test_one_process_is_not_distributed():
+    import tinycnn.distributed as dist
+    import tinycnn.multiprocessing as mp
+    from tinycnn.nn.parallel import DistributedDataParallel, data_parallel
+    assert not (dist.is_available() and dist.is_initialized()) and (dist.get_rank(), dist.get_world_size()) == (0, 1)
+    assert mp.cpu_count() > 0 and tinycnn.multiprocessing is mp
+    with pytest.raises(RuntimeError, match="one process, got world_size=4"):
+        dist.init_process_group("nccl", world_size=4, rank=0)
+    net, x = nn.Linear(3, 2), tinycnn.randn(4, 3)
+    assert (DistributedDataParallel(net, device_ids=[0], find_unused_parameters=True)(x) == net(x)).all()
+    assert (data_parallel(net, x, range(2)) == net(x)).all() and (data_parallel(net, (x,)) == net(x)).all()
+
+
+def test_processes_share_all_samples():
+    from tinycnn.utils.data.distributed import DistributedSampler
+    shares = [DistributedSampler(range(10), 4, rank) for rank in range(4)]
+    assert [len(s) for s in shares] == [len(list(s)) for s in shares] == [3] * 4
+    assert sorted(set(sum(map(list, shares), []))) == list(range(10))
+    before = list(shares[0])
+    assert before == list(shares[0]) and before != list(range(0, 10, 4))
+    shares[0].set_epoch(1)
+    assert before != list(shares[0])
+    assert list(DistributedSampler(range(10), 4, 1, shuffle=False)) == [1, 5, 9]
+    assert list(DistributedSampler(range(10), 4, 3, shuffle=False)) == [3, 7, 1]
+    assert list(DistributedSampler(range(10), 4, 3, shuffle=False, drop_last=True)) == [3, 7]
+    with pytest.raises(ValueError, match="rank must be from 0 to 3, got 4"):
+        DistributedSampler(range(10), 4, 4)
+
+
+def test_weights_come_from_the_web_once(tmp_path, monkeypatch):
+    pytest.importorskip("pooch")
+    import hashlib
+    import http.server
+    import threading
+    from functools import partial
+    from tinycnn.hub import load_state_dict_from_url
+    from tinycnn.utils import model_zoo
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TINYCNN_DATA", str(tmp_path / "data"))
+    web = tmp_path / "web"
+    web.mkdir()
+    tinycnn.save({"w": tinycnn.ones(2)}, web / "net.pth")
+    content = (web / "net.pth").read_bytes()
+    (web / f"net-{hashlib.sha256(content).hexdigest()[:8]}.pth").write_bytes(content)
+    (web / "net-01234567.pth").write_bytes(content)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=web))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}/"
+    try:
+        assert model_zoo.load_url(address + "net.pth", map_location="cpu", progress=False)["w"].tolist() == [1, 1]
+        right = next(p.name for p in web.iterdir() if p.name not in ("net.pth", "net-01234567.pth"))
+        state = load_state_dict_from_url(address + right, model_dir=tmp_path / "mine", check_hash=True, file_name="a.pth")
+        assert state["w"].tolist() == [1, 1] and [p.name for p in (tmp_path / "mine").iterdir()] == ["a.pth"]
+        for name, words in (("net-01234567.pth", "not with 01234567"), ("net.pth", "check_hash needs a name")):
+            with pytest.raises(ValueError, match=words):
+                load_state_dict_from_url(address + name, model_dir=tmp_path / "bad", check_hash=True)
+        assert not list((tmp_path / "bad").iterdir())
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert model_zoo.load_url(address + "net.pth")["w"].tolist() == [1, 1], "what is there needs no network"
+    assert (tmp_path / "data" / "checkpoints" / "net.pth").is_file()

@@ -31,6 +31,7 @@ from .ops.dropout import *
 from .ops.elementwise import *
 from .ops.embedding import *
 from .ops.extreme import *
+from .ops.gamma import *
 from .ops.gather import *
 from .ops.grid_sample import *
 from .ops.indexing import *
@@ -46,6 +47,7 @@ from .ops.rectifier import *
 from .ops.reduce import *
 from .ops.resize import *
 from .ops.running import *
+from .ops.scatter_reduce import *
 from .ops.selection import *
 from .ops.shape import *
 from .ops.softmax import *
@@ -61,7 +63,8 @@ from .workers import *
 __version__ = "0.1.0"
 
 # loaded on first use: they need more than numpy
-_LAZY = ("data", "gradcheck", "models", "profiler", "serialization", "train", "utils", "viz")
+_LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing", "profiler", "serialization", "train", "utils",
+         "viz")
 
 
 inference_mode = no_grad

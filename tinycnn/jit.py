@@ -6,6 +6,10 @@ mean what they mean in PyTorch with the variable PYTORCH_JIT=0.
 from typing import Final
 
 
+class ScriptModule:
+    """The class of modules that a compiler made: there are none."""
+
+
 def compile(model=None, **options):
     """`model`, a module or function, itself; without it, a decorator that says so of what stands below it."""
     return (lambda model: model) if model is None else model
@@ -50,5 +54,5 @@ def _assert(condition, message):
         raise AssertionError(message)
 
 
-__all__ = ["Final", "compile", "export", "ignore", "is_scripting", "is_tracing", "script", "script_if_tracing",
+__all__ = ["Final", "ScriptModule", "compile", "export", "ignore", "is_scripting", "is_tracing", "script", "script_if_tracing",
            "script_method", "trace", "unused"]

@@ -14,6 +14,18 @@ class DataParallel(Module):
         return self.module(*inputs, **kwargs)
 
 
+class DistributedDataParallel(DataParallel):
+    """`module` itself: there is one process. The options are accepted."""
+
+    def __init__(self, module, device_ids=None, output_device=None, dim=0, **options):
+        super().__init__(module, device_ids, output_device, dim)
+
+
+def data_parallel(module, inputs, device_ids=None, output_device=None, dim=0, module_kwargs=None):
+    """module(*inputs, **module_kwargs), on one device; `inputs` is a tuple, or a tensor for one."""
+    return module(*(inputs if isinstance(inputs, tuple) else (inputs,)), **(module_kwargs or {}))
+
+
 class SyncBatchNorm(_BatchNorm):
     """Batch norm for any number of spatial dimensions; there is one process, so it has no others to agree with."""
     dimensions = (2, 3, 4, 5)

@@ -1,0 +1,6 @@
+"""Weights from the web under the name that old code imports."""
+from ..hub import load_state_dict_from_url
+
+load_url = load_state_dict_from_url
+
+__all__ = ["load_state_dict_from_url", "load_url"]
