@@ -63,8 +63,8 @@ from .workers import *
 __version__ = "0.1.0"
 
 # loaded on first use: they need more than numpy
-_LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing", "profiler", "serialization", "train", "utils",
-         "viz")
+_LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing", "profiler", "serialization", "train",
+         "utils", "viz")
 
 
 inference_mode = no_grad

@@ -54,5 +54,5 @@ def _assert(condition, message):
         raise AssertionError(message)
 
 
-__all__ = ["Final", "ScriptModule", "compile", "export", "ignore", "is_scripting", "is_tracing", "script", "script_if_tracing",
-           "script_method", "trace", "unused"]
+__all__ = ["Final", "ScriptModule", "compile", "export", "ignore", "is_scripting", "is_tracing", "script",
+           "script_if_tracing", "script_method", "trace", "unused"]
