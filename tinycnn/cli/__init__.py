@@ -1,5 +1,5 @@
-"""The command line: `tinycnn train`, `evaluate`, `predict`, `plot`, `find-lr`, `summary`, `profile`, `data`,
-`exercises`, `gradcheck`.
+"""The command line: `tinycnn train`, `evaluate`, `predict`, `pack`, `plot`, `find-lr`, `summary`, `profile`,
+`data`, `exercises`, `gradcheck`.
 
 Results go to stdout, progress and errors to stderr. The exit code is 0 for success, 1 for an error, 2 for a command that
 makes no sense, 130 after Ctrl-C.
@@ -9,7 +9,7 @@ import os
 import sys
 
 from .. import __version__
-from . import asking, data, exercises, profiling, training
+from . import asking, data, exercises, packing, profiling, training
 from .arguments import message
 
 EXAMPLES = """examples:
@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   tinycnn train --resume runs/digits              continue what was interrupted or killed, bit for bit
   tinycnn evaluate runs/digits                    how good it is, class by class
   tinycnn predict runs/digits photo.png           what a picture shows
+  tinycnn predict mnist photo.png                 the same, with a network that comes along
   tinycnn plot runs/digits runs/digits-2          two runs in one figure
   tinycnn summary resnet18 --input-size 3x224x224 its layers, weights and multiply-adds
   tinycnn profile cifar_resnet20 --batch 32       where the time of a training step goes
@@ -55,8 +56,9 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"tinycnn {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (training.add_train, asking.add_evaluate, asking.add_predict, asking.add_plot, training.add_find_lr,
-                asking.add_summary, profiling.add_profile, data.add_data, exercises.add_exercises, _add_gradcheck):
+    for add in (training.add_train, asking.add_evaluate, asking.add_predict, packing.add_pack, asking.add_plot,
+                training.add_find_lr, asking.add_summary, profiling.add_profile, data.add_data,
+                exercises.add_exercises, _add_gradcheck):
         add(commands)
     return parser
 

@@ -5,6 +5,9 @@ from pathlib import Path
 from ..backend import Device
 
 
+TRAINED = "a folder that `tinycnn train` wrote, its model.safetensors, or a network that comes along: mnist, cifar10"
+
+
 def message(error):
     """An error in one line; those of the system start with the file."""
     if isinstance(error, OSError) and error.filename is not None:
@@ -58,7 +61,11 @@ def size(text):
 
 
 def weights_file(path):
-    """The checkpoint that `path` means: itself, or the best network of a run's folder."""
+    """The checkpoint that `path` means: itself, the best network of a run's folder, or one that comes along, by its name."""
+    from ..models import weights
+    if not path.exists():
+        along = [key for key in weights.shipped() if key[1] == str(path)]
+        return weights.shipped_file(*along[0]) if along else path
     return path / "model.safetensors" if path.is_dir() else path
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .arguments import count, message, size, weights_file
+from .arguments import TRAINED, count, message, size, weights_file
 
 
 # ---- evaluate --------------------------------------------------------------------------------------------------------
@@ -14,7 +14,7 @@ def add_evaluate(commands):
     """`tinycnn evaluate`."""
     p = commands.add_parser("evaluate", help="say how good a trained network is, class by class",
                             description="Try a trained network on the pictures of its data set.")
-    p.add_argument("checkpoint", type=Path, help="a folder that `tinycnn train` wrote, or its model.safetensors")
+    p.add_argument("checkpoint", type=Path, help=TRAINED)
     p.add_argument("--split", choices=("validation", "test"), default="test", help="the part (default: %(default)s)")
     p.add_argument("--json", action="store_true", help="print one JSON object, with the confusion matrix")
     p.set_defaults(run=evaluate, forwards=False)
@@ -57,7 +57,7 @@ def add_predict(commands):
     p = commands.add_parser("predict", help="name what picture files show",
                             description="Name what picture files show: one sign each, of any size and colour, dark on light "
                             "or light on dark.")
-    p.add_argument("checkpoint", type=Path, help="a folder that `tinycnn train` wrote, or its model.safetensors")
+    p.add_argument("checkpoint", type=Path, help=TRAINED)
     p.add_argument("pictures", type=Path, nargs="+", metavar="picture", help="a picture file")
     p.add_argument("--json", action="store_true", help="print one JSON list with the probabilities of all classes")
     p.set_defaults(run=predict, forwards=False)
@@ -138,8 +138,9 @@ def summary(args):
     if args.model is None:
         print(json.dumps(list_models()) if args.json else "\n".join(list_models()))
         return
-    if Path(args.model).exists():
-        model, metadata = load_model(weights_file(Path(args.model)))
+    source = weights_file(Path(args.model))
+    if source.exists():
+        model, metadata = load_model(source)
         input_size = args.input_size or (metadata["format"].channels, *metadata["format"].size)
     else:
         model = skip_init(get_model, args.model, **({"num_classes": args.num_classes} if args.num_classes else {}))

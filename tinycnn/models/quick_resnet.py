@@ -11,7 +11,7 @@ from .. import nn
 from ..backend import array_module, sliding_windows
 from ..tensor import check_tensor
 from .blocks import conv_norm, initialise
-from .registry import SMALL, variant
+from .registry import variant
 
 
 class CifarCNN(nn.Sequential):
@@ -85,6 +85,6 @@ class QuickResNet(nn.Module):
         weight.requires_grad = False
 
 
-cifar_cnn = variant("cifar_cnn", CifarCNN, input_size=SMALL)
-cifar_quick_resnet = variant("cifar_quick_resnet", QuickResNet, input_size=SMALL)
-cifar_quick_resnet_small = variant("cifar_quick_resnet_small", QuickResNet, input_size=SMALL, widths=(32, 64, 128))
+cifar_cnn = variant("cifar_cnn", CifarCNN)
+cifar_quick_resnet = variant("cifar_quick_resnet", QuickResNet)
+cifar_quick_resnet_small = variant("cifar_quick_resnet_small", QuickResNet, widths=(32, 64, 128))

@@ -5,6 +5,7 @@ import sys
 from ..nn.utils import skip_init
 from ..ops.creation import zeros
 from ..serialization import load
+from . import weights
 
 _BUILDERS = {}
 PHOTOGRAPH, SMALL = (3, 224, 224), (3, 32, 32)  # the pictures of ImageNet and of CIFAR
@@ -51,8 +52,9 @@ def example_inputs(name, batch_size=1):
 def variant(name, architecture, *args, rename=None, input_size=None, **defaults):
     """Define and register the model `name`: the function `name(*, weights=None, progress=True, **options)`.
 
-    It returns architecture(*args, **defaults, **options) with initial weights or, if given, with `weights`: the path of a
-    file that `tinycnn.load` reads, for example a checkpoint of PyTorch, or a state_dict. `rename` turns the names in such a
+    It returns architecture(*args, **defaults, **options) with initial weights or, if given, with `weights`: the name of
+    weights that come along (see `weights/`), the path of a file that `tinycnn.load` reads, for example a checkpoint of
+    PyTorch, or a state_dict. `rename` turns the names in such a
     file into ours where they differ. `progress` changes nothing: no file is downloaded. `input_size` is what the model is
     made for, without the batch, or a list of sizes where it has several inputs; by default what the name says.
     """
@@ -66,7 +68,8 @@ def variant(name, architecture, *args, rename=None, input_size=None, **defaults)
 
     build.__name__ = build.__qualname__ = name
     settings = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in defaults.items())]
-    build.__doc__ = f"{architecture.__name__}({', '.join(settings)}) with `options`, see there."
+    along = [f" Comes along: weights={tag!r}, {weights.describe(name, tag)}." for tag in weights.shipped(name)]
+    build.__doc__ = f"{architecture.__name__}({', '.join(settings)}) with `options`, see there.{''.join(along)}"
     build.__module__, build.input_size = sys._getframe(1).f_globals["__name__"], input_size  # of the file that calls us
     return register_model(build)
 
@@ -75,8 +78,11 @@ def _shown(value):
     return getattr(value, "__name__", repr(value))
 
 
-def _read(name, weights):
-    if isinstance(weights, (str, os.PathLike)) and not os.path.exists(weights):
-        raise FileNotFoundError(f"{name}: weights must be None, a state_dict or the path of a file with one, got "
-                                f"{weights!r}, which does not exist; published weights are not downloaded")
-    return load(weights)
+def _read(name, source):
+    if source in weights.shipped(name):
+        return load(weights.shipped_file(name, source))
+    if isinstance(source, (str, os.PathLike)) and not os.path.exists(source):
+        along = "".join(f"{tag!r}, which comes along, " for tag in weights.shipped(name))
+        raise FileNotFoundError(f"{name}: weights must be None, {along}a state_dict or the path of a file with one, got "
+                                f"{source!r}, which does not exist; published weights are not downloaded")
+    return load(source)

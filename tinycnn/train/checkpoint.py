@@ -17,19 +17,31 @@ KEY = "tinycnn"   # the entry of the header that holds our JSON
 NEEDED = ("model", "arguments", "classes", "format")
 
 
-def save_checkpoint(path, model, metadata):
-    """Write the weights of `model` and the dictionary `metadata` to `path`, all at once.
+def save_checkpoint(path, model, metadata, half=False):
+    """Write the weights of `model` and the dictionary `metadata` to `path`, all at once; `half` keeps 16 bits of a number.
 
     `metadata` is anything that JSON can hold and has at least: "model" and "arguments", with which `get_model` builds the
-    network; "classes", their names; "format", the PictureFormat of its pictures.
+    network; "classes", their names; "format", the PictureFormat of its pictures. Raises ValueError where something is
+    missing, or a weight too large for 16 bits.
     """
     from safetensors.numpy import save
     missing = [key for key in NEEDED if key not in metadata]
     if missing:
         raise ValueError(f"save_checkpoint: metadata lacks {', '.join(missing)}")
     arrays = {name: np.array(to_numpy(t.array), order="C") for name, t in model.state_dict().items()}
+    if half:
+        arrays = {name: _halved(name, array) for name, array in arrays.items()}
     plain = {**metadata, "format": dataclasses.asdict(metadata["format"])}
     write_atomically(path, save(arrays, {KEY: json.dumps(plain)}))
+
+
+def _halved(name, array):
+    """Floating-point numbers as float16, others as they are."""
+    if array.dtype.kind != "f":
+        return array
+    if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
+        raise ValueError(f"save_checkpoint: {name} has numbers above {np.finfo(np.float16).max}, too large for half=True")
+    return array.astype(np.float16)
 
 
 def load_checkpoint(path):
