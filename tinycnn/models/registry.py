@@ -2,8 +2,8 @@
 import os
 import sys
 
+from .. import zeros
 from ..nn.utils import skip_init
-from ..ops.creation import zeros
 from ..serialization import load
 from . import weights
 
