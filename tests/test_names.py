@@ -215,3 +215,32 @@ def test_weights_come_from_the_web_once(tmp_path, monkeypatch):
         server.server_close()
     assert model_zoo.load_url(address + "net.pth")["w"].tolist() == [1, 1], "what is there needs no network"
     assert (tmp_path / "data" / "checkpoints" / "net.pth").is_file()
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"padding_value": -1.0}, {"padding_side": "left"}], ids=str)
+def test_rows_of_unequal_length_are_filled_up(options):
+    torch = pytest.importorskip("torch")
+    from tinycnn.nn.utils.rnn import pad_sequence
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((n, 2)) for n in (3, 1, 4)]
+    rows = [tinycnn.tensor(a, requires_grad=True) for a in arrays]
+    y = pad_sequence(rows, **options)
+    expected = torch.nn.utils.rnn.pad_sequence([torch.tensor(a) for a in arrays], **options)
+    np.testing.assert_array_equal(y.detach().numpy(), expected.numpy())
+    y.sum().backward()
+    assert rows[1].grad.tolist() == [[1, 1]]
+    for bad, words in (([], "at least one dimension"), ([tinycnn.tensor(1.0)], "at least one dimension")):
+        with pytest.raises(ValueError, match=words):
+            pad_sequence(bad)
+    with pytest.raises(ValueError, match="padding_side must be 'right' or 'left', got 'up'"):
+        pad_sequence(rows, padding_side="up")
+    with pytest.raises(TypeError, match="pad_sequence"):
+        pad_sequence([3])
+
+
+def test_kernels_of_attention_can_be_chosen():
+    from tinycnn.nn.attention import SDPBackend, sdpa_kernel
+    q = tinycnn.randn(1, 2, 4, 3)
+    expected = F.scaled_dot_product_attention(q, q, q)
+    with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
+        assert (F.scaled_dot_product_attention(q, q, q) == expected).all()
