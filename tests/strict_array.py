@@ -11,7 +11,7 @@ import types
 
 import numpy as np
 
-from tinycnn import backend
+from tinycnn import backend, backend_cuda
 from tinycnn.kernels import random
 
 waits = []    # the names of what made the host wait for the device, in order
@@ -91,6 +91,14 @@ class StrictArray:
         """The only way back to the host."""
         waits.append("get")
         return self._a.copy()
+
+    def set(self, array, stream):
+        """Fill with an array from pinned memory, without waiting."""
+        if strict.cuda.runtime.pointerGetAttributes(array.ctypes.data).type != 1:
+            waits.append("set")
+        uploads.append(array.shape)
+        timeline.append((stream.name, ("copy", array.shape)))
+        self._a[...] = array
 
     def item(self):
         waits.append("item")
@@ -299,8 +307,44 @@ class CpuStream:
         return self._wrap(np.asarray(self._numbers.integers(low, high, shape, dtype)))
 
 
-strict.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1),
-                                    Device=lambda index=0: contextlib.nullcontext())
+timeline = []  # what was put into which queue, in order: (queue, what)
+
+
+class Event:
+    """A mark in a queue: how long the timeline was when it was set. Nothing on it is ever done, as on a slow GPU."""
+    done = False
+
+    def __init__(self):
+        self.at = len(timeline)
+
+
+class Stream:
+    """A queue of a pretended GPU."""
+
+    def __init__(self, name="copies", non_blocking=True):
+        self.name = name
+
+    def record(self):
+        return Event()
+
+    def wait_event(self, event):
+        timeline.append((self.name, ("wait", event.at)))
+
+
+def _allocate_pinned(size):
+    memory = bytearray(size)
+    address = np.frombuffer(memory, np.uint8).ctypes.data
+    _pinned.append((address, address + size, memory))
+    return memory
+
+
+_compute, _pinned = Stream("compute"), []
+strict.cuda = types.SimpleNamespace(
+    runtime=types.SimpleNamespace(
+        getDeviceCount=lambda: 1, memoryTypeHost=1,
+        pointerGetAttributes=lambda p: types.SimpleNamespace(type=int(any(a <= p < b for a, b, _ in _pinned)))),
+    Device=lambda index=0: contextlib.nullcontext(), Stream=Stream, get_current_stream=lambda: _compute,
+    alloc_pinned_memory=_allocate_pinned)
 
 
 def install(monkeypatch, kernels=None, stream=CpuStream):
@@ -322,5 +366,7 @@ def install(monkeypatch, kernels=None, stream=CpuStream):
     monkeypatch.setattr(random, "CounterStream", stream or random.CounterStream)
     if kernels:
         monkeypatch.setitem(strict.__dict__, "RawModule", kernels)
+    backend_cuda.uploads.cache_clear()
+    timeline.clear()
     uploads.clear()
     waits.clear()

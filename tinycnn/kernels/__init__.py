@@ -39,6 +39,11 @@ def serves(x):
             and hasattr(array_module(x), "RawModule"))
 
 
+def knows(file, dtype):
+    """Whether the kernels of a file work on arrays of `dtype`: those that draw numbers or keep weights not on float16."""
+    return dtype.name in TYPES and (dtype.name != "float16" or file not in ("optim", "random"))
+
+
 def source(file, dtype):
     """The text of a .cu file that is compiled for arrays of `dtype`, and the names of the kernels in it."""
     text = FILES[file].read_text()
@@ -255,7 +260,8 @@ def add_at(target, index, values):
 
 def update(name, entries, *options):
     """Run the rule `name` of optim.cu on many parameters: dictionaries of the arrays p, dp, and m, v or None, and numbers
-    step and root. All p are of one dtype, and contiguous as their m and v are. No array of the GPU is read or written on the way there.
+    step and root. All p are of one dtype, and contiguous as their m and v are. The table of their addresses travels with
+    the launch: nothing is copied to the GPU before.
     """
     xp, dtype = array_module(entries[0]["p"]), entries[0]["p"].dtype
     entries = [{**entry, "dp": _like(entry["p"], entry["dp"])[0]} for entry in entries]

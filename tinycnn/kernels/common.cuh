@@ -9,6 +9,8 @@
 
 #define THREADS 256  // a block; `launch` in __init__.py starts so many
 
+#define MINUS_INFINITY log(0.0f)  // the compiler at run time knows no INFINITY
+
 // The type in which sums of T are added up: float16 is a format to store numbers in, not one to compute in.
 template <typename T> struct Sum { typedef float type; };
 template <> struct Sum<double> { typedef double type; };

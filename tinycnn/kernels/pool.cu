@@ -14,7 +14,7 @@ template <typename T> __global__ void max_pool(const T* x, T* y, int* winner, co
                 if (best < 0 || value > plane[best] || value != value) best = h * g.W + w;
             }
         winner[i] = best;
-        y[i] = best < 0 ? T(-INFINITY) : plane[best];
+        y[i] = best < 0 ? T(MINUS_INFINITY) : plane[best];
     }
 }
 

@@ -3,7 +3,7 @@
 template <typename T> __global__ void softmax(const T* x, T* p, long long C) {
     typedef typename Sum<T>::type A;
     x += blockIdx.x * C, p += blockIdx.x * C;
-    A top = -INFINITY, sum = 0;
+    A top = MINUS_INFINITY, sum = 0;
     for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
     top = block_max(top);
     for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);
@@ -14,7 +14,7 @@ template <typename T> __global__ void softmax(const T* x, T* p, long long C) {
 template <typename T> __global__ void log_softmax(const T* x, T* logp, long long C) {
     typedef typename Sum<T>::type A;
     x += blockIdx.x * C, logp += blockIdx.x * C;
-    A top = -INFINITY, sum = 0;
+    A top = MINUS_INFINITY, sum = 0;
     for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
     top = block_max(top);
     for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);

@@ -9,8 +9,6 @@ so a large parameter is updated in pieces, of which all arrays of the formula st
 from collections import defaultdict
 from copy import deepcopy
 
-import numpy as np
-
 from .. import kernels
 from ..backend import CPU, device_of, is_array, quiet, to_device
 from ..grad_mode import enable_grad
@@ -125,7 +123,7 @@ class Optimizer:
         rest, chosen = [], {}
         for p in params:
             array, dp, state = p.array, p.grad.array, self.state[p]
-            if not (kernels.serves(array) and array.dtype in (np.float32, np.float64) and array.flags.c_contiguous):
+            if not (kernels.serves(array) and kernels.knows("optim", array.dtype) and array.flags.c_contiguous):
                 rest.append(p)
                 continue
             if not state:
