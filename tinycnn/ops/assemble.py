@@ -1,5 +1,8 @@
 """Floor 2: convenient ways to take tensors apart and to put them together, all made of `rearrange.py` and `shape.py`."""
+import itertools
 import operator
+
+import numpy as np
 
 from ..backend import array_module
 from ..dtype import int64, result_type
@@ -68,6 +71,25 @@ def cartesian_prod(*tensors):
     if len(tensors) == 1:
         return tensors[0]
     return stack([ravel(grid) for grid in meshgrid(*tensors)], 1)
+
+
+def combinations(input, r=2, with_replacement=False):
+    """Every choice of r elements of a vector, in their order: (number of choices, r). `with_replacement`: also repeated."""
+    check_tensor("combinations", input=input)
+    if input.ndim != 1 or r < 0:
+        raise RuntimeError(f"combinations: expected a vector and r >= 0, got shape {input.shape} and r = {r}")
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = np.array(list(choose(range(len(input)), r)), np.int64).reshape(-1, r)
+    return input[wrap(places).to(input.device)]
+
+
+def vander(x, N=None, increasing=False):  # noqa: N803 (PyTorch's name)
+    """The powers N - 1, ..., 1, 0 of the elements of a vector, a row each; `increasing`: 0 to N - 1. N is len(x) if None."""
+    check_tensor("vander", x=x)
+    if x.ndim != 1:
+        raise RuntimeError(f"vander: expected a vector, got shape {x.shape}")
+    powers = arange(len(x) if N is None else N, device=x.device)
+    return x.unsqueeze(1) ** (powers if increasing else flip(powers, 0))
 
 
 # ---- taking apart ----------------------------------------------------------------------------------------------------
@@ -168,5 +190,5 @@ def argwhere(x):
 
 
 __all__ = ["argwhere", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cartesian_prod", "column_stack",
-           "diag_embed", "diagflat", "dsplit", "dstack", "fliplr", "flipud", "hsplit", "row_stack", "tensor_split",
-           "tril_indices", "triu_indices", "vsplit"]
+           "combinations", "diag_embed", "diagflat", "dsplit", "dstack", "fliplr", "flipud", "hsplit", "row_stack",
+           "tensor_split", "tril_indices", "triu_indices", "vander", "vsplit"]

@@ -112,8 +112,10 @@ for _function in (eq, ne, lt, le, gt, ge):
 for _function, _name in ((bitwise_and, "and"), (bitwise_or, "or"), (bitwise_xor, "xor")):
     operator(_function, f"__{_name}__", f"__r{_name}__")
     twin(_function, f"__i{_name}__")
-for _function in (eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_xor, logical_not, bitwise_not):
+for _function in (eq, logical_and, logical_or, logical_xor, logical_not, bitwise_not, heaviside):
     twin(_function)
+for _function, _name in ((ne, "not_equal_"), (lt, "less_"), (le, "less_equal_"), (gt, "greater_"), (ge, "greater_equal_")):
+    twin(_function, _name)
 
 __all__ = ["allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "greater",
            "greater_equal", "gt", "heaviside", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le",

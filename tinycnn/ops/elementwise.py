@@ -375,16 +375,17 @@ for _function, _name in ((add, "add"), (sub, "sub"), (mul, "mul"), (div, "truedi
 subtract, multiply, divide, true_divide, arctan2 = sub, mul, div, div, atan2
 
 twin(add, "__iadd__")
-twin(sub, "__isub__")
-twin(mul, "__imul__", rereads=True)
-twin(div, "__itruediv__", rereads=True)
+twin(sub, "__isub__", "subtract_")
+twin(mul, "__imul__", "multiply_", rereads=True)
+twin(div, "__itruediv__", "divide_", "true_divide_", rereads=True)
 twin(floor_divide, "__ifloordiv__")
 twin(remainder, "__imod__", rereads=True)
 twin(pow, "__ipow__", rereads=True)
 twin(lerp)
 twin(addcmul)
 twin(addcdiv)
-for _function in (fmod, float_power, atan2, square, reciprocal):
+twin(atan2, "arctan2_", rereads=True)
+for _function in (fmod, float_power, square, reciprocal):
     twin(_function, rereads=True)
 
 __all__ = ["add", "addcdiv", "addcmul", "arctan2", "atan2", "div", "divide", "float_power", "floor_divide", "fmod",

@@ -12,7 +12,7 @@ from ..tensor import Tensor, as_tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
 from .inplace import twin
-from .shape import check_dim, common_shape, ravel, reshape
+from .shape import check_dim, common_shape, movedim, ravel, reshape
 
 
 class MaskedFill(Function):
@@ -34,7 +34,7 @@ class MaskedFill(Function):
 
 # ---- a tensor of positions along one dimension -----------------------------------------------------------------------
 
-def _check_positions(function, index, dim, size, ndim):
+def check_positions(function, index, dim, size, ndim):
     """Raise unless `index` is a Tensor of `ndim` dimensions that holds positions 0 to size - 1 along `dim`."""
     check_tensor(function, index=index)
     if index.dtype.kind not in "iu":
@@ -51,7 +51,7 @@ def _along(index, dim):
                  for d, n in enumerate(index.shape))
 
 
-def _check_fit(function, index, name, x, but=None):
+def fitting(function, index, name, x, but=None):
     """Raise where index reaches beyond x in a dimension other than `but`."""
     if index.ndim != x.ndim or any(n > m for d, (n, m) in enumerate(zip(index.shape, x.shape)) if d != but):
         where = "" if but is None else f" except in dimension {but}"
@@ -64,8 +64,8 @@ def gather(x, dim, index):
     """y[i, j, k] = x[index[i, j, k], j, k] for dim 0, and so on; y has the shape of `index`."""
     check_tensor("gather", x=x)
     dim = check_dim("gather", dim, x.ndim)
-    _check_positions("gather", index, dim, x.shape[dim], x.ndim)
-    _check_fit("gather", index, "x", x, dim)
+    check_positions("gather", index, dim, x.shape[dim], x.ndim)
+    fitting("gather", index, "x", x, dim)
     return GetItem.apply(x, *_along(index, dim), basic=...)
 
 
@@ -77,9 +77,9 @@ def scatter(x, dim, index, src=None, *, value=None):
     """
     check_tensor("scatter", x=x)
     dim = check_dim("scatter", dim, x.ndim)
-    _check_positions("scatter", index, dim, x.shape[dim], x.ndim)
-    _check_fit("scatter", index, "x", x, dim)
-    return SetItem.apply(x, _source("scatter", x, index, value if src is None else src), *_along(index, dim), basic=...)
+    check_positions("scatter", index, dim, x.shape[dim], x.ndim)
+    fitting("scatter", index, "x", x, dim)
+    return SetItem.apply(x, part_of("scatter", x, index, value if src is None else src), *_along(index, dim), basic=...)
 
 
 @method("scatter_add")
@@ -87,19 +87,19 @@ def scatter_add(x, dim, index, src):
     """A copy of x with y[index[i, j, k], j, k] += src[i, j, k] for dim 0, and so on; what meets in one place adds up."""
     check_tensor("scatter_add", x=x, src=src)
     dim = check_dim("scatter_add", dim, x.ndim)
-    _check_positions("scatter_add", index, dim, x.shape[dim], x.ndim)
-    _check_fit("scatter_add", index, "x", x, dim)
-    return AddItem.apply(x, _source("scatter_add", x, index, src), *_along(index, dim), basic=...)
+    check_positions("scatter_add", index, dim, x.shape[dim], x.ndim)
+    fitting("scatter_add", index, "x", x, dim)
+    return AddItem.apply(x, part_of("scatter_add", x, index, src), *_along(index, dim), basic=...)
 
 
-def _source(function, x, index, src):
+def part_of(function, x, index, src):
     """The part of `src` that `index` uses; a number as it is."""
     if isinstance(src, (bool, int, float)):
         return src
     check_tensor(function, src=src)
     if src.dtype != x.dtype:
         raise TypeError(f"{function}: src must have the dtype of x, {x.dtype}, got {src.dtype}")
-    _check_fit(function, index, "src", src)
+    fitting(function, index, "src", src)
     return src if src.shape == index.shape else src[tuple(slice(n) for n in index.shape)]
 
 
@@ -108,7 +108,7 @@ def index_select(x, dim, index):
     """The slices of x at the positions `index` (a vector) along `dim`: a copy."""
     check_tensor("index_select", x=x)
     dim = check_dim("index_select", dim, x.ndim)
-    _check_positions("index_select", index, dim, x.shape[dim], 1)
+    check_positions("index_select", index, dim, x.shape[dim], 1)
     return GetItem.apply(x, *(ALL,) * dim, index, basic=...)
 
 
@@ -117,7 +117,7 @@ def index_add(x, dim, index, source, *, alpha=1):
     """A copy of x to whose slices at the positions `index` along `dim` the slices of alpha * source are added."""
     check_tensor("index_add", x=x, source=source)
     dim = check_dim("index_add", dim, x.ndim)
-    _check_positions("index_add", index, dim, x.shape[dim], 1)
+    check_positions("index_add", index, dim, x.shape[dim], 1)
     expected = (*x.shape[:dim], len(index), *x.shape[dim + 1:])
     if source.shape != expected or source.dtype != x.dtype:
         raise RuntimeError(f"index_add: source must have shape {expected} and dtype {x.dtype}, got {source.shape} and "
@@ -130,7 +130,7 @@ def index_copy(x, dim, index, source):
     """A copy of x whose slices at the positions `index` along `dim` are the slices of `source`."""
     check_tensor("index_copy", x=x, source=source)
     dim = check_dim("index_copy", dim, x.ndim)
-    _check_positions("index_copy", index, dim, x.shape[dim], 1)
+    check_positions("index_copy", index, dim, x.shape[dim], 1)
     expected = (*x.shape[:dim], len(index), *x.shape[dim + 1:])
     if source.shape != expected or source.dtype != x.dtype:
         raise RuntimeError(f"index_copy: source must have shape {expected} and dtype {x.dtype}, got {source.shape} and "
@@ -143,7 +143,7 @@ def index_fill(x, dim, index, value):
     """A copy of x with `value` (a number or a 0-d tensor) in the slices at the positions `index` along `dim`."""
     check_tensor("index_fill", x=x)
     dim = check_dim("index_fill", dim, x.ndim)
-    _check_positions("index_fill", index, dim, x.shape[dim], 1)
+    check_positions("index_fill", index, dim, x.shape[dim], 1)
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(f"index_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
@@ -151,6 +151,43 @@ def index_fill(x, dim, index, value):
     mask = array_module(x.array).zeros(x.shape[dim], bool)
     mask[index.array] = True
     return MaskedFill.apply(x, value, mask.reshape([-1 if d == dim else 1 for d in range(x.ndim)]))
+
+
+def _written(function, x, src, part):
+    """A copy of x whose part `part(x)`, a view, is src."""
+    check_tensor(function, x=x, src=src)
+    y = x.clone()
+    view = part(y)
+    if src.shape != view.shape:
+        raise RuntimeError(f"{function}: src must have the shape {view.shape} of the part it replaces, got {src.shape}")
+    view.copy_(src)
+    return y
+
+
+@method("select_scatter")
+def select_scatter(x, src, dim, index):
+    """A copy of x with `src` as its slice at `index` along `dim`."""
+    return _written("select_scatter", x, src, lambda y: y.select(dim, index))
+
+
+@method("slice_scatter")
+def slice_scatter(x, src, dim=0, start=None, end=None, step=1):
+    """A copy of x with `src` as its slices start:end:step along `dim`."""
+    return _written("slice_scatter", x, src, lambda y: y[(ALL,) * check_dim("slice_scatter", dim, x.ndim)
+                                                         + (slice(start, end, step),)])
+
+
+@method("diagonal_scatter")
+def diagonal_scatter(x, src, offset=0, dim1=0, dim2=1):
+    """A copy of x with `src` as diagonal `offset` of its dimensions `dim1` and `dim2`."""
+    check_tensor("diagonal_scatter", x=x, src=src)
+    y = movedim(x, (dim1, dim2), (-2, -1)).clone()
+    places = array_module(x.array).arange(max(min(y.shape[-2] + min(offset, 0), y.shape[-1] - max(offset, 0)), 0))
+    rows, columns = wrap(places + max(-offset, 0)), wrap(places + max(offset, 0))
+    if src.shape != (*y.shape[:-2], len(places)):
+        raise RuntimeError(f"diagonal_scatter: src must have shape {(*y.shape[:-2], len(places))}, got {src.shape}")
+    y[..., rows, columns] = src
+    return movedim(y, (-2, -1), (dim1, dim2))
 
 
 @method("index_put")
@@ -267,5 +304,6 @@ def _fill_diagonal_(x, fill_value, wrap=False):
 for _function in (scatter, scatter_add, index_add, index_copy, index_fill, index_put, masked_fill, masked_scatter):
     twin(_function)
 
-__all__ = ["gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_fill", "masked_scatter",
-           "masked_select", "repeat_interleave", "scatter", "scatter_add", "take", "take_along_dim"]
+__all__ = ["diagonal_scatter", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_fill",
+           "masked_scatter", "masked_select", "repeat_interleave", "scatter", "scatter_add", "select_scatter",
+           "slice_scatter", "take", "take_along_dim"]

@@ -10,7 +10,8 @@ from .gather import gather
 from .inplace import twin
 from .rearrange import cat
 from .reduce import one_dim, reduction
-from .shape import check_dim
+from .shape import check_dim, check_dims
+from .unary import floating
 
 
 class Cumprod(Function):
@@ -39,6 +40,41 @@ class Cumprod(Function):
         return xp.moveaxis(xp.stack(dx[::-1]) if dx else dy, 0, axis)
 
 
+class LogCumSumExp(Function):
+    """y_k = log(e^(x_1) + ... + e^(x_k)) along one axis, without overflow.
+
+    dy_k/dx_i = e^(x_i - y_k) for i <= k, so dx_i = sum over k >= i of dy_k e^(x_i - y_k). Walk back from the end: with
+    s_k = sum over j >= k of dy_j e^(y_k - y_j) = dy_k + e^(y_k - y_(k+1)) s_(k+1), dx_k = e^(x_k - y_k) s_k; y rises, so no
+    exponent is positive. Cost: log2(n) steps forward, a step a place backward. Saved: x and y.
+    """
+
+    @staticmethod
+    def forward(ctx, x, axis):
+        ctx.axis, xp, step = axis, array_module(x), 1
+        y = xp.moveaxis(x, axis, -1)
+        while step < y.shape[-1]:  # y_k sums the `step` places that end at k; with those that end at k - step, twice as many
+            y = xp.concatenate([y[..., :step], xp.logaddexp(y[..., step:], y[..., :-step])], -1)
+            step *= 2
+        y = xp.moveaxis(y, -1, axis) if step > 1 else x.copy()
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        xp, axis = array_module(dy), ctx.axis
+        x, y = (xp.moveaxis(a, axis, 0) for a in ctx.saved_tensors)
+        dy, dx, s = xp.moveaxis(dy, axis, 0), [], None
+        for k in reversed(range(len(x))):
+            s = dy[k] if s is None else dy[k] + xp.exp(_difference(xp, y[k], y[k + 1])) * s
+            dx.append(xp.exp(_difference(xp, x[k], y[k])) * s)
+        return xp.moveaxis(xp.stack(dx[::-1]) if dx else dy, 0, axis)
+
+
+def _difference(xp, a, b):
+    """a - b, and 0 where both are the same infinity."""
+    return xp.where(a == b, xp.zeros_like(a), a - b)
+
+
 CumMax = namedtuple("cummax", "values indices")
 CumMin = namedtuple("cummin", "values indices")
 
@@ -49,6 +85,14 @@ def cumprod(input, dim, *, dtype=None):
     axis = one_dim("cumprod", dim, input.ndim)
     input = input if dtype is None else input.to(as_dtype(dtype))
     return Cumprod.apply(input, axis=axis) if input.ndim else input.prod()
+
+
+@reduction
+def logcumsumexp(input, dim):
+    """log of the running sum of e^x along `dim`, without overflow."""
+    axis = one_dim("logcumsumexp", dim, input.ndim)
+    input = floating("logcumsumexp", input)
+    return LogCumSumExp.apply(input, axis=axis) if input.ndim else input.clone()
 
 
 @method("cummax")
@@ -109,17 +153,55 @@ def trapezoid(y, x=None, *, dx=1, dim=-1):
     """The area under the samples y along `dim`, at the places x or at distance dx, by straight lines between them."""
     check_tensor("trapezoid", y=y)
     dim = check_dim("trapezoid", dim, y.ndim)
+    return _strips(y, x, dx, dim).sum(dim)
+
+
+def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
+    """The area under the samples up to each of them but the first, see `trapezoid`."""
+    check_tensor("cumulative_trapezoid", y=y)
+    dim = check_dim("cumulative_trapezoid", dim, y.ndim)
+    return _strips(y, x, dx, dim).cumsum(dim)
+
+
+def _strips(y, x, dx, dim):
+    """The areas between neighbouring samples."""
     size = max(y.shape[dim] - 1, 0)
     heights = (y.narrow(dim, 0, size) + y.narrow(dim, y.shape[dim] - size, size)) / 2
     if x is None:
-        return heights.sum(dim) * dx
+        return heights * dx
     if x.ndim == 1:
         x = x.reshape([-1 if d == dim else 1 for d in range(y.ndim)])
-    return (heights * diff(x, dim=dim)).sum(dim)
+    return heights * diff(x, dim=dim)
 
 
 trapz = trapezoid
 
+
+def gradient(input, *, spacing=1, dim=None, edge_order=1):
+    """The slopes of the samples `input` along each of the dimensions `dim`, by default all: a tuple.
+
+    Inside, half of the difference of both neighbours; at the ends the difference of the last two, or with `edge_order` 2 the
+    slope of the parabola through the last three. `spacing`: the distance of neighbours, one number or one for each of dim.
+    """
+    check_tensor("gradient", input=input)
+    dims = range(input.ndim) if dim is None else check_dims("gradient", dim, input.ndim, "dim")
+    spaces = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(dims)
+    if len(spaces) != len(dims) or not all(isinstance(s, (int, float)) for s in spaces):
+        raise RuntimeError(f"gradient: spacing must be one number, or {len(dims)}, got {spacing}")
+    if edge_order not in (1, 2):
+        raise RuntimeError(f"gradient: edge_order must be 1 or 2, got {edge_order}")
+    slopes = []
+    for d, space in zip(dims, spaces):
+        if input.shape[d] <= edge_order:
+            raise RuntimeError(f"gradient: dim {d} of input {input.shape} must be larger than edge_order, {edge_order}")
+        step = diff(floating("gradient", input), dim=d) / space
+        n = step.shape[d]
+        ends = [step.narrow(d, 0, 1), step.narrow(d, n - 1, 1)]
+        if edge_order == 2:
+            ends = [1.5 * ends[0] - 0.5 * step.narrow(d, 1, 1), 1.5 * ends[1] - 0.5 * step.narrow(d, n - 2, 1)]
+        slopes.append(cat([ends[0], (step.narrow(d, 0, n - 1) + step.narrow(d, 1, n - 1)) / 2, ends[1]], d))
+    return tuple(slopes)
+
 twin(cumprod, rereads=True)
 
-__all__ = ["cummax", "cummin", "cumprod", "diff", "trapezoid", "trapz"]
+__all__ = ["cummax", "cummin", "cumprod", "cumulative_trapezoid", "diff", "gradient", "logcumsumexp", "trapezoid", "trapz"]

@@ -8,7 +8,7 @@ import operator
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, as_array
 from ..tensor import check_tensor, method, wrap
 from .gather import gather
 from .indexing import narrow
@@ -59,6 +59,12 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     return TopK(_gather(x, dim, indices), indices)
 
 
+@method("msort")
+def msort(x):
+    """The elements sorted along the first dimension."""
+    return sort(x, dim=0).values
+
+
 @method("unique")
 def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The different elements of x (or slices along `dim`), sorted; on request also where each element went, and how often.
@@ -99,4 +105,19 @@ def bincount(x, weights=None, minlength=0):
     return wrap(counts if weights is None or weights.dtype != np.float32 else counts.astype(np.float32))
 
 
-__all__ = ["argsort", "bincount", "nonzero", "sort", "topk", "unique"]
+def unravel_index(indices, shape):
+    """The positions, a tensor for each dimension, that `indices` into a flattened tensor of this shape mean."""
+    check_tensor("unravel_index", indices=indices)
+    if indices.dtype.kind not in "iu":
+        raise ValueError(f"unravel_index: indices must hold integers, got {indices.dtype}")
+    rest, positions = indices.array, []
+    xp = array_module(rest)
+    if xp is np and rest.size and not 0 <= rest.min() <= rest.max() < np.prod(shape):
+        raise ValueError(f"unravel_index: indices from {rest.min()} to {rest.max()} lie outside shape {tuple(shape)}")
+    for size in reversed(shape):
+        positions.append(wrap(as_array(rest % size, indices.array)))
+        rest = rest // size
+    return tuple(reversed(positions))
+
+
+__all__ = ["argsort", "bincount", "msort", "nonzero", "sort", "topk", "unique", "unravel_index"]

@@ -10,7 +10,7 @@ from .rearrange import stack
 from .reduce import logsumexp
 from .selection import clamp, maximum, where
 from .shape import broadcast_tensors
-from .unary import abs, floating, log, sign, sin, sqrt
+from .unary import abs, erfc, erfinv, exp2, floating, log, log1p, sign, sin, sqrt
 
 
 # ---- of one number ---------------------------------------------------------------------------------------------------
@@ -50,6 +50,22 @@ def sgn(input):
     return sign(input)
 
 
+def entr(input):
+    """-x log x, the part of a probability in the entropy: 0 at 0, -infinity below."""
+    x = floating("entr", input)
+    return where(x < 0, -math.inf, -xlogy(x, where(x < 0, 1, x)))
+
+
+def ndtr(input):
+    """The part of the normal distribution below x."""
+    return erfc(floating("ndtr", input) * -math.sqrt(0.5)) / 2
+
+
+def ndtri(input):
+    """The x below which the part p of the normal distribution lies: the inverse of `ndtr`."""
+    return math.sqrt(2) * erfinv(2 * floating("ndtri", input) - 1)
+
+
 @method("positive")
 def positive(input):
     """x itself; RuntimeError for booleans."""
@@ -81,6 +97,20 @@ def logaddexp(input, other):
     return logsumexp(stack(_pair("logaddexp", input, other)), 0)
 
 
+@method("logaddexp2")
+def logaddexp2(input, other):
+    """log2(2^input + 2^other) without overflow, broadcast."""
+    x, y = _pair("logaddexp2", input, other)
+    return logaddexp(x * math.log(2), y * math.log(2)) / math.log(2)
+
+
+@method("ldexp")
+def ldexp(input, other):
+    """input * 2^other, broadcast."""
+    check_tensor("ldexp", input=input, other=other)
+    return input * exp2(other)
+
+
 @method("hypot")
 def hypot(input, other):
     """sqrt(input^2 + other^2), broadcast: the distance of a point from the origin. The larger is taken out of the root."""
@@ -95,6 +125,12 @@ def xlogy(input, other):
     """input * log(other), and 0 where input is 0; broadcast."""
     x, y = promote(*_tensors("xlogy", input, other), floating=True)
     return x * log(where((x == 0) & ~isnan(y), 1, y))
+
+
+def xlog1py(input, other):
+    """input * log(1 + other), and 0 where input is 0; broadcast."""
+    x, y = promote(*_tensors("xlog1py", input, other), floating=True)
+    return x * log1p(where((x == 0) & ~isnan(y), 0, y))
 
 
 @method("fmax")
@@ -124,10 +160,10 @@ def copysign(input, other):
     return where(signbit(other), -size, size)
 
 
-for _function in (logit, sinc, hypot, xlogy, copysign):
+for _function in (logit, sinc, hypot, xlogy, copysign, ldexp):
     twin(_function, rereads=True)
 for _function in (deg2rad, rad2deg, sgn):
     twin(_function)
 
-__all__ = ["copysign", "deg2rad", "fmax", "fmin", "hypot", "logaddexp", "logit", "positive", "rad2deg", "sgn", "sinc",
-           "xlogy"]
+__all__ = ["copysign", "deg2rad", "fmax", "fmin", "hypot", "ldexp", "logaddexp", "logaddexp2", "logit", "positive",
+           "rad2deg", "sgn", "sinc", "xlogy"]

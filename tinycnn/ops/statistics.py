@@ -107,30 +107,49 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     `q` is a number, or a vector whose length becomes the first dimension. Between two elements: `interpolation` "linear",
     "lower", "higher", "midpoint" or "nearest".
     """
-    check_floating("quantile", input=input)
+    return _quantile("quantile", input, q, dim, keepdim, interpolation, skip_nan=False)
+
+
+@reduction
+def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """`quantile` of the elements that are not NaN."""
+    return _quantile("nanquantile", input, q, dim, keepdim, interpolation, skip_nan=True)
+
+
+def _quantile(function, input, q, dim, keepdim, interpolation, skip_nan):
+    check_floating(function, input=input)
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
-        raise RuntimeError("quantile: interpolation must be 'linear', 'lower', 'higher', 'midpoint' or 'nearest', got "
+        raise RuntimeError(f"{function}: interpolation must be 'linear', 'lower', 'higher', 'midpoint' or 'nearest', got "
                            f"{interpolation!r}")
     ndim = input.ndim
-    axis = None if dim is None else one_dim("quantile", dim, ndim)
+    axis = None if dim is None else one_dim(function, dim, ndim)
     x = ravel(input) if axis is None or ndim == 0 else input.movedim(axis, -1)
     if x.shape[-1] == 0:
-        raise RuntimeError(f"quantile: input of shape {input.shape} has no elements to choose from")
+        raise RuntimeError(f"{function}: input of shape {input.shape} has no elements to choose from")
     xp = array_module(x.array)
     parts = q.array if isinstance(q, Tensor) else xp.asarray(q, x.dtype)
     if parts.ndim > 1:
-        raise RuntimeError(f"quantile: q must be a number or a vector, got shape {parts.shape}")
+        raise RuntimeError(f"{function}: q must be a number or a vector, got shape {parts.shape}")
     if xp is np and parts.size and not (parts.min() >= 0 and parts.max() <= 1):
-        raise RuntimeError(f"quantile: q must be from 0 to 1, got {q}")
-    place = xp.where(xp.isnan(x.array).any(-1, keepdims=True), 1, parts.reshape(-1)) * (x.shape[-1] - 1)
+        raise RuntimeError(f"{function}: q must be from 0 to 1, got {q}")
+    missing = xp.isnan(x.array).sum(-1, keepdims=True)  # sorting puts NaN last
+    if skip_nan:
+        place = parts.reshape(-1) * xp.maximum(x.shape[-1] - 1 - missing, 0)
+    else:
+        place = xp.where(missing > 0, 1, parts.reshape(-1)) * (x.shape[-1] - 1)
     place = place.astype(x.dtype, copy=False)
     if interpolation == "nearest":
         place = xp.around(place)
     below, above = xp.floor(place), xp.ceil(place)
     values = sort(x).values
     low, high = (gather(values, -1, wrap(i.astype(int64))) for i in (below, above))
-    weight = {"lower": 0, "higher": 1, "midpoint": 0.5}.get(interpolation, wrap(place - below))
-    y = (low + (high - low) * weight).movedim(-1, 0)
+    if interpolation in ("linear", "midpoint"):
+        weight = place - below if interpolation == "linear" else xp.full_like(place, 0.5)
+        late = wrap(weight >= 0.5)  # from the nearer end, so that between -infinity and a number is -infinity
+        y = where(late, high, low) + (high - low) * wrap(xp.where(weight < 0.5, weight, weight - 1))
+    else:
+        y = high if interpolation == "higher" else low
+    y = y.movedim(-1, 0)
     if keepdim:
         y = y.reshape(y.shape[0], *[1] * ndim) if axis is None else y.unsqueeze(axis + 1) if ndim else y
     return y if parts.ndim else y.squeeze(0)
@@ -253,4 +272,4 @@ def unique_consecutive(x, return_inverse=False, return_counts=False, dim=None):
 
 
 __all__ = ["aminmax", "bucketize", "corrcoef", "cov", "histc", "isin", "kthvalue", "median", "mode", "nanmean", "nanmedian",
-           "quantile", "searchsorted", "unique_consecutive"]
+           "nanquantile", "quantile", "searchsorted", "unique_consecutive"]

@@ -241,10 +241,15 @@ for _function in (asin, acos, atan, asinh, acosh, atanh):
     method("arc" + _function.__name__[1:])(_function)
 method("fix")(trunc)
 
-for _function in (exp, exp2, erfinv, sqrt, rsqrt, neg, expm1, tan, sign, floor, ceil, trunc, round, frac):
+for _function in (exp, exp2, erfinv, sqrt, rsqrt, expm1, tan, sign, floor, ceil, round, frac):
     twin(_function)
-for _function in (log, log2, log10, log1p, abs, sin, cos, asin, acos, atan, asinh, acosh, atanh, sinh, cosh, erf, erfc):
+for _function in (log, log2, log10, log1p, sin, cos, sinh, cosh, erf, erfc):
     twin(_function, rereads=True)
+for _function in (asin, acos, atan, asinh, acosh, atanh):
+    twin(_function, f"arc{_function.__name__[1:]}_", rereads=True)
+twin(neg, "negative_")
+twin(trunc, "fix_")
+twin(abs, "absolute_", rereads=True)
 
 __all__ = ["abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin",
            "asinh", "atan", "atanh", "ceil", "cos", "cosh", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor",

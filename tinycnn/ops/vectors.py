@@ -1,12 +1,14 @@
 """Floor 2: products and distances of vectors and matrices, made of `matmul.py` and `reduce.py`."""
 import functools
 
-from ..tensor import check_tensor, method
+from ..tensor import check_floating, check_tensor, method
+from .assemble import triu_indices
 from .elementwise import check_broadcast
 from .matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from .inplace import twin
 from .reduce import norm
 from .rearrange import roll
+from .selection import where
 from .shape import broadcast_tensors, check_dim, reshape
 
 
@@ -71,6 +73,27 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
     return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
 
 
+def pdist(input, p=2.0):
+    """The p-norm distances of all pairs of rows i < j of input (N, D), as one vector of N (N - 1) / 2."""
+    check_floating("pdist", input=input)
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist: expected a matrix (N, D), got shape {input.shape}")
+    i, j = triu_indices(len(input), len(input), 1, device=input.device)
+    return norm(input[i] - input[j], p, -1)
+
+
+@method("renorm")
+def renorm(input, p, dim, maxnorm):
+    """input with every slice along `dim` whose p-norm exceeds `maxnorm` scaled down to it."""
+    check_floating("renorm", input=input)
+    dim = check_dim("renorm", dim, input.ndim)
+    if input.ndim < 2 or p <= 0 or maxnorm < 0:
+        raise RuntimeError("renorm: expected two dimensions or more, p > 0 and maxnorm >= 0, got shape "
+                           f"{input.shape}, p {p} and maxnorm {maxnorm}")
+    size = norm(input, p, tuple(d for d in range(input.ndim) if d != dim), keepdim=True)
+    return input * where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+
+
 @method("addmv")
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta * input + alpha * (mat @ vec)."""
@@ -113,5 +136,7 @@ def matrix_power(input, n):
 
 for _function in (addmm, baddbmm, addmv, addr, addbmm):
     twin(_function)
+twin(renorm, rereads=True)
 
-__all__ = ["addbmm", "addmv", "addr", "cdist", "chain_matmul", "cross", "dist", "kron", "matrix_power", "trace", "vdot"]
+__all__ = ["addbmm", "addmv", "addr", "cdist", "chain_matmul", "cross", "dist", "kron", "matrix_power", "pdist", "renorm",
+           "trace", "vdot"]
