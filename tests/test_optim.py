@@ -494,3 +494,12 @@ def test_each_finds_the_minimum_of_a_bowl(name):
         ((p - tinycnn.tensor([1.0, 2.0])) ** 2).sum().backward()
         optimizer.step()
     np.testing.assert_allclose(p.array, [1, 2], atol=0.1)
+
+
+def test_momentum_works_on_a_parameter_that_is_one_number():
+    p = tinycnn.tensor(1.0, requires_grad=True)
+    optimizer = optim.SGD([p], lr=1.0, momentum=0.5)
+    for _ in range(3):
+        p.grad = tinycnn.tensor(1.0)
+        optimizer.step()
+    assert p.item() == 1 - 1 - 1.5 - 1.75

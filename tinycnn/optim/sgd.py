@@ -1,4 +1,5 @@
 """Floor 3: stochastic gradient descent, with momentum."""
+from ..backend import as_array
 from .optimizer import Optimizer
 
 
@@ -34,7 +35,8 @@ class SGD(Optimizer):
         if not group["momentum"]:
             return {}
         dp = dp + group["weight_decay"] * p
-        return {"momentum_buffer": dp * (group["dampening"] / group["momentum"])}  # so that the first step makes it dp
+        buffer = dp * (group["dampening"] / group["momentum"])  # so that the first step makes it dp
+        return {"momentum_buffer": as_array(buffer, p)}         # of one number, too, to be changed in place
 
     def update(self, p, dp, state, group):
         if group["weight_decay"]:
