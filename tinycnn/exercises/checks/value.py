@@ -1,0 +1,123 @@
+"""Checks of the numbers that know their derivatives."""
+import math
+
+from .. import expect
+from ..exercise import Exercise
+
+exercise = Exercise(
+    title="Numbers that know their derivatives", lecture=1, minutes=60,
+    hints=("Each operation makes a Value of three things: the number, the tuple of its parents, and the tuple of its "
+           "derivatives along each parent, which are plain numbers. For a + b they are 1 and 1.",
+           "The slope of a * b along a is b, and that of a ** n is n * a ** (n - 1). In backward, += adds what each use "
+           "contributes; = would forget the other uses.",
+           "backward: visit(v) marks v as seen, visits its parents that are not yet seen, then appends v to a list. "
+           "Set self.grad = 1 and walk the list from its end: for parent, slope: parent.grad += slope * v.grad."))
+
+LATE = ("lacks what arrived too late: a number handed its gradient on before all its uses had added theirs (walk the "
+        "numbers in an order with parents first, from its end)")
+TWICE = "counts some uses twice: no number may be visited twice"
+ALONE = "is the slope of one operation alone: multiply the slopes along the chain, slope * value.grad"
+OVERWRITTEN = "counts only one of several uses of a: the parts of all uses add up, with += and not ="
+
+
+def run(student, text, **numbers):
+    """(y.data, grad of each number) after y.backward(), where y is `text` among Values."""
+    lines = [f"{name} = Value(numbers[{name!r}])" for name in numbers]
+    lines += ["tanh = lambda value: value.tanh()", text, "y.backward()",
+              f"result = (y.data, {', '.join(f'{name}.grad' for name in numbers)})"]
+    return student.run("\n".join(lines), numbers=numbers)
+
+
+def value(text, numbers):
+    """The same y, among plain numbers."""
+    space = {"tanh": math.tanh, **numbers}
+    exec(text, space)
+    return space["y"]
+
+
+def slope(text, numbers, name, h=1e-5):
+    """The oracle: how fast y changes with a number, by finite differences."""
+    up, down = ({**numbers, name: numbers[name] + step} for step in (h, -h))
+    return (value(text, up) - value(text, down)) / (2 * h)
+
+
+def compare(student, text, mistaken=None, **numbers):
+    """y and all gradients; `mistaken` has sentences for the gradient of a."""
+    y, *gradients = run(student, text, **numbers)
+    shown = text.replace("\n", "; ")
+    expect.close(f"y of {shown}", y, value(text, numbers))
+    for name, gradient in zip(numbers, gradients):
+        known = {f"is still 0: no gradient arrives at {name}; walk from the result to what it was made of": 0.0,
+                 **((mistaken or {}) if name == "a" else {})}
+        expect.close(f"{name}.grad, where {shown},", gradient, slope(text, numbers, name), mistaken=known, tol=1e-6)
+
+
+def draw(rng):
+    """A number between 0.5 and 1.5, or its negative."""
+    return float(rng.uniform(0.5, 1.5) * rng.choice([-1, 1]))
+
+
+@exercise.check(points=30, name="one operation")
+def one_operation(student, rng):
+    a, b = draw(rng), draw(rng)
+    compare(student, "y = a + b", a=a, b=b)
+    compare(student, "y = a * b", {"is a itself: the slope of a * b along a is b": a}, a=a, b=b)
+    compare(student, "y = a ** 3", {"forgets to lower the exponent: a ** n has the slope n * a ** (n - 1)": 3 * a ** 3,
+                                    "forgets the factor n of n * a ** (n - 1)": a * a}, a=a)
+    compare(student, "y = tanh(a)", {"is 1 - a ** 2, where tanh has the slope 1 - y ** 2 with its result y": 1 - a * a,
+                                     "is 1 - y, where tanh has the slope 1 - y ** 2": 1 - math.tanh(a)}, a=a)
+
+
+@exercise.check(points=20, name="the chain rule")
+def chain(student, rng):
+    a, b = draw(rng), draw(rng)
+    compare(student, "y = tanh(a * b)", {ALONE: b}, a=a, b=b)
+    compare(student, "y = tanh(tanh(a) * 0.5)",
+            {ALONE: 1 - math.tanh(a) ** 2}, a=a)
+    compare(student, "y = (a - 2) / b", a=a, b=b)
+
+
+@exercise.check(points=20, name="a number used twice")
+def used_twice(student, rng):
+    a, b = draw(rng), draw(rng)
+    compare(student, "y = a + a", {OVERWRITTEN: 1.0}, a=a)
+    compare(student, "y = a * a", {OVERWRITTEN: a}, a=a)
+    compare(student, "y = a * b + a", {OVERWRITTEN: 1.0}, a=a, b=b)
+    compare(student, "y = (a - b) / (b ** 2 + 1)", a=a, b=b)
+
+
+@exercise.check(points=20, name="who waits for whom")
+def order(student, rng):
+    a = draw(rng)
+    compare(student, "b = a * 2\nc = b * 3\ny = b + c", {LATE: 2.0, TWICE: 16.0}, a=a)
+    compare(student, "b = a * 2\nc = b * 3\ny = c + b", {LATE: 6.0}, a=a)
+    compare(student, "b = a * 2\nc = tanh(b)\nd = c * b\ny = d * c + b", a=a)
+
+
+@exercise.check(points=10, name="a long chain of diamonds")
+def diamonds(student, rng):
+    a = draw(rng)
+    text = "y = a" + "\ny = y * 0.5 + y * 0.5" * 12
+    y, gradient = run(student, text, a=a)
+    expect.close("a.grad behind 12 diamonds y = y * 0.5 + y * 0.5", gradient, 1.0)
+
+
+exercise.mistake("the last use wins", old="parent.grad += slope", new="parent.grad = slope", says=r"\+= and not =")
+exercise.mistake("the slopes of a product are exchanged", old="(other.data, self.data)", new="(self.data, other.data)",
+                 says="slope of a \\* b along a is b")
+exercise.mistake("the exponent stays", old="self.data ** (exponent - 1)", new="self.data ** exponent",
+                 says="lower the exponent")
+exercise.mistake("tanh with x for y", old="1 - y * y", new="1 - self.data ** 2", says="with its result y")
+exercise.mistake("walks from the inputs to the result", old="in reversed(order)", new="in order",
+                 says="walk from the result")
+exercise.mistake("hands on before all uses have arrived",
+                 old="                for parent in value.parents:\n                    visit(parent)\n"
+                     "                order.append(value)",
+                 new="                order.insert(0, value)\n                for parent in value.parents:\n"
+                     "                    visit(parent)", says="arrived too late")
+exercise.mistake("the gradient is not multiplied on", old="slope * value.grad", new="slope",
+                 says="multiply the slopes along the chain")
+exercise.mistake("visits numbers twice", old="            if value not in seen:", new="            if True:",
+                 says="visited twice")
+exercise.mistake("the result's own gradient stays 0", old="        self.grad = 1.0", new="        self.grad = 0.0",
+                 says="still 0")
