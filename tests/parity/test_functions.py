@@ -954,6 +954,27 @@ group("integers", """
     t.count_nonzero(b, dim=1)
 """, n=integers(-3, 4, 3, 3), b=booleans(3, 3))
 
+group("attention in several heads", """
+    F.multi_head_attention_forward(x, x, x, 4, 2, w, b, None, None, False, 0.5, o, b[:4], training=False)
+    F.multi_head_attention_forward(x, x, x, 4, 2, w, None, None, None, False, 0.0, o, None, need_weights=False)
+    F.multi_head_attention_forward(x, y, y, 4, 1, w, b, None, None, True, 0.0, o, b[:4], average_attn_weights=False)
+    F.multi_head_attention_forward(x[:, 0], y[:, 0], y[:, 1], 4, 2, w, b, None, None, False, 0.0, o, b[:4])
+    F.multi_head_attention_forward(x, y, y, 4, 2, w, b, e, e * 2, False, 0.0, o, b[:4], key_padding_mask=m)
+    F.multi_head_attention_forward(x, x, x, 4, 2, w, b, None, None, False, 0.0, o, b[:4], attn_mask=x[:, 0, :3])
+    F.multi_head_attention_forward(x[:1], x, x, 4, 2, None, b, None, None, False, 0.0, o, b[:4], need_weights=False, \
+use_separate_proj_weight=True, q_proj_weight=w[:4], k_proj_weight=w[4:8], v_proj_weight=w[8:])
+""", x=normal(3, 2, 4), y=normal(5, 2, 4), w=normal(12, 4), b=normal(12), o=normal(4, 4), e=normal(1, 1, 4),
+      m=constant([[False, True, False, False, True], [False, False, False, False, True]]))
+
+group("pooling with indices", """
+    F.max_pool1d_with_indices(x[0], 2)
+    F.max_pool2d_with_indices(x, 3, 2, 1)
+    F.max_pool3d_with_indices(x, (1, 2, 2), stride=1)
+    F.adaptive_max_pool1d_with_indices(x[0], 3)
+    F.adaptive_max_pool2d_with_indices(x, (2, 3))
+    F.adaptive_max_pool3d_with_indices(x[:, None], (1, 2, 2))
+""", x=distinct(2, 2, 6, 5))
+
 group("creation", """
     t.zeros(2, 3)
     t.zeros((2, 3), dtype=t.int64)

@@ -1,13 +1,10 @@
-"""Floor 3: multi-head attention; one head is `ops/attention.py`."""
+"""Floor 3: multi-head attention; the mathematics is in `ops/multihead_attention.py`."""
 import contextlib
 import enum
-import math
 
-from ..backend import array_module
-from ..ops.creation import empty, zeros
-from ..ops.rearrange import cat
-from ..tensor import check_floating, check_tensor, wrap
-from . import functional as F
+from ..ops.creation import empty
+from ..ops.multihead_attention import attend, project
+from ..tensor import check_floating
 from . import init
 from .arguments import integer, probability
 from .linear import Linear
@@ -77,29 +74,16 @@ class MultiheadAttention(Module):
             raise ValueError("MultiheadAttention: is_causal=True promises that attn_mask is causal; pass that mask as well")
         batched = query.ndim == 3
         self._check_shapes(query, key, value, batched)
-        q, k, v = self._project(query, key, value)
+        q, k, v = project(query, key, value, self.in_proj_weight,
+                          (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight), self.in_proj_bias)
         if not batched:
             q, k, v = (x.unsqueeze(1) for x in (q, k, v))
         elif self.batch_first:
             q, k, v = (x.transpose(0, 1) for x in (q, k, v))
-        length, count, _ = q.shape
-        mask = self._mask(attn_mask, key_padding_mask, (count, length, k.shape[0]), q.array)
-        if self.bias_k is not None:
-            k, v = cat([k, self.bias_k.expand(1, count, -1)]), cat([v, self.bias_v.expand(1, count, -1)])
-        if self.add_zero_attn:
-            none = zeros(1, count, self.embed_dim, dtype=q.dtype, device=q.device)
-            k, v = cat([k, none]), cat([v, none])
-        if mask is not None:
-            mask = F.pad(mask, (0, k.shape[0] - mask.shape[-1]))
-        q, k, v = (x.reshape(x.shape[0], count, self.num_heads, self.head_dim).permute(1, 2, 0, 3) for x in (q, k, v))
-        p = self.dropout if self.training else 0.0
-        if need_weights:
-            scores = q @ k.transpose(-1, -2) / math.sqrt(self.head_dim)
-            weights = F.dropout(F.softmax(scores if mask is None else scores + mask, -1), p)
-            heads = weights @ v
-        else:
-            weights, heads = None, F.scaled_dot_product_attention(q, k, v, mask, p)
-        output = self.out_proj(heads.permute(2, 0, 1, 3).reshape(length, count, self.embed_dim))
+        output, weights = attend("MultiheadAttention", q, k, v, self.num_heads, bias_k=self.bias_k, bias_v=self.bias_v,
+                                 add_zero=self.add_zero_attn, p=self.dropout if self.training else 0.0,
+                                 padding=key_padding_mask, mask=attn_mask, need_weights=need_weights)
+        output = self.out_proj(output)
         if need_weights and average_attn_weights:
             weights = weights.mean(1)
         if not batched:
@@ -119,38 +103,6 @@ class MultiheadAttention(Module):
         if key.shape[:-1] != value.shape[:-1] or batched and query.shape[batch] != key.shape[batch]:
             raise ValueError("MultiheadAttention: key and value must have the same length, and all three the same batch "
                              f"size, {shapes}")
-
-    def _project(self, query, key, value):
-        """q, k and v, each (*, E)."""
-        if self.in_proj_weight is not None and query is key is value:
-            return F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
-        if self.in_proj_weight is not None:
-            weights = self.in_proj_weight.chunk(3)
-        else:
-            weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
-        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases)]
-
-    def _mask(self, attn_mask, key_padding_mask, sizes, like):
-        """Both masks as one that is added to scores (N, H, L, S); None where there is neither."""
-        count, length, keys = sizes
-        total = None
-        for name, mask, shapes in (
-                ("attn_mask", attn_mask, {(length, keys): (1, 1, length, keys),
-                                          (count * self.num_heads, length, keys): (count, self.num_heads, length, keys)}),
-                ("key_padding_mask", key_padding_mask, {(count, keys): (count, 1, 1, keys), (keys,): (1, 1, 1, keys)})):
-            if mask is None:
-                continue
-            check_tensor("MultiheadAttention", **{name: mask})
-            if mask.shape not in shapes:
-                raise ValueError(f"MultiheadAttention: {name} must have shape {' or '.join(map(str, shapes))}, got "
-                                 f"{mask.shape}")
-            if mask.dtype.kind == "b":
-                mask = wrap(array_module(like).where(mask.array, like.dtype.type(-math.inf), like.dtype.type(0)))
-            check_floating("MultiheadAttention", **{name: mask})
-            mask = mask.to(like.dtype).reshape(shapes[mask.shape])
-            total = mask if total is None else total + mask
-        return total
 
 
 class SDPBackend(enum.Enum):
