@@ -600,6 +600,14 @@ def test_the_gallery_shows_every_transform_and_the_seed_fixes_it():
     assert tinycnn.get_rng_state() == state and landscape(30, 40).shape == (3, 30, 40)
 
 
+def test_the_gallery_fits_small_pictures():
+    pytest.importorskip("matplotlib")
+    from tinycnn.viz import augmentations
+    figure = augmentations(np.arange(3 * 32 * 32).reshape(3, 32, 32).astype(np.uint8))
+    shapes = {ax.get_title(): ax.images[0].get_array().shape for ax in figure.axes if ax.images}
+    assert shapes["RandomCrop, padding"] == (32, 32, 3) and shapes["Resize to a quarter"] == (8, 8, 3)
+
+
 def test_the_gallery_takes_pictures_of_every_kind():
     pytest.importorskip("matplotlib")
     from tinycnn.viz import augmentations

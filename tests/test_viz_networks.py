@@ -196,6 +196,7 @@ def test_learning_rate_search_leaves_everything_as_it_was():
     assert all((before[k] == v.array).all() for k, v in model.state_dict().items())
     assert optimizer.param_groups[0]["lr"] == 0.1 and not optimizer.state_dict()["state"] and model.training
     assert 1e-4 <= search["suggestion"] < 100 and len(search["lr"]) == len(search["smooth"]) < 60, "it diverged and stopped"
+    assert search["suggestion"] < search["lr"][np.argmin(search["smooth"])], "not where the loss is about to explode"
     draw(viz.lr_curve(search))
     with pytest.raises(ValueError, match="low"):
         find_lr(model, loader, optimizer, low=1, high=0.1)

@@ -82,14 +82,16 @@ class _Canvas:
         self.mix(leaves * np.clip(1.5 * (self.texture(6) - 0.4 - x - y), 0, 0.8), (150, 182, 70))
 
 
-def gallery():
-    """[(title, transform), ...]: every transform, strong enough to be seen, and made to happen."""
+def gallery(height=144, width=192):
+    """[(title, transform), ...]: every transform, strong enough to be seen in a picture of this size, and made to happen."""
     fill = (127, 127, 127)
+    size, small = (height, width), (max(1, height // 4), max(1, width // 4))
     move = dict(interpolation="bilinear", fill=fill)
     return [
-        ("CenterCrop", T.CenterCrop((96, 128))), ("RandomCrop, padding", T.RandomCrop((144, 192), 32)),
-        ("RandomResizedCrop", T.RandomResizedCrop((144, 192), (0.1, 0.5))), ("Resize to 36x48", T.Resize((36, 48))),
-        ("Pad, edge", T.Pad(24, padding_mode="edge")), ("RandomHorizontalFlip", T.RandomHorizontalFlip(1)),
+        ("CenterCrop", T.CenterCrop((2 * height // 3, 2 * width // 3))),
+        ("RandomCrop, padding", T.RandomCrop(size, round(0.22 * height))),
+        ("RandomResizedCrop", T.RandomResizedCrop(size, (0.1, 0.5))), ("Resize to a quarter", T.Resize(small)),
+        ("Pad, edge", T.Pad(height // 6, padding_mode="edge")), ("RandomHorizontalFlip", T.RandomHorizontalFlip(1)),
         ("RandomVerticalFlip", T.RandomVerticalFlip(1)), ("RandomRotation", T.RandomRotation((-35, -35), **move)),
         ("RandomAffine", T.RandomAffine(25, (0.1, 0.1), (0.7, 1.2), 25, **move)),
         ("RandomPerspective", T.RandomPerspective(0.6, 1, **move)), ("brightness", T.ColorJitter(brightness=(1.5, 1.5))),
@@ -99,8 +101,9 @@ def gallery():
         ("RandomPosterize, 2 bits", T.RandomPosterize(2, 1)), ("RandomSolarize", T.RandomSolarize(140, 1)),
         ("a pale picture", _pale), ("its RandomAutocontrast", lambda pixels: T.RandomAutocontrast(1)(_pale(pixels))),
         ("RandomEqualize", T.RandomEqualize(1)), ("RandomAdjustSharpness", T.RandomAdjustSharpness(5, 1)),
-        ("GaussianBlur", T.GaussianBlur(9, 3.0)), ("GaussianNoise", T.GaussianNoise(0, 0.15)),
-        ("SaltAndPepperNoise", T.SaltAndPepperNoise(0.1)), ("RandomErasing", T.RandomErasing(1, (0.1, 0.2), value=127)),
+        ("GaussianBlur", T.GaussianBlur(2 * max(2, height // 36) + 1, max(1, height / 48))),
+        ("GaussianNoise", T.GaussianNoise(0, 0.15)), ("SaltAndPepperNoise", T.SaltAndPepperNoise(0.1)),
+        ("RandomErasing", T.RandomErasing(1, (0.1, 0.2), value=127)),
         ("AutoAugment, ImageNet", T.AutoAugment("imagenet", "bilinear", fill)),
         ("AutoAugment, CIFAR-10", T.AutoAugment("cifar10", "bilinear", fill)),
         ("RandAugment", T.RandAugment(2, 12, 31, "bilinear", fill)),
@@ -123,7 +126,7 @@ def augmentations(picture=None, transforms=None, columns=6, seed=0):
     pixels = landscape() if picture is None else _pixels(picture)
     shown = [("the picture", pixels)]
     with generator_in_this_thread(Generator().manual_seed(seed)):
-        for title, transform in gallery() if transforms is None else transforms:
+        for title, transform in gallery(*pixels.shape[1:]) if transforms is None else transforms:
             shown.append((title, _pixels(transform(pixels))))
         if transforms is None:
             shown += _mixed(pixels)

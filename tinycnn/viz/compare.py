@@ -1,5 +1,5 @@
 """Runs side by side, and the search for a learning rate."""
-from .style import BLUE, GREEN, GREY, ORANGE, new_figure, tidy
+from .style import BLUE, GREEN, GREY, ORANGE, logarithmic, new_figure, tidy
 
 # Okabe and Ito's colours that show on white, with a dash pattern each, for prints without colour
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), ("#CC79A7", ":"), ("#E69F00", (0, (5, 1, 1, 1, 1, 1))),
@@ -28,9 +28,7 @@ def compare(histories, ax=None):
     word = {"val": "validation", "train": "training"}[part]
     ax[0].set_ylabel(f"{word} loss")
     ax[1].set_ylabel(f"{word} accuracy (%)")
-    ax[0].set_yscale("log")
-    ax[0].yaxis.set_major_formatter("{x:g}")
-    ax[0].yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "235" else "")
+    logarithmic(ax[0])
     ax[1].legend(frameon=False, fontsize=9)
     return ax[0].figure
 

@@ -53,12 +53,17 @@ def convolution_steps(x, w, position=None, stride=1, padding=0):
     _frame(middle, 0, place, len(columns), 1)
     _numbers(right, y.reshape(kernels, -1), "Oranges", "equals: output maps as rows")
     _frame(right, 0, place, kernels, 1)
-    sums = " + ".join(f"{a:g}\u00b7{b:g}" for a, b in zip(flat[0], columns[:, place]) if a * b != 0) or "0"
+    sums = " + ".join(f"{_factor(a)}\u00b7{_factor(b)}" for a, b in zip(flat[0], columns[:, place]) if a * b != 0) or "0"
     sums = sums if len(sums) < 110 else sums[:sums.rindex(" + ", 0, 110)] + " + ..."
     bottom.supxlabel(f"framed, kernel 0:  {sums} = {y[0, row, column]:g}", fontsize=10, color=ORANGE)
     figure.suptitle(f"conv2d of {'x'.join(map(str, x.shape))} with {kernels} kernel{'s' * (kernels > 1)} of {kh}x{kw}, "
                     f"stride {stride}, padding {padding}", fontsize=12)
     return figure
+
+
+def _factor(value):
+    """A number in a product."""
+    return f"{value:g}" if value >= 0 else f"({value:g})"
 
 
 def _numbers(ax, values, colours, title, by=None):

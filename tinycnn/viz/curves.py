@@ -1,5 +1,5 @@
 """Learning curves."""
-from .style import BLUE, GREY, ORANGE, new_figure, tidy
+from .style import BLUE, GREY, ORANGE, logarithmic, new_figure, tidy
 
 
 def curves(history, ax=None):
@@ -30,8 +30,7 @@ def curves(history, ax=None):
         axes.set_ylabel(label)
         axes.grid(True, color="#E4E4E4", lw=0.7)
         tidy(axes)
-    ax[0].set_yscale("log")
-    ax[0].yaxis.set_major_formatter("{x:g}")
+    logarithmic(ax[0])
     late = history[len(history) // 4:]
     worst = min(row[key] for row in late for key in ("train_acc", "val_acc") if row.get(key) is not None)
     ax[1].set_ylim(max(0, min(95, 100 * worst) - 2), 100.4)

@@ -35,5 +35,6 @@ def filters(weight, title=None, columns=8, limit=64):
         bar.outline.set_visible(False)
         bar.set_label("weight")
     shown = "" if count == len(weight) else f", {count} of {len(weight)}"
+    shown += "" if weight.shape[1] in (1, 3) else f", channel 0 of {weight.shape[1]}"
     figure.suptitle(title or f"{weight.shape[2]}x{weight.shape[3]} kernels{shown}", fontsize=11)
     return figure

@@ -23,6 +23,13 @@ def tidy(ax):
     ax.spines[["top", "right"]].set_visible(False)
 
 
+def logarithmic(ax):
+    """A logarithmic y axis with plain numbers: 0.1, 0.2, 0.3, 0.5, 1."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "235" else "")
+
+
 def bare(ax):
     """Take away the scales of the axes and leave a pale frame."""
     ax.set_xticks([])
