@@ -18,7 +18,7 @@ FLOORS = {
     "ops": 2, "linalg": 2, "special": 2,
     "nn": 3, "optim": 3, "data": 3, "utils": 3, "serialization": 3, "torchfile": 3, "hub": 3, "einops": 3,
     "models": 4,
-    "train": 5, "viz": 5, "gradcheck": 5, "profiler": 5,
+    "train": 5, "viz": 5, "vision": 5, "gradcheck": 5, "profiler": 5,
     "exercises": 6, "cli": 6, "__main__": 6, "__init__": 6,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

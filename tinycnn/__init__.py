@@ -64,7 +64,7 @@ __version__ = "0.1.0"
 
 # loaded on first use: they need more than numpy
 _LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing", "profiler", "serialization", "train",
-         "utils", "viz")
+         "utils", "vision", "viz")
 
 
 inference_mode = no_grad

@@ -1,0 +1,2 @@
+"""The data sets of `tinycnn.data`."""
+from ..data.datasets import *  # noqa: F401, F403

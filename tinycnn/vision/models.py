@@ -1,0 +1,2 @@
+"""The models of `tinycnn.models`."""
+from ..models import *  # noqa: F401, F403
