@@ -9,8 +9,8 @@ exercise = Exercise(
     title="The gradient of batch normalisation", lecture=7, minutes=60,
     hints=("Compute xhat and sigma again from x. dw and db have shape (C,): everything that a channel touches adds up, "
            "over axis=(0, 2, 3). For dx start with g = dy * w[:, None, None].",
-           "d mean / d x[i] = 1/n, and d sigma / d x[i] = (x[i] - mean) / (n sigma) = xhat[i] / n. With the 1/n the two sums "
-           "over j become means over the channel.",
+           "d mean / d x[i] = 1/n, and d sigma / d x[i] = (x[i] - mean) / (n sigma) = xhat[i] / n. The 1/n makes the two "
+           "sums over j means over the channel.",
            "dx = (g - mean(g) - xhat * mean(g * xhat)) / sigma, both means over axis=(0, 2, 3) with keepdims=True. "
            "sigma contains eps, xhat too."))
 
@@ -125,8 +125,8 @@ exercise.mistake("divided by the variance", old="along_xhat) / sigma", new="alon
                  says="divided by the variance")
 exercise.mistake("the unbiased variance", old="x.var(axes, keepdims=True)", new="x.var(axes, ddof=1, keepdims=True)",
                  says="unbiased variance")
-exercise.mistake("eps is forgotten", old="np.sqrt(x.var(axes, keepdims=True) + eps)", new="np.sqrt(x.var(axes, keepdims=True))",
-                 says="without eps")
+exercise.mistake("eps is forgotten", old="np.sqrt(x.var(axes, keepdims=True) + eps)",
+                 new="np.sqrt(x.var(axes, keepdims=True))", says="without eps")
 exercise.mistake("the means run over the batch alone",
                  old="g.mean(axes, keepdims=True)\n    along_xhat = (g * xhat).mean(axes, keepdims=True)",
                  new="g.mean(0, keepdims=True)\n    along_xhat = (g * xhat).mean(0, keepdims=True)",
