@@ -10,8 +10,8 @@ exercise = Exercise(
     title="Adam and AdamW", lecture=3, minutes=30,
     hints=("The geometric series of t terms is 1 + beta + ... + beta^(t - 1) = (1 - beta^t) / (1 - beta), so after t steps "
            "m is g (1 - beta1^t).",
-           "Keep the corrected averages in variables of their own, and return m and v without the correction. t begins at 1, "
-           "so the correction never divides by zero.",
+           "Keep the corrected averages in variables of their own, and return m and v without the correction. t begins at "
+           "1, so the correction never divides by zero.",
            "m_hat = m / (1 - beta1 ** t), v_hat = v / (1 - beta2 ** t), w - lr * m_hat / (np.sqrt(v_hat) + eps). adamw is "
            "adam of w * (1 - lr * weight_decay)."))
 
@@ -141,13 +141,14 @@ exercise.mistake("t counts from 0", old="    m_hat = m / (1 - beta1 ** t)\n    v
                  new="    m_hat = m / (1 - beta1 ** (t + 1))\n    v_hat = v / (1 - beta2 ** (t + 1))", says=r"uses t \+ 1")
 exercise.mistake("the corrected average is stored", old="    m_hat = m / (1 - beta1 ** t)",
                  new="    m_hat = m = m / (1 - beta1 ** t)", says="m of adam is stored with its bias correction")
-exercise.mistake("eps is inside of the root", old="np.sqrt(v_hat) + eps", new="np.sqrt(v_hat + eps)", says="inside of the root")
+exercise.mistake("eps is inside of the root", old="np.sqrt(v_hat) + eps", new="np.sqrt(v_hat + eps)",
+                 says="inside of the root")
 exercise.mistake("the root is forgotten", old="np.sqrt(v_hat) + eps", new="v_hat + eps", says="forgets the root")
 exercise.mistake("v averages the gradients", old="(1 - beta2) * dw * dw", new="(1 - beta2) * dw",
                  says="squares is meant")
 exercise.mistake("m is changed in place", old="    m = beta1 * m + (1 - beta1) * dw",
                  new="    m *= beta1\n    m += (1 - beta1) * dw", says="adam changes its argument m")
-exercise.mistake("weight decay in the gradient", old="adam(w * (1 - lr * weight_decay), dw,", new="adam(w, dw + weight_decay * w,",
-                 says="contains the weight decay: it is decoupled")
+exercise.mistake("weight decay in the gradient", old="adam(w * (1 - lr * weight_decay), dw,",
+                 new="adam(w, dw + weight_decay * w,", says="contains the weight decay: it is decoupled")
 exercise.mistake("weight decay without the learning rate", old="1 - lr * weight_decay", new="1 - weight_decay",
                  says="the fraction is lr \\* weight_decay")

@@ -37,16 +37,21 @@ def compare(student, rng, name, steps, small=False):
     options = (lr, eps) if name == "adagrad" else (lr, beta, eps)
     for _ in range(steps):
         dw = draw(rng)[1]
+
+        def grown(squares, s=s):
+            return s + squares if name == "adagrad" else beta * s + (1 - beta) * squares
+
         right_w, right_s = rule(w, dw, s, lr, None if name == "adagrad" else beta, eps)
         new_w, new_s = expect.several(name, getattr(student, name)(w, dw, s, *options), "w, s")
         expect.close(f"the new s of {name}", new_s, right_s, mistaken={
-            "adds dw where its square belongs": s + dw if name == "adagrad" else beta * s + (1 - beta) * dw,
+            "adds dw where its square belongs": grown(dw),
             "is the last square alone: the old s is lost": dw * dw,
             **({"lacks the factor 1 - beta at the new square": beta * s + dw * dw,
                 "has beta and 1 - beta exchanged: beta belongs to the old s": (1 - beta) * s + beta * dw * dw,
                 "is the sum of AdaGrad: RMSProp forgets, beta * s + (1 - beta) * dw^2": s + dw * dw}
                if name == "rmsprop" else {}),
-            "sums over the whole array: every weight has an s of its own": np.full(w.shape, (right_s).sum()),
+            **{f"{words} the squares over the whole array: every weight has an s of its own":
+               grown(np.full(w.shape, total)) for words, total in (("sums", (dw * dw).sum()), ("averages", (dw * dw).mean()))},
             "is the old s": s, "holds the root: s is the sum of squares, its root belongs into the step": np.sqrt(right_s),
             "holds eps: it belongs into the step": right_s + eps})
         root = np.sqrt(right_s)
@@ -57,7 +62,6 @@ def compare(student, rng, name, steps, small=False):
             "multiplies by the root where it must divide": w - lr * dw * (root + eps),
             "uses the old s: compute the new one first": w - lr * dw / (np.sqrt(s) + eps),
             "forgets eps": w - lr * dw / root, "subtracts eps": w - lr * dw / (root - eps),
-            "divides s by the root as well: the step is lr * dw / (sqrt(s) + eps)": w - lr * dw * right_s / (root + eps),
             "is plain gradient descent: divide by sqrt(s) + eps": w - lr * dw})
         w, s = right_w, right_s
 
@@ -110,7 +114,8 @@ def contract(student, rng):
 exercise.mistake("AdaGrad's eps is inside of the root", old="(np.sqrt(s) + eps), s\n    ### END SOLUTION\n\n\ndef rmsprop",
                  new="np.sqrt(s + eps), s\n    ### END SOLUTION\n\n\ndef rmsprop", says="inside of the root")
 exercise.mistake("AdaGrad forgets the square", old="s + dw * dw", new="s + dw", says="adds dw where its square belongs")
-exercise.mistake("AdaGrad changes s in place", old="    s = s + dw * dw", new="    s += dw * dw", says="changes its argument s")
+exercise.mistake("AdaGrad changes s in place", old="    s = s + dw * dw", new="    s += dw * dw",
+                 says="changes its argument s")
 exercise.mistake("AdaGrad forgets the root", old="(np.sqrt(s) + eps), s\n    ### END SOLUTION\n\n\ndef rmsprop",
                  new="(s + eps), s\n    ### END SOLUTION\n\n\ndef rmsprop", says="take its root")
 exercise.mistake("AdaGrad steps with the old s", old="    s = s + dw * dw\n    return w - lr * dw / (np.sqrt(s) + eps), s",
@@ -120,7 +125,7 @@ exercise.mistake("RMSProp exchanges beta and 1 - beta", old="beta * s + (1 - bet
 exercise.mistake("RMSProp accumulates", old="beta * s + (1 - beta) * dw * dw", new="beta * s + dw * dw",
                  says="lacks the factor 1 - beta")
 exercise.mistake("RMSProp sums over the array", old="(1 - beta) * dw * dw", new="(1 - beta) * np.mean(dw * dw)",
-                 says="new s of rmsprop")
+                 says="averages the squares over the whole array")
 exercise.mistake("RMSProp has no eps", old="(np.sqrt(s) + eps), s\n    ### END SOLUTION\n\n\ndef adagrad_step",
                  new="np.sqrt(s), s\n    ### END SOLUTION\n\n\ndef adagrad_step", says="forgets eps")
 exercise.mistake("the steps shrink with t", old="lr / np.sqrt(t)", new="lr / t", says="divides by its root")

@@ -12,8 +12,8 @@ exercise = Exercise(
            "each place of the window.",
            "Multiplying random numbers by s multiplies their variance by s^2, so the standard deviation is the root of the "
            "variance. The interval 0 to 1 becomes -a to a by (2 u - 1) a.",
-           "He: var = 2 / fan_in, so z * sqrt(2 / fan_in). Xavier: a^2 / 3 = 2 / (fan_in + fan_out), so a = sqrt(6 / (fan_in + "
-           "fan_out)). A layer multiplies the mean square by fan_in * var / 2."))
+           "He: var = 2 / fan_in, so z * sqrt(2 / fan_in). Xavier: a^2 / 3 = 2 / (fan_in + fan_out), so a = sqrt(6 / "
+           "(fan_in + fan_out)). A layer multiplies the mean square by fan_in * var / 2."))
 
 
 def fans(shape):
@@ -102,7 +102,8 @@ def measured(student, rng):
         linear.append((g ** 2).mean())
     got = expect.array("the list that signal returns", expect.unchanged(student.signal, x, weights))
     expect.close("the list that signal returns", got, np.array(right), mistaken={
-        "is that of layers without relu": linear, "holds the variances of h: relu(z) has a mean, so E[h^2] is larger": deviations,
+        "is that of layers without relu": linear,
+        "holds the variances of h: relu(z) has a mean, so E[h^2] is larger": deviations,
         "holds the roots of the mean squares": np.sqrt(right)})
 
 
@@ -111,7 +112,8 @@ def deep(student, rng):
     weights = [expect.array("he_normal", student.he_normal(rng.standard_normal((100, 100)))) for _ in range(20)]
     last = expect.array("signal", student.signal(rng.standard_normal((20, 100)), weights))[-1]
     if not 0.05 < last < 20:
-        raise expect.Wrong(f"behind 20 layers of he_normal the mean square of the signal is {last:.3g}; it should stay near 1")
+        raise expect.Wrong(f"behind 20 layers of he_normal the mean square of the signal is {last:.3g}; it should stay "
+                           "near 1")
 
 
 exercise.mistake("the fans are exchanged", old="return shape[1] * places, shape[0] * places",
@@ -119,7 +121,8 @@ exercise.mistake("the fans are exchanged", old="return shape[1] * places, shape[
 exercise.mistake("the window is not counted", old="        places *= size", new="        places *= 1",
                  says="count the places of the window too")
 exercise.mistake("He by fan_out", old="fan_in, _ = fans(z.shape)", new="_, fan_in = fans(z.shape)", says="uses fan_out")
-exercise.mistake("He by the variance", old="z * (2 / fan_in) ** 0.5", new="z * (2 / fan_in)", says="standard deviation is its root")
+exercise.mistake("He by the variance", old="z * (2 / fan_in) ** 0.5", new="z * (2 / fan_in)",
+                 says="standard deviation is its root")
 exercise.mistake("He without the 2", old="z * (2 / fan_in) ** 0.5", new="z * (1 / fan_in) ** 0.5",
                  says="relu takes half")
 exercise.mistake("u is not shifted", old="(2 * u - 1) * a", new="u * a", says="shift u")

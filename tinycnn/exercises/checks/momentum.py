@@ -48,7 +48,7 @@ def compare(student, rng, name, steps, **mistaken):
             "is the old v": v, "is the new w: return w, v in this order": right_w})
         expect.close(f"the new w of {name}", new_w, right_w, mistaken={
             "goes uphill: the step is subtracted": 2 * w - right_w,
-            "uses the old v: compute the new one first": w - lr * (dw + beta * v if name == "nesterov" else v),
+            "uses the old v: compute the new one first": w - lr * v if name == "momentum" else None,
             **{text: make(w, dw, v, right_v, lr, beta) for text, make in mistaken.items()}})
         w, v = right_w, right_v
 
@@ -71,7 +71,8 @@ def with_momentum(student, rng):
 def with_nesterov(student, rng):
     for steps in (1, 3):
         compare(student, rng, "nesterov", steps, **{
-            "is that of plain momentum: Nesterov steps along dw + beta * v": lambda w, dw, v, new, lr, beta: w - lr * new,
+            "is that of plain momentum: Nesterov steps along dw + beta * v with the new v":
+                lambda w, dw, v, new, lr, beta: w - lr * new,
             "adds the whole velocity to dw: beta * v belongs there": lambda w, dw, v, new, lr, beta: w - lr * (dw + new),
             "leaves out dw: the step is along dw + beta * v": lambda w, dw, v, new, lr, beta: w - lr * beta * new,
             "applies beta to dw too: the step is along dw + beta * v":
@@ -103,8 +104,8 @@ def contract(student, rng):
 exercise.mistake("uphill", old="return w - lr * dw", new="return w + lr * dw", says="goes uphill")
 exercise.mistake("w is changed in place", old="    return w - lr * dw", new="    w -= lr * dw\n    return w",
                  says="sgd changes its argument w")
-exercise.mistake("the velocity is an average", old="dw\n    return w - lr * v, v", new="(1 - beta) * dw\n    return w - lr * v, v",
-                 says=r"takes \(1 - beta\) \* dw")
+exercise.mistake("the velocity is an average", old="dw\n    return w - lr * v, v",
+                 new="(1 - beta) * dw\n    return w - lr * v, v", says=r"takes \(1 - beta\) \* dw")
 exercise.mistake("the learning rate is in the velocity", old="    v = beta * v + dw\n    return w - lr * v, v",
                  new="    v = beta * v + lr * dw\n    return w - v, v", says="holds the learning rate: it belongs")
 exercise.mistake("the momentum has the wrong sign", old="    v = beta * v + dw\n    return w - lr * v, v",
@@ -112,7 +113,7 @@ exercise.mistake("the momentum has the wrong sign", old="    v = beta * v + dw\n
 exercise.mistake("momentum steps with the old velocity", old="    v = beta * v + dw\n    return w - lr * v, v",
                  new="    return w - lr * v, beta * v + dw", says="uses the old v")
 exercise.mistake("Nesterov steps with the old velocity", old="    v = beta * v + dw\n    return w - lr * (dw + beta * v), v",
-                 new="    return w - lr * (dw + beta * v), beta * v + dw", says="uses the old v")
+                 new="    return w - lr * (dw + beta * v), beta * v + dw", says="plain momentum.*with the new v")
 exercise.mistake("Nesterov is plain momentum", old="lr * (dw + beta * v)", new="lr * v", says="that of plain momentum")
 exercise.mistake("Nesterov without beta", old="(dw + beta * v)", new="(dw + v)", says="beta \\* v belongs there")
 exercise.mistake("the series begins too late", old="1 / (1 - beta)", new="beta / (1 - beta)", says="begins with 1")
