@@ -95,7 +95,7 @@ def test_float16_stays_float16():
     (dict(scale_factor=0.1), r"empty.*\(0, 0\)"),
     (dict(size=2, align_corners=False), "align_corners=False.*'nearest'"),
     (dict(size=2, recompute_scale_factor=True), "recompute_scale_factor"),
-    (dict(size=2, mode="bilinear", antialias=True), "antialias"),
+    (dict(size=2, mode="area", antialias=True), "antialias=True needs mode 'bilinear' or 'bicubic', got 'area'"),
 ])
 def test_interpolate_says_what_is_wrong(options, message):
     with pytest.raises(ValueError, match="interpolate: .*" + message):
@@ -133,6 +133,29 @@ def test_positions_are_pytorchs_over_many_sizes(mode):
         y = interpolate(t.tensor(x), scale_factor=scale, mode=mode).array
         z = torch.nn.functional.interpolate(torch.tensor(x), scale_factor=scale, mode=mode).numpy()
         assert y.shape == z.shape and np.allclose(y, z, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_antialiased_pictures_are_pytorchs_over_many_sizes(mode, align_corners):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).standard_normal((1, 1, 13, 40))
+    options = dict(mode=mode, antialias=True, align_corners=align_corners)
+    for size in (*range(1, 20), 39, 40, 41, 80):
+        y = interpolate(t.tensor(x), size=(size, size + 3), **options).array
+        z = torch.nn.functional.interpolate(torch.tensor(x), size=(size, size + 3), **options).numpy()
+        np.testing.assert_allclose(y, z, atol=1e-12)
+    for scale in (0.31, 0.7, 1.1, 2.0, 3.3):
+        y = interpolate(t.tensor(x), scale_factor=scale, **options).array
+        z = torch.nn.functional.interpolate(torch.tensor(x), scale_factor=scale, **options).numpy()
+        np.testing.assert_allclose(y, z, atol=1e-12)
+
+
+def test_an_antialiased_picture_loses_no_pixel():
+    x = draw(1, 1, 2, 64).requires_grad_()
+    y = interpolate(x, size=(1, 5), mode="bilinear", antialias=True)
+    y.backward(t.ones_like(y))
+    assert (x.grad.array > 0).all() and x.grad.sum().item() == pytest.approx(5, rel=1e-5)
 
 
 # ---- pixels and channels ----

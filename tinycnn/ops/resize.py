@@ -26,12 +26,14 @@ _MODES = {"nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3),  
 
 # ---- interpolation ---------------------------------------------------------------------------------------------------
 
-def _cubic(t):
-    """The weights of the elements at -1, 0, 1, 2 for a point at 0 <= t < 1: Keys' cubic convolution with a = -0.75."""
-    a = -0.75
-    near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1
-    far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return far(t + 1), near(t), near(1 - t), far(2 - t)
+def _near(d, a):
+    """Keys' cubic convolution kernel with the parameter a at the distance 0 <= d <= 1."""
+    return ((a + 2) * d - (a + 3)) * d * d + 1
+
+
+def _far(d, a):
+    """Keys' cubic convolution kernel with the parameter a at the distance 1 <= d <= 2."""
+    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
 
 
 def _nearest_taps(xp, size, out, scale, exact):
@@ -57,13 +59,33 @@ def _taps(xp, size, out, scale, mode, align_corners, dtype):
         position = (o + 0.5) * dtype.type(1 / scale if scale else size / out) - 0.5
     if mode == "bicubic":
         first = xp.minimum(xp.floor(position), size - 1)
-        index, weight = [first - 1, first, first + 1, first + 2], _cubic((position - first).clip(0, 1))
+        t, a = (position - first).clip(0, 1), -0.75
+        index = [first - 1, first, first + 1, first + 2]
+        weight = [_far(t + 1, a), _near(t, a), _near(1 - t, a), _far(2 - t, a)]
     else:
         position = xp.maximum(position, 0) if size != out else o
         first = xp.minimum(xp.floor(position), size - 1)
         t = (position - first).clip(0, 1)
         index, weight = [first, first + 1], [1 - t, t]
     return xp.stack(index).clip(0, size - 1).astype(np.int64), xp.stack(weight)
+
+
+def _smooth_taps(xp, size, out, scale, mode, align_corners, dtype):
+    """`_taps` with antialiasing, for smaller pictures: the kernel grows with the step, so that every old element counts.
+
+    Element o reads all elements closer to its centre than the kernel's width, with weights that sum to 1: a triangle, or
+    Keys' cubic with a = -0.5. PyTorch places the centre at (o + 1/2) step with `align_corners` as well.
+    """
+    step = ((size - 1) / (out - 1) if out > 1 else 0) if align_corners else 1 / scale if scale else size / out
+    stretch, width = max(step, 1), 2 if mode == "bicubic" else 1
+    centre = step * (xp.arange(out, dtype=np.float64) + 0.5)
+    first = xp.maximum(xp.trunc(centre - width * stretch + 0.5), 0)
+    last = xp.minimum(xp.trunc(centre + width * stretch + 0.5), size) - 1
+    index = first + xp.arange(min(size, 2 * math.ceil(width * stretch) + 1))[:, None]
+    d = xp.minimum(xp.abs(index + 0.5 - centre) / stretch, width)
+    weight = xp.where(d < 1, _near(d, -0.5), _far(d, -0.5)) if mode == "bicubic" else 1 - d
+    weight = xp.where(index <= last, weight, 0)
+    return xp.minimum(index, last).astype(np.int64), (weight / weight.sum(0)).astype(dtype)
 
 
 class Interpolate(Function):
@@ -79,8 +101,9 @@ class Interpolate(Function):
     """
 
     @staticmethod
-    def forward(ctx, x, size, scales, mode, align_corners):
-        ctx.size, ctx.mode, ctx.align_corners, ctx.scales = x.shape[2:], mode, align_corners, scales
+    def forward(ctx, x, size, scales, mode, align_corners, antialias=False):
+        ctx.size, ctx.scales = x.shape[2:], scales
+        ctx.mode, ctx.align_corners, ctx.antialias = mode, align_corners, antialias
         y = x
         for axis, (index, weight) in enumerate(Interpolate.taps(ctx, x, size), start=2):
             parts = [y.take(i, axis) for i in index]
@@ -105,7 +128,7 @@ class Interpolate(Function):
     @staticmethod
     def backward_recorded(ctx, dy):
         """One axis after the other: an identity matrix, its rows resized, is the transpose of A."""
-        options = dict(mode=ctx.mode, align_corners=ctx.align_corners)
+        options = dict(mode=ctx.mode, align_corners=ctx.align_corners, antialias=ctx.antialias)
         for axis, (size, out, scale) in enumerate(zip(ctx.size, dy.shape[2:], ctx.scales), start=2):
             identity = eye(size, dtype=dy.dtype, device=dy.device).unsqueeze(0)
             weights = Interpolate.apply(identity, size=(out,), scales=(scale,), **options).squeeze(0)
@@ -121,7 +144,8 @@ class Interpolate(Function):
                 yield _nearest_taps(xp, s, o, scale, ctx.mode == "nearest-exact")
             else:
                 dtype = promote_types(x.dtype, float32)
-                index, weight = _taps(xp, s, o, scale, ctx.mode, ctx.align_corners, dtype)
+                find = _smooth_taps if ctx.antialias else _taps
+                index, weight = find(xp, s, o, scale, ctx.mode, ctx.align_corners, dtype)
                 yield index, weight.astype(x.dtype, copy=False)
 
 
@@ -147,10 +171,11 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     linear and cubic modes): first and last elements of old and new lie on each other, instead of the outer edges of the
     first and last pixels. With `scale_factor` positions follow from it and not from the ratio of the sizes, which can
     differ; `recompute_scale_factor` takes the ratio. The nearest modes keep any dtype, the others need floating point.
+    `antialias` (bilinear and bicubic): a smaller picture is made of means, not of every second or third pixel.
     """
     check_tensor("interpolate", input=input)
-    if antialias:
-        raise ValueError("interpolate: antialias=True is not supported; resize by mode='area' to shrink without aliasing")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ValueError(f"interpolate: antialias=True needs mode 'bilinear' or 'bicubic', got {mode!r}")
     if mode not in _MODES:
         raise ValueError(f"interpolate: mode must be one of {', '.join(_MODES)}, got {mode!r}")
     spatial = input.ndim - 2
@@ -179,7 +204,8 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
                          f"output size {tuple(out)}")
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1](input, tuple(out))
-    return Interpolate.apply(input, size=out, scales=scales, mode=mode, align_corners=bool(align_corners))
+    return Interpolate.apply(input, size=out, scales=scales, mode=mode, align_corners=bool(align_corners),
+                             antialias=bool(antialias))
 
 
 def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):

@@ -30,6 +30,9 @@ _resized("bicubic, aligned corners", (1, 2, 4, 5), size=(7, 3), mode="bicubic", 
 _resized("bicubic, scale kept", (1, 2, 5, 5), scale_factor=1.3, mode="bicubic")
 _resized("trilinear", (1, 2, 2, 3, 4), size=(3, 5, 2), mode="trilinear")
 _resized("trilinear, aligned corners", (1, 2, 2, 3, 4), scale_factor=2, mode="trilinear", align_corners=True)
+_resized("bilinear, antialiased", (1, 2, 7, 5), size=(3, 4), mode="bilinear", antialias=True)
+_resized("bicubic, antialiased", (2, 1, 9, 6), size=(4, 8), mode="bicubic", antialias=True)
+_resized("bicubic, antialiased, scale kept", (1, 2, 7, 5), scale_factor=0.45, mode="bicubic", antialias=True)
 _resized("empty batch", (0, 2, 3, 4), size=(5, 6), mode="bilinear")
 
 
@@ -48,6 +51,12 @@ def _(backward, ctx, dy):
 @mutant(Interpolate, "gradient to the nearest pixel alone")
 def _(backward, ctx, dy):
     ctx.mode = "nearest"
+    return backward(ctx, dy)
+
+
+@mutant(Interpolate, "without the antialiasing of forward, or with")
+def _(backward, ctx, dy):
+    ctx.antialias = ctx.mode.startswith("bi") and not ctx.antialias
     return backward(ctx, dy)
 
 
