@@ -87,18 +87,27 @@ def summary(model, input_size):
     several = isinstance(input_size, (list, tuple)) and not all(isinstance(n, int) for n in input_size)
     xs = [_input(size, next(model.parameters(), None)) for size in (input_size if several else [input_size])]
     sizes = [tuple(x.shape[1:]) for x in xs]
+    rows, modules = layers_run(model, xs)
+    memory = kept_for_backward(model, xs)
+    rows = [replace(row, memory=memory.pop((module, modules[:i].count(module)), 0))
+            for i, (row, module) in enumerate(zip(rows, modules))]
+    return Summary(type(model).__name__, sizes if len(sizes) > 1 else sizes[0], rows, model, sum(memory.values()))
+
+
+def layers_run(model, inputs):
+    """(the rows of `summary`, without memory, their modules) for `inputs`, Tensors with a batch of one."""
     rows, modules, counted, handles = [], [], set(), []
 
     def watch(name, module):
-        def note(_, inputs, output):
+        def note(_, args, output):
             new = [p for p in module.parameters(recurse=False) if id(p) not in counted]
             counted.update(map(id, new))
             outputs = output.values() if isinstance(output, dict) else output
             outputs = [y for y in ([outputs] if isinstance(outputs, Tensor) else outputs) if isinstance(y, Tensor)]
-            y = outputs[0] if outputs else xs[0]
+            y = outputs[0] if outputs else inputs[0]
             kind = type(module).__name__
             rows.append(Row(name or kind, kind, y.shape[1:], sum(p.numel() for p in new),
-                            _multiply_adds(module, inputs, y), 0))
+                            _multiply_adds(module, args, y), 0))
             modules.append(module)
         handles.append(module.register_forward_hook(note))
 
@@ -109,16 +118,13 @@ def summary(model, input_size):
     modes = [(module, module.training) for module in model.modules()]
     try:
         with no_grad():
-            model.eval()(*xs)
+            model.eval()(*inputs)
     finally:
         for module, mode in modes:
             module.training = mode
         for handle in handles:
             handle.remove()
-    memory = kept_for_backward(model, xs)
-    rows = [replace(row, memory=memory.pop((module, modules[:i].count(module)), 0))
-            for i, (row, module) in enumerate(zip(rows, modules))]
-    return Summary(type(model).__name__, sizes if len(sizes) > 1 else sizes[0], rows, model, sum(memory.values()))
+    return rows, modules
 
 
 def _input(size, like):
