@@ -97,6 +97,8 @@ def test_erfinv_inverts_erf_up_to_the_ends():
     assert x[0] == -float("inf") and x[-2] == float("inf") and x[-1].isnan()
     np.testing.assert_allclose(t.erf(x[1:-2]).numpy(), y[1:-2].numpy(), rtol=1e-15, atol=1e-18)
     np.testing.assert_allclose(t.erfc(x[6]).item(), 1e-4, rtol=1e-11)
+    ends = 1 - 2.0 ** -np.arange(2, 50)  # every formula of its table
+    np.testing.assert_allclose(t.erfc(t.erfinv(t.tensor(ends))).numpy(), 1 - ends, rtol=1e-13)
 
 
 def test_cumprod_has_the_right_gradient_beside_zeros():
