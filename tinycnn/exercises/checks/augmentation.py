@@ -152,4 +152,5 @@ exercise.mistake("a hole in one channel", old="y[n, :, max", new="y[n, 0, max", 
 exercise.mistake("cutout writes into the batch", old="    y = x.copy()\n    for n, (row, column) in enumerate(centres)",
                  new="    y = x\n    for n, (row, column) in enumerate(centres)", says="cutout changes its argument x")
 exercise.mistake("cutout makes float64", old="    y = x.copy()\n    for n, (row, column) in enumerate(centres)",
-                 new="    y = x.astype(float)\n    for n, (row, column) in enumerate(centres)", says="cutout returns is float64")
+                 new="    y = x.astype(float)\n    for n, (row, column) in enumerate(centres)",
+                 says="cutout returns is float64")

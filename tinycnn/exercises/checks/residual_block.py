@@ -111,8 +111,8 @@ def contract(student, rng):
 
 exercise.mistake("forward without the skip", old="np.maximum(x + h @ w2.T + b2, 0)", new="np.maximum(h @ w2.T + b2, 0)",
                  says="y lacks the skip")
-exercise.mistake("x is added behind the ReLU", old="np.maximum(x + h @ w2.T + b2, 0)", new="x + np.maximum(h @ w2.T + b2, 0)",
-                 says="adds x behind the ReLU")
+exercise.mistake("x is added behind the ReLU", old="np.maximum(x + h @ w2.T + b2, 0)",
+                 new="x + np.maximum(h @ w2.T + b2, 0)", says="adds x behind the ReLU")
 exercise.mistake("the skip's gradient is lost", old="dx = ds + da @ w1", new="dx = da @ w1",
                  says="lacks what comes along the skip")
 exercise.mistake("only the skip", old="dx = ds + da @ w1", new="dx = ds", says="only what comes along the skip")
