@@ -56,11 +56,9 @@ def test_bad_input_is_refused_with_the_value_in_the_message(call, exception, wor
         call()
 
 
-@pytest.mark.parametrize("name, words", [("bfloat16", "no such number type"), ("compile", "leave it out"),
-                                         ("autocast", "float32"), ("jit", "leave it out")])
-def test_names_that_cannot_exist_here_say_what_to_do(name, words):
-    with pytest.raises(AttributeError, match=words):
-        getattr(t, name)
+def test_names_that_cannot_exist_here_say_what_to_do():
+    with pytest.raises(AttributeError, match="no such number type"):
+        t.bfloat16
 
 
 def test_resizing_is_refused():
