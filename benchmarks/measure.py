@@ -1,12 +1,14 @@
 """One measurement in a process of its own: `python -m benchmarks.measure LIBRARY WHAT SECONDS` prints JSON.
 
-WHAT is a workload, or "dispatch", "import" or "peak".
+LIBRARY is tinycnn, torch, channels_last (PyTorch with that memory layout) or one of `peers.PEERS`; WHAT a workload, or one
+of "operations", "cases", "growth", "dispatch", "import", "peak".
 
 Each library gets a fresh process because both keep threads that go on spinning for a while after their work, and because
 peak memory is a property of a process.
 """
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .workloads import find
+from . import growth
+from .peers import PEERS
+from .workloads import OPERATIONS, find
 
-LEAST_STEPS = 3
+LEAST_STEPS = 2
 
 
 def resident(peak=False):
@@ -41,46 +45,120 @@ def repeat(work, seconds):
     return times
 
 
-def training(t, workload, seconds):
-    """Step times, peak memory above that before the first step, and the products of matrices in a step."""
+def load(library):
+    """The module, and a function that lays a tensor or model out in memory as is to be measured."""
+    t = importlib.import_module("torch" if library == "channels_last" else library)
+    if library != "tinycnn":
+        t.set_num_threads(os.cpu_count())
+    if library == "channels_last":
+        return t, lambda x: x.to(memory_format=t.channels_last)
+    return t, lambda x: x
+
+
+# ---- steps -----------------------------------------------------------------------------------------------------------
+
+def step_of(t, workload, layout=lambda x: x):
+    """A function that takes one step of the workload."""
     rng = np.random.default_rng(0)
-    x = t.tensor(rng.standard_normal(workload.input, dtype=np.float32))
-    labels = t.tensor(rng.integers(0, workload.classes, workload.input[0]))
+    x = layout(t.tensor(rng.standard_normal(workload.input, dtype=np.float32)))
     t.manual_seed(0)
-    model = workload.net(t)
+    model = layout(workload.net(t))
+    if not workload.training:
+        return t.no_grad()(lambda: model(x)) if model.eval() else None
     optimizer = t.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    before = resident()
+    labels = {}
 
     def step():
         optimizer.zero_grad()
-        t.nn.functional.cross_entropy(model(x), labels).backward()
+        scores = model(x)
+        shape = (len(x), *scores.shape[2:])
+        if shape not in labels:
+            labels[shape] = t.tensor(rng.integers(0, workload.classes, shape))
+        t.nn.functional.cross_entropy(scores, labels[shape]).backward()
         optimizer.step()
 
+    return step
+
+
+def workload_of(library, name, seconds):
+    """Step times, the peak of memory above that before the first step, and for tinycnn the operations in products."""
+    if library in PEERS:
+        rng = np.random.default_rng(0)
+        workload = find(name)
+        x = rng.standard_normal(workload.input, dtype=np.float32)
+        step = PEERS[library](x, rng.integers(0, workload.classes, len(x)))
+    else:
+        t, layout = load(library)
+        step = step_of(t, find(name), layout)
+    before = resident()
     times = repeat(step, seconds)
-    return dict(times=times, memory=max(0, resident(peak=True) - before), flops=count_flops(t, model, x))
+    result = dict(times=times, memory=max(0, resident(peak=True) - before))
+    if library == "tinycnn":
+        result["flops"] = count_flops(t, step)
+    return result
 
 
-def count_flops(t, model, x):
-    """The floating-point operations in the products of one step: forward, and twice as many backward.
-
-    A layer multiplies every weight of a filter with something for each of its outputs. The first layer needs no gradient of
-    its input.
-    """
-    counts = []
-
-    def count(layer, inputs, y):
-        counts.append(2 * y.numel() * layer.weight[0].numel())
-
-    handles = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, (t.nn.Conv2d, t.nn.Linear))]
-    with t.no_grad():
-        model(x)
-    for handle in handles:
-        handle.remove()
-    return 3 * sum(counts) - counts[0]
+def count_flops(t, step):
+    """The floating-point operations in the products of one step."""
+    with t.profile() as prof:
+        step()
+    return sum(row.flops for row in prof.rows)
 
 
-def dispatch(t, seconds):
+# ---- operations ------------------------------------------------------------------------------------------------------
+
+def forward_and_backward(t, call, arrays, layout=lambda x: x):
+    """A function that runs `call`, and its backward where it has one, on tensors of the arrays."""
+    tensors = [t.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+    tensors = [layout(x.detach()).requires_grad_() if x.ndim == 4 and x.requires_grad else x for x in tensors]
+
+    def forward():
+        ys = call(t, *tensors)
+        return [y for y in (ys if isinstance(ys, (tuple, list)) else [ys]) if getattr(y, "requires_grad", False)]
+
+    ones = [t.ones_like(y) for y in forward()]
+
+    def work():
+        for y, one in zip(forward(), ones):
+            y.backward(one, retain_graph=len(ones) > 1)
+
+    return work
+
+
+def operations(library, seconds):
+    """{name: seconds forward and backward} of the operations at the sizes that networks have."""
+    t, layout = load(library)
+    rng, found = np.random.default_rng(0), {}
+    for o in OPERATIONS:
+        arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in o.shapes]
+        found[o.name] = lower_quartile(repeat(forward_and_backward(t, o.call, arrays, layout), seconds))
+    return found
+
+
+def cases(library, seconds):
+    """{case: seconds forward and backward} of the gradient checker's cases: tiny arrays, so this is what a call costs."""
+    t, _ = load(library)
+    registry = importlib.import_module("tinycnn.gradcheck.registry")
+    registry.load()
+    found = {}
+    for case in registry.CASES:
+        arrays = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in case.draw()]
+        try:
+            work = forward_and_backward(t, case.call if library == "tinycnn" else case.torch, arrays)
+            found[case.id] = min(repeat(work, seconds))
+        except (RuntimeError, TypeError, ValueError, NotImplementedError, AttributeError):  # float64 only, or not here
+            continue
+    return found
+
+
+def lower_quartile(times):
+    """Whatever disturbs a measurement makes it longer."""
+    return float(np.quantile(times, 0.25))
+
+
+def dispatch(library, seconds):
     """Seconds for `add` on tensors of one element: forward, and a node's share of backward."""
+    t, _ = load(library)
     x = t.ones(1, requires_grad=True)
     count = 200
 
@@ -104,25 +182,26 @@ def import_time():
     return dict(zip(("numpy", "tinycnn"), map(min, zip(*(map(float, t.split()) for t in times)))))
 
 
-def product_peak(seconds):
-    """Floating-point operations a second in large products of float32 matrices, one on every core."""
-    n = 1024
-    a = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
-    workers = importlib.import_module("tinycnn.workers")
-    count = workers.get_num_threads()
+def growth_of(library, seconds):
+    """{"dimension value": seconds} of a training step of a small network that grows in one dimension."""
+    t, layout = load(library)
+    return {f"{dimension} {value}": lower_quartile(repeat(step_of(t, workload, layout), seconds))
+            for dimension, value, workload in growth.points()}
 
-    def work(start, stop):
-        for _ in range(start, stop):
-            a @ a
 
-    return dict(flops=count * 2 * n**3 / min(repeat(lambda: workers.parallel(work, count, flops=1e15), seconds)))
+def peak():
+    """Floating-point operations a second in large products, one on every core."""
+    return dict(flops=importlib.import_module("tinycnn.profiler").matrix_peak())
 
 
 def main(library, what, seconds):
     """Measure and print."""
-    t, seconds = importlib.import_module(library), float(seconds)
-    others = {"dispatch": lambda: dispatch(t, seconds), "import": import_time, "peak": lambda: product_peak(seconds)}
-    print(json.dumps(others[what]() if what in others else training(t, find(what), seconds)))
+    seconds = float(seconds)
+    parts = {"operations": operations, "cases": cases, "growth": growth_of, "dispatch": dispatch}
+    alone = {"import": import_time, "peak": peak}
+    result = (alone[what]() if what in alone else parts[what](library, seconds) if what in parts
+              else workload_of(library, what, seconds))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """The networks that are measured, each written once for both libraries: `t` is tinycnn or torch."""
+from . import twin
 
 
 def mnist_net(t):
@@ -39,25 +40,6 @@ def vgg16(t):
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
 
 
-def resnet18(t):
-    """ResNet-18 for 32x32 pictures: no stem pooling, four stages of two basic blocks."""
-    nn = t.nn
-
-    def convolution(channels, width, kernel, stride):
-        return nn.Sequential(nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(width))
-
-    class Block(nn.Module):
-        def __init__(self, channels, width, stride):
-            super().__init__()
-            self.first, self.second = convolution(channels, width, 3, stride), convolution(width, width, 3, 1)
-            same = stride == 1 and channels == width
-            self.shortcut = nn.Sequential() if same else convolution(channels, width, 1, stride)
-
-        def forward(self, x):
-            return t.relu(self.second(t.relu(self.first(x))) + self.shortcut(x))
-
-    layers, channels = [convolution(3, 64, 3, 1), nn.ReLU()], 64
-    for width, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
-        layers.append(Block(channels, width, stride))
-        channels = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+def zoo(file, builder, *args, **options):
+    """The model `builder(*args, **options)` of tinycnn/models/FILE.py, as a function of the library."""
+    return lambda t: getattr(twin.family(t, file), builder)(*args, **options)

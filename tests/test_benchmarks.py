@@ -1,51 +1,185 @@
 """The benchmarks: what a measurement counts, and what the report says. Nothing here is timed."""
+import json
 import socket
 
 import numpy as np
 import pytest
 
 import tinycnn
-from benchmarks import measure, nets, report, workloads
+from benchmarks import __main__ as runner
+from benchmarks import growth, measure, nets, peers, report, workloads
+from benchmarks.goals import GOALS
 from benchmarks.workloads import Workload
 
+LIGHT = [w for w in workloads.WORKLOADS if w.name in ("MNIST net", "LeNet-5", "DenseNet-40", "MobileNet v1", "ViT-Tiny")]
 
-@pytest.mark.parametrize("workload", workloads.WORKLOADS, ids=lambda w: w.name)
-def test_every_network_takes_its_pictures(workload):
+
+@pytest.mark.parametrize("workload", LIGHT, ids=lambda w: w.name)
+def test_networks_take_their_pictures(workload):
     with tinycnn.no_grad():
         scores = workload.net(tinycnn)(tinycnn.zeros(2, *workload.input[1:]))
     assert scores.shape == (2, workload.classes)
 
 
-def test_both_libraries_get_the_same_network():
+@pytest.mark.parametrize("workload", workloads.WORKLOADS, ids=lambda w: w.name)
+def test_both_libraries_get_the_same_network(workload):
     torch = pytest.importorskip("torch")
-    for workload in workloads.WORKLOADS:
-        shapes = [{name: tuple(p.shape) for name, p in workload.net(t).named_parameters()} for t in (tinycnn, torch)]
-        assert shapes[0] == shapes[1]
+    shapes = [{name: tuple(p.shape) for name, p in workload.net(t).named_parameters()} for t in (tinycnn, torch)]
+    assert shapes[0] == shapes[1]
 
 
 def test_products_are_counted():
     """By hand: 5x5 convolutions of 28x28x6 and 14x14x16 outputs, then three matrices; the pictures need no gradient."""
     forward = [2 * 784 * 6 * 25, 2 * 196 * 16 * 150, 2 * 784 * 120, 2 * 120 * 84, 2 * 84 * 10]
-    assert measure.count_flops(tinycnn, nets.lenet5(tinycnn), tinycnn.zeros(1, 1, 28, 28)) == 3 * sum(forward) - forward[0]
+    step = measure.step_of(tinycnn, Workload("small", nets.lenet5, (1, 1, 28, 28), 10, 1.0))
+    assert measure.count_flops(tinycnn, step) == 3 * sum(forward) - forward[0]
+    step = measure.step_of(tinycnn, Workload("small", nets.lenet5, (1, 1, 28, 28), 10, 1.0, training=False))
+    assert measure.count_flops(tinycnn, step) == sum(forward)
 
 
-def test_a_measurement_trains_and_reports():
-    result = measure.training(tinycnn, Workload("small", nets.lenet5, (2, 1, 28, 28), 10, 1.0), seconds=0)
-    assert len(result["times"]) == measure.LEAST_STEPS and min(result["times"]) > 0 and result["memory"] >= 0
+def test_a_step_learns_and_an_inference_does_not():
+    workload = Workload("small", lambda t: network, (2, 1, 28, 28), 10, 1.0)
+    network = nets.lenet5(tinycnn)
+    before = [p.array.copy() for p in network.parameters()]
+    measure.step_of(tinycnn, Workload("small", lambda t: network, (2, 1, 28, 28), 10, 1.0, training=False))()
+    assert all((p.array == b).all() for p, b in zip(network.parameters(), before)) and not network.training
+    measure.step_of(tinycnn, workload)()
+    assert any((p.array != b).any() for p, b in zip(network.parameters(), before))
 
 
-def test_the_report_shows_ratios_and_names_no_host():
-    row = dict(name="small", batch=2, target=1.0, rounds=3, times=[dict(tinycnn=0.002, torch=0.004)] * 3,
-               memory=dict(tinycnn=5e6, torch=1e7), efficiency=0.25, ratios=[0.4, 0.5, 0.6], ratio=0.5, memory_ratio=0.5)
-    overheads = {"dispatch": {"tinycnn forward": 5e-6}, "import": {"numpy": 0.1, "tinycnn": 0.02}}
-    page = report.page(dict(machine=report.machine(), threads=2, workloads=[row], overheads=overheads, load=1.5))
-    assert "| small    | 2     | 0.50 | 1.00   | 0.40 - 0.60 | 0.50   | 2.0 | 4.0        | 5  | 10         | 25% " in page
-    for part in ("medians over 3 rounds", "was 1.5 at", "tinycnn forward 5.0", np.__version__):
-        assert part in page
-    assert socket.gethostname() not in page
+def test_scores_for_every_pixel_get_labels_for_every_pixel():
+    pixels = Workload("pixels", lambda t: t.nn.Conv2d(1, 2, 3, padding=1), (2, 1, 8, 8), 2, 1.0)
+    measure.step_of(tinycnn, pixels)()
 
 
-def test_without_pytorch_tinycnn_is_shown_alone():
-    row = dict(name="small", batch=2, target=1.0, rounds=1, times=[dict(tinycnn=0.002)], memory=dict(tinycnn=5e6),
-               efficiency=0.25)
-    assert "| 2.0 |" in report.text(dict(workloads=[row]))
+def test_a_measurement_is_repeated_until_the_time_is_over():
+    calls = []
+    assert len(measure.repeat(lambda: calls.append(1), seconds=0)) == measure.LEAST_STEPS == len(calls) - 1
+
+
+def test_operations_run_forward_and_backward(monkeypatch):
+    small = [workloads.Operation("conv", workloads.functions("conv2d", padding=1), ((2, 3, 5, 5), (4, 3, 3, 3))),
+             workloads.Operation("norm", workloads.batch_norm, ((2, 3, 4, 4), (3,), (3,)))]
+    monkeypatch.setattr(measure, "OPERATIONS", small)
+    found = measure.operations("tinycnn", 0)
+    assert list(found) == ["conv", "norm"] and min(found.values()) > 0
+    arrays = [np.ones((2, 3, 4, 4), np.float32)]
+    with tinycnn.profile() as prof:
+        measure.forward_and_backward(tinycnn, lambda t, x: (x * 2, x.argmax(1), t.exp(x)), arrays)()
+    assert prof.row("Mul").backward > 0 and prof.row("Exp").backward > 0
+
+
+def test_growth_changes_one_dimension_at_a_time():
+    shapes = {(dimension, value): w.input for dimension, value, w in growth.points()}
+    assert shapes["batch", 8] == (8, 32, 32, 32) and shapes["channels", 64] == (32, 64, 32, 32)
+    assert shapes["size", 16] == (32, 32, 16, 16) and len(shapes) == 15
+    assert growth.slope([1, 2, 4, 8, 16], [9, 9, 2, 8, 32]) == pytest.approx(2)
+
+
+def test_goals_are_trained_on_networks_that_run():
+    for goal in GOALS.values():
+        shape = (2, 1, 28, 28) if goal.data == "MNIST" else (2, 3, 32, 32)
+        assert goal.net(tinycnn)(tinycnn.zeros(*shape)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", peers.PEERS)
+def test_peers_learn(name):
+    pytest.importorskip(name)
+    rng = np.random.default_rng(0)
+    peers.PEERS[name](rng.standard_normal((4, 1, 28, 28), dtype=np.float32), np.arange(4))()
+
+
+# ---- the runner ------------------------------------------------------------------------------------------------------
+
+def pretend(library, what, seconds, module="measure"):
+    """Measurements of a machine on which PyTorch takes twice as long, and one of the peers does not work."""
+    scale = {"tinycnn": 1, "torch": 2, "channels_last": 4, "mygrad": 10}.get(library)
+    if scale is None:
+        raise RuntimeError(f"{library} does not run here")
+    if what == "peak":
+        return dict(flops=1e9)
+    if what == "import":
+        return dict(numpy=0.1, tinycnn=0.02)
+    if what == "dispatch":
+        return dict(forward=5e-6 * scale, backward=2e-6 * scale)
+    if what == "growth":
+        return {f"{d} {v}": 1e-3 * scale * v for d, v, _ in growth.points()}
+    if what in ("operations", "cases"):
+        return {"Conv: a": 1e-3 * scale, "Conv: b": 2e-3 * scale, "ReLU: a": 1e-3 * scale}
+    if module == "goals":
+        return dict(seconds=10 * scale, accuracies=[0.9, 0.995], reached=True)
+    return dict(times=[0.001 * scale, 0.002 * scale], memory=10_000_000 // scale, flops=500_000)
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(runner, "measure", pretend)
+    monkeypatch.setattr(runner, "HERE", tmp_path)
+    monkeypatch.setattr(runner, "STORE", tmp_path / "results.json")
+    monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: name != "dezero")
+
+    def main(*argv):
+        monkeypatch.setattr("sys.argv", ["benchmarks", *argv])
+        return runner.main(), capsys.readouterr()
+    return main
+
+
+def test_a_complete_run_writes_a_page_that_names_no_host(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    code, _ = run("--quick", "--write")
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert code == 0 and socket.gethostname() not in page
+    row = next(line for line in page.splitlines() if line.startswith("| MNIST net"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == ["MNIST net", "128", "0.50", "1.00", "0.50 - 0.50", "0.25", "2.00", "0.8", "1.5", "10", "5", "67%"]
+    for words in (f"PyTorch, {len(workloads.WORKLOADS)} workloads: 0.50.", "MyGrad", "10.0 times", "3 calls of 2 operations",
+                  "the batch to the power of", "tinycnn forward 5.0", "import tinycnn` after it 20 ms", np.__version__):
+        assert words in page
+    assert "HIPS" not in page and "99%" not in page, "autograd failed, and the goals were not asked for"
+    for picture in ("networks", "growth", "cases"):
+        assert f"pictures/{picture}.png" in page and (tmp_path / "pictures" / f"{picture}.png").stat().st_size > 1000
+
+
+def test_one_part_replaces_only_itself(run, tmp_path):
+    store = tmp_path / "results.json"
+    run("--quick", "--only", "MNIST net", "goals", "--write")
+    before = json.loads(store.read_text())
+    before["goals"]["load"] = 123.0
+    store.write_text(json.dumps(before))
+    run("--quick", "--only", "LeNet-5", "--write", "--json", str(tmp_path / "x.json"))
+    after = json.loads(store.read_text())
+    assert list(after) == ["MNIST net", "goals", "LeNet-5"] and after["goals"]["load"] == 123.0
+    assert list(json.loads((tmp_path / "x.json").read_text())) == ["LeNet-5"]
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert page.index("| MNIST net") < page.index("| LeNet-5") and "99.50%" in page
+    (tmp_path / "RESULTS.md").unlink()
+    run("--render")
+    assert (tmp_path / "RESULTS.md").read_text() == page
+
+
+def test_without_write_nothing_is_written(run, tmp_path):
+    code, printed = run("--quick", "--only", "peers")
+    assert code == 0 and "MyGrad" in printed.out and "round 1" in printed.err and "does not run here" in printed.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_pytorch_tinycnn_is_shown_alone(run, monkeypatch):
+    monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: None)
+    code, printed = run("--quick")
+    assert code == 0 and "measured alone" in printed.err and "PyTorch," not in printed.out
+    assert next(line for line in printed.out.splitlines() if "MNIST net" in line).count("|") == len(report.HEAD) + 1
+
+
+def test_a_failed_part_leaves_the_others(run, monkeypatch):
+    def fail(library, what, *rest, **options):
+        if what == "LeNet-5":
+            raise RuntimeError("out of memory")
+        return pretend(library, what, *rest, **options)
+    monkeypatch.setattr(runner, "measure", fail)
+    code, printed = run("--quick", "--only", "LeNet-5", "MNIST net")
+    assert code == 1 and "out of memory" in printed.err and "| MNIST net" in printed.out
+
+
+def test_a_measurement_that_fails_says_why():
+    with pytest.raises(RuntimeError, match="no_such_library, peers_on.*No module named 'no_such_library'"):
+        runner.measure("no_such_library", "peers_on", 0)
