@@ -35,6 +35,7 @@ from .ops.gamma import *
 from .ops.gather import *
 from .ops.grid_sample import *
 from .ops.indexing import *
+from .ops.inverse import *
 from .ops.loss import *
 from .ops.matmul import *
 from .ops.norm import *

@@ -1,17 +1,19 @@
-"""Floor 2: PyTorch's `torch.linalg`, as far as networks use it: norms and products."""
+"""Floor 2: PyTorch's `torch.linalg`, as far as networks use it: norms, products, inverses."""
 import functools
 
 from .ops import matmul as products
 from .ops import reduce
+from .ops.inverse import det, inverse, slogdet, solve
 from .ops.rearrange import diagonal as _diagonal
 from .ops.shape import check_dims
 from .ops.vectors import cross as _cross
 from .ops.vectors import matrix_power
 from .tensor import check_floating, check_tensor
 
-__all__ = ["cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vecdot", "vector_norm"]
+__all__ = ["cross", "det", "diagonal", "inv", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "slogdet",
+           "solve", "vecdot", "vector_norm"]
 
-matmul = products.matmul
+matmul, inv = products.matmul, inverse
 
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):

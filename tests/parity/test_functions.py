@@ -726,6 +726,21 @@ group("products", """
     (b ** 2).sum((1, 2)).sqrt()
     t.bmm(b.flatten(1).unsqueeze(1), b.flatten(1).unsqueeze(2))
     F.scaled_dot_product_attention(b, b, b)
+    t.inverse(x @ y)
+    t.linalg.inv(b[:, :, :3])
+    (x @ y).inverse() @ x
+    t.det(x @ y)
+    b[:, :, 1:].det()
+    t.linalg.det(t.zeros(2, 2, dtype=x.dtype))
+    t.slogdet(x @ y)
+    t.linalg.slogdet(b[:, :, 1:])
+    t.logdet(y.t() @ y)
+    b[:, :, 1:].detach().logdet()
+    t.linalg.solve(x @ y, x)
+    t.linalg.solve(x @ y, v[:3])
+    t.linalg.solve(b[..., :3], x)
+    t.linalg.solve(b[..., :3], b, left=True)
+    t.linalg.solve(x @ y, y, left=False)
 """, x=normal(3, 4), y=normal(4, 3), v=normal(4), b=normal(2, 3, 4))
 
 group("empty batch", """
