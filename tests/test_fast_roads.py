@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tinycnn
 from tinycnn import workers
 from tinycnn.gradcheck import registry
-from tinycnn.ops import conv, fast_conv, fast_norm, norm, pool, pool_average, pool_max
+from tinycnn.ops import columns, conv, fast_conv, fast_norm, norm, pool, pool_average, pool_max
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -25,8 +25,8 @@ def threads(request, monkeypatch):
     """One, two or three threads, which take even the smallest work; pieces so small that every operation has several."""
     monkeypatch.setattr(workers, "_threads", request.param)
     monkeypatch.setattr(workers, "WORTH", 1e-15)
-    monkeypatch.setattr(fast_conv, "PIECE_BYTES", 400)
-    monkeypatch.setattr(fast_conv, "PIECE_ROWS", 1)
+    monkeypatch.setattr(columns, "PIECE_BYTES", 400)
+    monkeypatch.setattr(columns, "PIECE_ROWS", 1)
     monkeypatch.setattr(fast_norm, "PIECE_BYTES", 100)
     monkeypatch.setattr(pool, "PIECE_BYTES", 300)
     return request.param
@@ -66,8 +66,8 @@ def test_fast_convolution_is_plain_convolution_in_any_geometry(geometry, count, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "_threads", count)
         patch.setattr(workers, "WORTH", 1e-15)
-        patch.setattr(fast_conv, "PIECE_BYTES", piece)
-        patch.setattr(fast_conv, "PIECE_ROWS", 1)
+        patch.setattr(columns, "PIECE_BYTES", piece)
+        patch.setattr(columns, "PIECE_ROWS", 1)
         close(fast_conv.convolve(x, w, out, *options, b), PLAIN["convolve"](x, w, out, *options, b))
         close(fast_conv.weight_gradient(x, dy, kernel, *options), PLAIN["weight_gradient"](x, dy, kernel, *options))
         close(fast_conv.input_gradient(dy, w, size, *options), PLAIN["input_gradient"](dy, w, size, *options))

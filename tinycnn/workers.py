@@ -14,6 +14,7 @@ How the work is cut does not depend on the number of threads, so neither does th
 import contextlib
 import ctypes
 import functools
+import math
 import os
 import threading
 from queue import Empty, SimpleQueue
@@ -86,16 +87,19 @@ def parallel(work, count, flops=0, moved=0, most=16):
     return [result for result, _ in results]
 
 
-def product(a, b):
+def product(a, b, out=None):
     """a @ b; of large matrices, or batches of matrices, on several threads, each with some of the rows or columns."""
     if type(a) is not np.ndarray or a.ndim < 2 or a.size * b.shape[-1] < PRODUCTS * WORTH or a.shape[:-2] != b.shape[:-2]:
-        return a @ b
-    y = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+        return a @ b if out is None else np.matmul(a, b, out=out)
+    y = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b)) if out is None else out
+    if a.ndim == 3 and len(a) == 1:
+        product(a[0], b[0], out=y[0])
+        return y
     flops = 2 * a.size * b.shape[-1]
-    if a.ndim == 2 and len(a) < b.shape[1]:
-        parallel(lambda i, j: np.matmul(a, b[:, i:j], out=y[:, i:j]), b.shape[1], flops, most=8)
+    if a.ndim == 2 and len(a) <= b.shape[1]:
+        parallel(lambda i, j: np.matmul(a, b[:, i:j], out=y[:, i:j]), b.shape[1], flops, most=4)
     else:
-        parallel(lambda i, j: np.matmul(a[i:j], b if a.ndim == 2 else b[i:j], out=y[i:j]), len(a), flops, most=8)
+        parallel(lambda i, j: np.matmul(a[i:j], b if a.ndim == 2 else b[i:j], out=y[i:j]), len(a), flops, most=4)
     return y
 
 
@@ -196,6 +200,18 @@ def hold_blas():
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
+
+def aligned(shape, dtype):
+    """An uninitialised array that begins at a cache line, every 64 bytes, as malloc's do not.
+
+    Vector instructions write 64 bytes at once; where these belong to two cache lines, arithmetic on arrays that fit the
+    cache takes up to twice as long.
+    """
+    count, dtype = math.prod(shape), np.dtype(dtype)
+    room = np.empty(count + 64 // dtype.itemsize, dtype)
+    start = -room.ctypes.data % 64 // dtype.itemsize
+    return room[start:start + count].reshape(shape)
+
 
 def keep_freed_memory():
     """Ask the C library to keep large blocks that are freed, for the next array, instead of returning them to the system.

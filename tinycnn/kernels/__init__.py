@@ -174,27 +174,28 @@ def moments(x):
 
 
 def normalise(x, mu, r, w, b):
-    """xhat = (x - mu) r and y = w xhat + b; w and b may be None."""
+    """y = w (x - mu) r + b; w and b may be None."""
     (x, mu, r, w, b), xp, (_, c, s, _) = _like(x, x, mu, r, w, b), array_module(x), _planes(x)
-    xhat, y = xp.empty(x.shape, x.dtype), xp.empty(x.shape, x.dtype)
-    launch("norm", "normalise", xp, x.dtype, _each(x.size), x, mu, r, w, b, xhat, y, x.size, c, s)
-    return xhat, y
+    y = xp.empty(x.shape, x.dtype)
+    launch("norm", "normalise", xp, x.dtype, _each(x.size), x, mu, r, w, b, y, x.size, c, s)
+    return y
 
 
-def sums(dy, xhat):
-    """sum dy and sum dy xhat of every channel."""
-    (dy, xhat), xp, (n, c, s, parts) = _like(dy, dy, xhat), array_module(dy), _planes(dy)
+def sums(dy, x, mu, r):
+    """sum dy and sum dy (x - mu) r of every channel."""
+    (dy, x, mu), xp, (n, c, s, parts) = _like(dy, dy, x, mu), array_module(dy), _planes(dy)
     plain, weighted = xp.empty((parts, c), _sum_type(dy.dtype)), xp.empty((parts, c), _sum_type(dy.dtype))
-    launch("norm", "gradient_sums", xp, dy.dtype, (parts * c,), dy, xhat, plain, weighted, n, c, s, parts)
+    launch("norm", "gradient_sums", xp, dy.dtype, (parts * c,), dy, x, mu, plain, weighted, n, c, s, parts)
     shape = (1, c, *[1] * (dy.ndim - 2))
-    return tuple(part.sum(0).astype(dy.dtype, copy=False).reshape(shape) for part in (plain, weighted))
+    plain, weighted = (part.sum(0).astype(dy.dtype, copy=False).reshape(shape) for part in (plain, weighted))
+    return plain, weighted * r
 
 
-def combine(dy, xhat, a, b, c):
-    """a dy + b xhat + c, with numbers a, b, c for every channel."""
-    (dy, xhat, a, b, c), xp, (_, channels, s, _) = _like(dy, dy, xhat, a, b, c), array_module(dy), _planes(dy)
+def combine(dy, x, mu, a, b, c):
+    """a dy + b (x - mu) + c, with numbers mu, a, b, c for every channel."""
+    (dy, x, mu, a, b, c), xp, (_, channels, s, _) = _like(dy, dy, x, mu, a, b, c), array_module(dy), _planes(dy)
     dx = xp.empty(dy.shape, dy.dtype)
-    launch("norm", "combine", xp, dy.dtype, _each(dy.size), dy, xhat, a, b, c, dx, dy.size, channels, s)
+    launch("norm", "combine", xp, dy.dtype, _each(dy.size), dy, x, mu, a, b, c, dx, dy.size, channels, s)
     return dx
 
 

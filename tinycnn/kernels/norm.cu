@@ -38,20 +38,19 @@ template <typename T> __global__ void join_moments(const typename Sum<T>::type* 
     }
 }
 
-// xhat = (x - mu) r and y = w xhat + b; w and b may be null
-template <typename T> __global__ void normalise(const T* x, const T* mu, const T* r, const T* w, const T* b, T* xhat, T* y,
+// y = w (x - mu) r + b; w and b may be null
+template <typename T> __global__ void normalise(const T* x, const T* mu, const T* r, const T* w, const T* b, T* y,
                                                 long long count, long long C, long long S) {
     typedef typename Sum<T>::type A;
     FOR_EACH(i, count) {
         long long c = i / S % C;
         A normal = ((A)x[i] - (A)mu[c]) * (A)r[c];
-        xhat[i] = T(normal);
         y[i] = T(normal * (w ? (A)w[c] : A(1)) + (b ? (A)b[c] : A(0)));
     }
 }
 
-// sum dy and sum dy xhat over part p of channel c
-template <typename T> __global__ void gradient_sums(const T* dy, const T* xhat, typename Sum<T>::type* plain,
+// sum dy and sum dy (x - mu) over part p of channel c
+template <typename T> __global__ void gradient_sums(const T* dy, const T* x, const T* mu, typename Sum<T>::type* plain,
                                                     typename Sum<T>::type* weighted, long long N, long long C, long long S,
                                                     long long parts) {
     typedef typename Sum<T>::type A;
@@ -60,19 +59,19 @@ template <typename T> __global__ void gradient_sums(const T* dy, const T* xhat, 
     for (long long i = N * S * part / parts + threadIdx.x; i < N * S * (part + 1) / parts; i += THREADS) {
         long long at = (i / S * C + c) * S + i % S;
         s += (A)dy[at];
-        t += (A)dy[at] * (A)xhat[at];
+        t += (A)dy[at] * ((A)x[at] - (A)mu[c]);
     }
     s = block_sum(s);
     t = block_sum(t);
     if (threadIdx.x == 0) plain[blockIdx.x] = s, weighted[blockIdx.x] = t;
 }
 
-// dx = a dy + b xhat + k, with three numbers for every channel
-template <typename T> __global__ void combine(const T* dy, const T* xhat, const T* a, const T* b, const T* k, T* dx,
+// dx = a dy + b (x - mu) + k, with four numbers for every channel
+template <typename T> __global__ void combine(const T* dy, const T* x, const T* mu, const T* a, const T* b, const T* k, T* dx,
                                               long long count, long long C, long long S) {
     typedef typename Sum<T>::type A;
     FOR_EACH(i, count) {
         long long c = i / S % C;
-        dx[i] = T((A)a[c] * (A)dy[i] + (A)b[c] * (A)xhat[i] + (A)k[c]);
+        dx[i] = T((A)a[c] * (A)dy[i] + (A)b[c] * ((A)x[i] - (A)mu[c]) + (A)k[c]);
     }
 }

@@ -19,75 +19,20 @@ prototypes showed it on two cores of an AMD Zen 3; other processors differ:
 - Depthwise convolution is no matrix product at all, but a multiplication of the shifted image for each weight of the kernel.
 - Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).
 """
+import functools
 import math
+import operator
 
 import numpy as np
 
-from ..backend import sliding_windows
-from ..workers import parallel
+from ..workers import aligned, parallel, product
+from . import winograd
+from .columns import PIECE_BYTES, Columns, channels_first, channels_last
 from .unfold import meetings
 
-PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
-PIECE_ROWS = 512          # but enough rows for the product to be efficient,
-PIECES = 4                # and so many pieces at least, for the cores to share
-FEW = 4                   # channels, up to which columns are copied as rows of pixels
 GROUP = 16                # channels, below which groups are merged
-
-
-# ---- memory ----------------------------------------------------------------------------------------------------------
-
-def channels_last(x):
-    """x (N, C, *S) as a contiguous array (N, *S, C): a view where it is laid out that way already, else a copy."""
-    return np.ascontiguousarray(np.moveaxis(x, 1, -1))
-
-
-def channels_first(x):
-    """An array (N, *S, C) as the view (N, C, *S)."""
-    return np.moveaxis(x, -1, 1)
-
-
-class Columns:
-    """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns."""
-
-    def __init__(self, x, kernel, out, stride, padding, dilation, groups):
-        self.few = x.shape[1] <= FEW
-        self.x = np.moveaxis(x, 1, -1) if self.few else channels_last(x)
-        self.kernel, self.out, self.groups = kernel, out, groups
-        self.stride, self.padding, self.dilation = stride, padding, dilation
-        row = math.prod(out[1:])
-        length = x.shape[1] * math.prod(kernel)
-        wanted = max(PIECE_ROWS, PIECE_BYTES // (length * x.itemsize))
-        wanted = max(1, min(wanted, -(-len(x) * out[0] * row // PIECES)))
-        images, rows = max(1, wanted // (row * out[0])), min(out[0], max(1, wanted // row))
-        self.pieces = [(slice(n, n + images), slice(o, min(o + rows, out[0])))
-                       for n in range(0, len(x), images) for o in range(0, out[0], rows)]
-
-    def __getitem__(self, piece):
-        """The columns (G, P, K * C/G) for the P windows of a piece."""
-        windows = sliding_windows(channels_first(self.framed(*piece)), self.kernel, self.stride, self.dilation)
-        windows = windows[..., *map(slice, self.out)]
-        dims = len(self.kernel)
-        n, c, *rest = windows.shape
-        windows = windows.reshape(n, self.groups, c // self.groups, *rest)
-        kernel, out = range(3, 3 + dims), range(3 + dims, 3 + 2 * dims)
-        size = c // self.groups * math.prod(self.kernel)
-        if self.few:
-            return windows.transpose(1, *kernel, 2, 0, *out).reshape(self.groups, size, -1).swapaxes(1, 2)
-        return windows.transpose(1, 0, *out, *kernel, 2).reshape(self.groups, -1, size)
-
-    def framed(self, images, rows):
-        """The part of x that the windows of a piece see, with its padding."""
-        first = rows.start * self.stride[0] - self.padding[0][0]
-        last = (rows.stop - 1) * self.stride[0] + self.dilation[0] * (self.kernel[0] - 1) + 1 - self.padding[0][0]
-        before, after = min(max(-first, 0), last - first), max(last - self.x.shape[1], 0)
-        x = self.x[images, max(first, 0):max(last, 0)]
-        padding = [(before, min(after, last - first)), *self.padding[1:]]
-        if not any(map(any, padding)):
-            return x
-        sizes = [s + sum(p) for s, p in zip(x.shape[1:], padding)]
-        frame = np.zeros_like(x, shape=(len(x), *sizes, x.shape[-1]))
-        frame[(slice(None), *(slice(p, p + s) for s, (p, _) in zip(x.shape[1:], padding)))] = x
-        return frame
+THIN = 128                # filters, below which the gradient of the weights is computed transposed
+PAIR = 32                 # filters, up to which two neighbouring pixels share a row of the product
 
 
 # ---- the three functions ---------------------------------------------------------------------------------------------
@@ -96,46 +41,68 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = cols @ w + b."""
     if depthwise(w, groups):
         return taps(x, w, out, stride, padding, dilation, b)
+    if winograd.suits(x, len(w), w.shape[2:], out, stride, dilation, groups):
+        return winograd.convolve(x, w, out, padding, b)
     w, groups = merged(w, groups)
+    if not paired(len(w), w.shape[2:], out, stride, dilation, groups):
+        return products(x, w, out, stride, padding, dilation, groups, b)
+    b = None if b is None else np.tile(b, 2)
+    y = products(x, pairs(w, stride[-1]), *half(out, stride), padding, dilation, groups, b)
+    return channels_first(channels_last(y).reshape(len(x), *out, len(w)))
+
+
+def products(x, w, out, stride, padding, dilation, groups, b):
+    """`convolve` by columns and matrix products, piece by piece."""
+    columns = Columns(x, w.shape[2:], out, stride, padding, dilation, groups)
     matrix = np.moveaxis(w, 1, -1).reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
-    return products(Columns(x, w.shape[2:], out, stride, padding, dilation, groups), matrix, out, b)
-
-
-def products(columns, matrix, out, b=None):
-    """The columns of (N, *out) windows, times `matrix` (G, K * C/G, F/G), plus b -> y (N, F, *out)."""
-    groups, length, filters = matrix.shape
-    y = np.empty((len(columns.x), *out, groups * filters), matrix.dtype)
+    y = aligned((len(x), *out, w.shape[0]), matrix.dtype)
     if b is not None and len(out) > 1:
         b = np.tile(b, out[-1])  # as long as a row of pixels: NumPy's loops are best when they are long
 
     def work(start, stop):
         for piece in columns.pieces[start:stop]:
-            np.matmul(columns[piece], matrix, out=y[piece].reshape(-1, groups, filters).swapaxes(0, 1))
+            product(columns[piece], matrix, out=y[piece].reshape(-1, groups, matrix.shape[2]).swapaxes(0, 1))
             if b is not None:
                 rows = y[piece].reshape(-1, b.size)
                 rows += b
 
-    parallel(work, len(columns.pieces), flops=2 * y.size * length, moved=4 * y.nbytes)
+    parallel(work, len(columns.pieces), flops=2 * y.size * matrix.shape[1], moved=4 * y.nbytes)
     return channels_first(y)
 
 
 def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy^T @ cols."""
-    channels, filters, out = x.shape[1] // groups, dy.shape[1], dy.shape[2:]
-    if channels == 1 and filters == groups:
+    filters, out = dy.shape[1], dy.shape[2:]
+    if x.shape[1] == filters == groups:
         return taps_weight_gradient(x, dy, kernel, stride, padding, dilation)
+    if winograd.suits(x, filters, kernel, out, stride, dilation, groups):
+        return winograd.weight_gradient(x, dy, padding)
+    if not paired(filters, kernel, out, stride, dilation, groups):
+        return gradient_products(x, dy, kernel, stride, padding, dilation, groups)
+    out, double = half(out, stride)
+    dy = channels_first(channels_last(dy).reshape(len(x), *out, 2 * filters))
+    dw = gradient_products(x, dy, (*kernel[:-1], kernel[-1] + stride[-1]), double, padding, dilation, groups)
+    return dw[:filters, ..., :kernel[-1]] + dw[filters:, ..., stride[-1]:]
+
+
+def gradient_products(x, dy, kernel, stride, padding, dilation, groups):
+    """`weight_gradient` by columns and matrix products, summed over the pieces."""
+    channels, filters = x.shape[1] // groups, dy.shape[1]
     merge = merging(channels, groups)
-    columns = Columns(x, kernel, out, stride, padding, dilation, groups // merge)
+    columns = Columns(x, kernel, dy.shape[2:], stride, padding, dilation, groups // merge)
     dy = channels_last(dy)
-    shape = groups // merge, filters // groups * merge, math.prod(kernel) * merge * channels
+
+    def part(piece):
+        rows = dy[piece].reshape(-1, groups // merge, filters // groups * merge).swapaxes(0, 1)
+        if rows.shape[2] < THIN:
+            return product(columns[piece].swapaxes(1, 2), rows)
+        return product(rows.swapaxes(1, 2), columns[piece]).swapaxes(1, 2)
 
     def work(start, stop):
-        dw = np.zeros(shape, x.dtype)
-        for piece in columns.pieces[start:stop]:
-            dw += dy[piece].reshape(-1, *shape[:2]).transpose(1, 2, 0) @ columns[piece]
-        return dw
+        return functools.reduce(operator.iadd, map(part, columns.pieces[start:stop]))
 
-    dw = sum(parallel(work, len(columns.pieces), flops=2 * dy.size * shape[2], most=4))
+    flops = 2 * dy.size * math.prod(kernel) * merge * channels
+    dw = sum(parallel(work, len(columns.pieces), flops=flops, most=4)).swapaxes(1, 2)
     dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
     dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
     return np.ascontiguousarray(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
@@ -144,25 +111,23 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
 def input_gradient(dy, w, size, stride, padding, dilation, groups):
     """dy (N, F, *O), w (F, C/G, *K) -> dx (N, C, *size)."""
     kernel, out = w.shape[2:], dy.shape[2:]
-    if depthwise(w, groups):
-        return taps_input_gradient(dy, w, size, stride, padding, dilation)
-    w, groups = merged(w, groups)
-    matrix = w.reshape(groups, -1, *w.shape[1:])  # (G, F/G, C/G, *K)
     # dx[i] = sum_k w[k] dy[i + p - k d], and counting k from the other end,
     # = sum_k w[K - 1 - k] dy[i + k d - (d (K - 1) - p)]
     outside = [(d * (k - 1) - p, s - o + p) for s, o, k, d, (p, _) in zip(size, out, kernel, dilation, padding)]
     if max(stride) > 1 or min(map(min, outside)) < 0:
-        return adjoint(dy, np.moveaxis(matrix, 2, -1), size, stride, padding, dilation)
-    flipped = matrix[(..., *[slice(None, None, -1)] * len(kernel))]
-    flipped = np.moveaxis(flipped, (1, 2), (-2, -1)).reshape(groups, -1, matrix.shape[2])
-    return products(Columns(dy, kernel, size, stride, outside, dilation, groups), flipped, size)
+        return adjoint(dy, w, size, stride, padding, dilation, groups)
+    flipped = w[(..., *[slice(None, None, -1)] * len(kernel))].reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
+    return convolve(dy, flipped.reshape(-1, *flipped.shape[2:]), size, stride, outside, dilation, groups)
 
 
-def adjoint(dy, matrix, size, stride, padding, dilation):
-    """`input_gradient` by dcols = dy @ w, `matrix` being (G, F/G, *K, C/G), every pixel collecting its copies."""
-    groups, filters, *kernel, channels = matrix.shape
+def adjoint(dy, w, size, stride, padding, dilation, groups):
+    """`input_gradient` by dcols = dy @ w, every pixel collecting its copies."""
+    if depthwise(w, groups):
+        return taps_input_gradient(dy, w, size, stride, padding, dilation)
+    w, groups = merged(w, groups)
+    kernel, channels, filters = w.shape[2:], w.shape[1], len(w) // groups
     dy, out = channels_last(dy), dy.shape[2:]
-    matrix = matrix.reshape(groups, filters, -1)
+    matrix = np.moveaxis(w, 1, -1).reshape(groups, filters, -1)
     dx = np.zeros((len(dy), *size, groups * channels), dy.dtype)
     images = max(1, PIECE_BYTES // max(1, math.prod(out) * matrix[:, 0].nbytes))
 
@@ -193,56 +158,79 @@ def depthwise(w, groups):
     return w.shape[0] == groups and w.shape[1] == 1
 
 
-def wide(w, width):
-    """w (C, 1, *K) as (*K, width, C), the same for every pixel of a row: NumPy's loops are best when they are long."""
-    return np.repeat(np.moveaxis(w[:, 0], 0, -1)[..., None, :], width, axis=-2)
+def wide(w, out):
+    """w (C, 1, *K) as (*K, OW, C), the same for every pixel of a row: NumPy's loops are best when they are long."""
+    return np.repeat(np.moveaxis(w[:, 0], 0, -1)[..., None, :], out[-1] if len(out) > 1 else 1, axis=-2)
 
 
 def taps(x, w, out, stride, padding, dilation, b=None):
     """`convolve` where every channel has one filter of its own: y[o] = b + sum_k w[k] x[o * stride + ...]."""
-    x, w = channels_last(x), wide(w, out[-1])
-    y = np.empty((len(x), *out, x.shape[-1]), x.dtype)
+    columns = Columns(x, w.shape[2:], out, stride, padding, dilation, 1)
+    y, w = np.empty((len(x), *out, len(w)), x.dtype), wide(w, out)
 
     def work(start, stop):
-        for n in range(start, stop):
-            y[n] = 0 if b is None else b
-            for k in np.ndindex(*w.shape[:-2]):
-                o, i = meetings(k, x.shape[1:-1], out, stride, padding, dilation)
-                y[n, *o] += x[n, *i] * w[k][o[-1]]
+        for piece in columns.pieces[start:stop]:
+            windows, target = np.moveaxis(columns.windows(piece), 1, -1), y[piece]
+            target[...] = 0 if b is None else b
+            for k in np.ndindex(*columns.kernel):
+                target += windows[:, *k] * w[k]
 
-    parallel(work, len(x), moved=4 * y.nbytes * w[..., 0, 0].size)
+    parallel(work, len(columns.pieces), moved=4 * y.nbytes * math.prod(columns.kernel))
     return channels_first(y)
 
 
 def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
     """`weight_gradient` where every channel has one filter of its own: dw[k] = sum_{n, o} dy[o] x[o * stride + ...]."""
-    x, dy, axes = channels_last(x), channels_last(dy), list(range(len(kernel) + 1))
+    columns, dy = Columns(x, kernel, dy.shape[2:], stride, padding, dilation, 1), channels_last(dy)
 
     def work(start, stop):
-        dw = np.zeros((*kernel, x.shape[-1]), x.dtype)
-        for n in range(start, stop):
+        dw = np.zeros((*kernel, x.shape[1]), x.dtype)
+        for piece in columns.pieces[start:stop]:
+            windows = np.moveaxis(columns.windows(piece), 1, -1)
             for k in np.ndindex(*kernel):
-                o, i = meetings(k, x.shape[1:-1], dy.shape[1:-1], stride, padding, dilation)
-                dw[k] += np.einsum(dy[n, *o], axes, x[n, *i], axes, axes[-1:])
+                rows = (windows[:, *k] * dy[piece]).reshape(-1, x.shape[1])
+                dw[k] += np.ones(len(rows), x.dtype) @ rows
         return dw
 
-    dw = sum(parallel(work, len(x), moved=2 * dy.nbytes * math.prod(kernel)))
+    dw = sum(parallel(work, len(columns.pieces), moved=4 * dy.nbytes * math.prod(kernel), most=4))
     return np.ascontiguousarray(np.moveaxis(dw, -1, 0))[:, None]
 
 
 def taps_input_gradient(dy, w, size, stride, padding, dilation):
     """`input_gradient` where every channel has one filter of its own: dx[o * stride + ...] += w[k] dy[o]."""
-    dy, w = channels_last(dy), wide(w, dy.shape[-1])
+    dy, w = channels_last(dy), wide(w, dy.shape[2:])
     dx = np.zeros((len(dy), *size, dy.shape[-1]), dy.dtype)
 
+    images = max(1, PIECE_BYTES // max(1, dy[:1].nbytes * w[..., 0, 0].size))
+
     def work(start, stop):
-        for n in range(start, stop):
+        for n in range(start, stop, images):
+            piece = slice(n, min(n + images, stop))
             for k in np.ndindex(*w.shape[:-2]):
                 o, i = meetings(k, size, dy.shape[1:-1], stride, padding, dilation)
-                dx[n, *i] += dy[n, *o] * w[k][o[-1]]
+                part = dy[piece][:, *o]
+                dx[piece][:, *i] += part * w[k][:part.shape[-2]]
 
     parallel(work, len(dy), moved=4 * dy.nbytes * w[..., 0, 0].size)
     return channels_first(dx)
+
+
+# ---- few filters: two pixels a row ------------------------------------------------------------------------------------
+
+def paired(filters, kernel, out, stride, dilation, groups):
+    """Whether to treat neighbouring pixels of a row as one with twice the filters, at stride / kernel more work."""
+    return (filters <= PAIR and groups == 1 and out[-1] % 2 == 0 and dilation[-1] == 1 and kernel[-1] >= 3 * stride[-1])
+
+
+def pairs(w, stride):
+    """w (F, C, *K) as (2 F, C, *K'), K' wider by the stride: the filters of a pixel, and of the pixel to its right."""
+    beside = [(0, 0)] * (w.ndim - 1)
+    return np.concatenate([np.pad(w, [*beside, (0, stride)]), np.pad(w, [*beside, (stride, 0)])])
+
+
+def half(out, stride):
+    """The size and the stride of an output of pairs."""
+    return (*out[:-1], out[-1] // 2), (*stride[:-1], 2 * stride[-1])
 
 
 # ---- many groups -----------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@
 
 import numpy as np
 
-from ..workers import parallel
-from .fast_conv import channels_first, channels_last
+from ..workers import aligned, parallel
+from .columns import channels_first, channels_last
 
 PIECE_BYTES = 2**19
 
@@ -40,7 +40,7 @@ class Rows:
 
     def empty(self):
         """A matrix to be filled, and the array (N, C, *S) that shows it."""
-        y = np.empty((self.shape[0], *self.shape[2:], self.channels), self.dtype)
+        y = aligned((self.shape[0], *self.shape[2:], self.channels), self.dtype)
         return y.reshape(-1, self.width), channels_first(y)
 
     def wide(self, v):
@@ -88,45 +88,51 @@ def moments(x):
 
 
 def normalise(x, mu, r, w, b):
-    """xhat = (x - mu) r and y = w xhat + b, both shaped like x (N, C, *S)."""
+    """y = w (x - mu) r + b, shaped like x (N, C, *S)."""
     rows = Rows(x)
-    x, (normalised, xhat), (scaled, y) = rows.of(x), rows.empty(), rows.empty()
-    mu, r, w, b = (None if v is None else rows.wide(v) for v in (mu, r, w, b))
+    x, (target, y) = rows.of(x), rows.empty()
+    mu, scale, b = (None if v is None else rows.wide(v) for v in (mu, scaled(r, w), b))
 
     def work(piece):
-        part, result = normalised[piece], scaled[piece]
-        np.subtract(x[piece], mu, out=part)
-        part *= r
-        np.multiply(part, 1 if w is None else w, out=result)
+        result = np.subtract(x[piece], mu, out=target[piece])
+        result *= scale
         if b is not None:
             result += b
 
-    rows.pieces(work, passes=3)
-    return xhat, y
+    rows.pieces(work, passes=2)
+    return y
 
 
-def sums(dy, xhat):
-    """sum dy and sum dy xhat of every channel, each (1, C, 1, ...)."""
+def scaled(r, w):
+    """w r, where there is a w."""
+    return r if w is None else r * w.reshape(r.shape)
+
+
+def sums(dy, x, mu, r):
+    """sum dy and sum dy xhat with xhat = (x - mu) r, of every channel, each (1, C, 1, ...)."""
     rows = Rows(dy)
-    dy, xhat = rows.of(dy), rows.of(xhat)
+    dy, x, mu = rows.of(dy), rows.of(x), rows.wide(mu)
 
     def work(piece):
-        return np.ones(len(dy[piece]), rows.dtype) @ dy[piece], np.einsum("rc,rc->c", dy[piece], xhat[piece])
+        rest = x[piece] - mu
+        return np.ones(len(rest), rows.dtype) @ dy[piece], np.einsum("rc,rc->c", dy[piece], rest)
 
-    plain, weighted = zip(*rows.pieces(work, passes=2))
-    return tuple(rows.like_axes(rows.narrow(sum(s.astype(np.float64) for s in parts))) for parts in (plain, weighted))
+    plain, weighted = zip(*rows.pieces(work, passes=3))
+    s, t = (rows.like_axes(rows.narrow(sum(v.astype(np.float64) for v in parts))) for parts in (plain, weighted))
+    return s, t * r
 
 
-def combine(dy, xhat, a, b, c):
-    """a dy + b xhat + c, shaped like dy (N, C, *S), with numbers a, b, c for every channel."""
+def combine(dy, x, mu, a, b, c):
+    """a dy + b (x - mu) + c, shaped like dy (N, C, *S), with numbers mu, a, b, c for every channel."""
     rows = Rows(dy)
-    dy, xhat, (target, dx) = rows.of(dy), rows.of(xhat), rows.empty()
-    a, b, c = (rows.wide(v) for v in (a, b, c))
+    dy, x, (target, dx) = rows.of(dy), rows.of(x), rows.empty()
+    mu, a, b, c = (rows.wide(v) for v in (mu, a, b, c))
 
     def work(piece):
-        result = np.multiply(dy[piece], a, out=target[piece])
-        rest = xhat[piece] * b
+        rest = x[piece] - mu
+        rest *= b
         rest += c
+        result = np.multiply(dy[piece], a, out=target[piece])
         result += rest
 
     rows.pieces(work, passes=4)

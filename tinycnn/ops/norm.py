@@ -51,15 +51,16 @@ class Normalize(Function):
     Where mu and var are constants they vanish: dx = r g.
 
     The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
-    Cost: about 7 passes over x forward, 9 backward; saved: xhat, as large as x. Batch norm on the CPU takes the fast road of
-    `fast_norm.py`, which does the same in 4 and 5; on a GPU, two kernels do it in 4 and 4 (`kernels/norm.cu`).
+    Cost: about 7 passes over x forward, 10 backward; saved: x, mu and r. Batch norm on the CPU takes the fast road of
+    `fast_norm.py`, which reads and writes main memory half as often; on a GPU, two kernels do it in 4 and 4
+    (`kernels/norm.cu`).
     Source: Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167); Ba et al., Layer Normalization, 2016
     (arXiv:1607.06450); Wu and He, Group Normalization, 2018 (arXiv:1803.08494).
     """
 
     @staticmethod
     def forward(ctx, x, w, b, axes, affine, eps, view=None, report=None, statistics=None):
-        ctx.shape = x.shape
+        ctx.shape, ctx.view, given = x.shape, view, x
         x = x if view is None else x.reshape(view)
         ctx.axes, ctx.count = axes, math.prod(x.shape[axis] for axis in axes)
         ctx.affine, ctx.types, ctx.eps = affine, [None if p is None else p.shape for p in (w, b)], eps
@@ -69,45 +70,51 @@ class Normalize(Function):
             mu, var = statistics or ctx.fast.moments(x)
         else:
             mu = statistics[0] if ctx.constant else total(x, axes) / max(ctx.count, 1)
-            xhat = x - mu
-            var = statistics[1] if ctx.constant else total(xhat * xhat, axes) / max(ctx.count, 1)
+            y = x - mu
+            var = statistics[1] if ctx.constant else total(y * y, axes) / max(ctx.count, 1)
         if report:
             report(mu, var)
         r = 1 / array_module(x).sqrt(var + eps)
         if ctx.fast:
-            xhat, y = ctx.fast.normalise(x, mu, r, w, b)
+            y = ctx.fast.normalise(x, mu, r, w, b)
         else:
-            xhat *= r
-            y = xhat.copy() if w is None else xhat * w.reshape(affine)
+            y *= r
+            if w is not None:
+                y *= w.reshape(affine)
             if b is not None:
                 y += b.reshape(affine)
-        ctx.save_for_backward(xhat, r, w)
+        ctx.save_for_backward(given, mu, r, w)
         return y.reshape(ctx.shape)
 
     @staticmethod
     def backward(ctx, dy):
-        return Normalize.gradients(ctx, dy, *ctx.saved_tensors)
+        x, *rest = ctx.saved_tensors
+        return Normalize.gradients(ctx, dy, x if ctx.view is None else x.reshape(ctx.view), *rest)
 
     @staticmethod
     def backward_recorded(ctx, dy):
-        """With r and xhat as functions of x. A shift of x changes neither, and so x - mu = xhat / r serves as x."""
-        xhat, r, w = ctx.saved_tensors
-        x = ctx.stand_in(0, (xhat / r).reshape(ctx.shape)).reshape(xhat.shape)
+        """With mu and r as functions of x."""
+        x, mu, r, w = ctx.saved_tensors
+        x = x if ctx.view is None else x.reshape(ctx.view)
         if not ctx.constant:
-            x = x - total(x, ctx.axes) / max(ctx.count, 1)
-            r = (total(x * x, ctx.axes) / max(ctx.count, 1) + ctx.eps) ** -0.5
-        return Normalize.gradients(ctx, dy, x * r, r, w)
+            mu = total(x, ctx.axes) / max(ctx.count, 1)
+            r = (total((x - mu) ** 2, ctx.axes) / max(ctx.count, 1) + ctx.eps) ** -0.5
+        return Normalize.gradients(ctx, dy, x, mu, r, w)
 
     @staticmethod
-    def gradients(ctx, dy, xhat, r, w):
+    def gradients(ctx, dy, x, mu, r, w):
         """dx, dw and db, from arrays or Tensors."""
-        dy, w = dy.reshape(xhat.shape), None if w is None else w.reshape(ctx.affine)
+        dy, w = dy.reshape(x.shape), None if w is None else w.reshape(ctx.affine)
         need_x, need_w, need_b = ctx.needs_input_grad
         # the sums over axes along which w is constant come first: they serve dw, db and the two means of dx alike
         shape = (1,) * (dy.ndim - len(ctx.affine)) + tuple(ctx.affine)
         shared = [axis for axis in ctx.axes if shape[axis] == 1]
         fast = ctx.fast and is_array(dy)
-        s, t = ctx.fast.sums(dy, xhat) if fast else (total(dy, shared), total(dy * xhat, shared))
+        if fast:
+            s, t = ctx.fast.sums(dy, x, mu, r)
+        else:
+            xhat = (x - mu) * r
+            s, t = total(dy, shared), total(dy * xhat, shared)
         dx = dw = db = None
         if need_w:
             dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0])
@@ -115,7 +122,7 @@ class Normalize(Function):
             db = unbroadcast(s, ctx.affine).reshape(ctx.types[1])
         if need_x and fast and not ctx.constant:
             scale = r if w is None else w * r
-            dx = ctx.fast.combine(dy, xhat, scale, scale * t / -ctx.count, scale * s / -ctx.count)
+            dx = ctx.fast.combine(dy, x, mu, scale, scale * r * t / -ctx.count, scale * s / -ctx.count)
         elif need_x:
             g = dy if w is None else dy * w
             if ctx.constant:

@@ -1,0 +1,75 @@
+"""Floor 2: the columns of a convolution, in pieces that fit the cache; NumPy only.
+
+What `fast_conv.py` and `winograd.py` share.
+"""
+import math
+
+import numpy as np
+
+from ..backend import sliding_windows
+
+PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
+PIECE_ROWS = 512          # but enough rows for the product to be efficient,
+PIECES = 4                # and so many pieces at least, for the cores to share,
+FEW_WINDOWS = 1024        # unless these are all: then the weights are the larger matrix, and the cores share the filters
+FEW = 4                   # channels, up to which columns are copied as rows of pixels
+
+
+def channels_last(x):
+    """x (N, C, *S) as a contiguous array (N, *S, C): a view where it is laid out that way already, else a copy."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1))
+
+
+def channels_first(x):
+    """An array (N, *S, C) as the view (N, C, *S)."""
+    return np.moveaxis(x, -1, 1)
+
+
+class Columns:
+    """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns."""
+    few_windows = FEW_WINDOWS
+
+    def __init__(self, x, kernel, out, stride, padding, dilation, groups):
+        self.few = x.shape[1] <= FEW
+        self.x = np.moveaxis(x, 1, -1) if self.few else channels_last(x)
+        self.kernel, self.out, self.groups = kernel, out, groups
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        row = math.prod(out[1:])
+        length = x.shape[1] * math.prod(kernel)
+        windows = len(x) * out[0] * row
+        wanted = max(PIECE_ROWS, PIECE_BYTES // (length * x.itemsize))
+        wanted = windows if windows <= self.few_windows else max(1, min(wanted, -(-windows // PIECES)))
+        images, rows = max(1, wanted // (row * out[0])), min(out[0], max(1, wanted // row))
+        self.pieces = [(slice(n, n + images), slice(o, min(o + rows, out[0])))
+                       for n in range(0, max(len(x), 1), images) for o in range(0, out[0], rows)]
+
+    def __getitem__(self, piece):
+        """The columns (G, P, K * C/G) for the P windows of a piece."""
+        windows = self.windows(piece)
+        dims = len(self.kernel)
+        n, c, *rest = windows.shape
+        windows = windows.reshape(n, self.groups, c // self.groups, *rest)
+        kernel, out = range(3, 3 + dims), range(3 + dims, 3 + 2 * dims)
+        size = c // self.groups * math.prod(self.kernel)
+        if self.few:
+            return windows.transpose(1, *kernel, 2, 0, *out).reshape(self.groups, size, -1).swapaxes(1, 2)
+        return windows.transpose(1, 0, *out, *kernel, 2).reshape(self.groups, -1, size)
+
+    def windows(self, piece):
+        """What every weight of the kernel meets in a piece: (N, C, *K, *O), a view of the image with its padding."""
+        windows = sliding_windows(channels_first(self.framed(*piece)), self.kernel, self.stride, self.dilation)
+        return windows[..., *map(slice, self.out)]
+
+    def framed(self, images, rows):
+        """The part of x that the windows of a piece see, with its padding."""
+        first = rows.start * self.stride[0] - self.padding[0][0]
+        last = (rows.stop - 1) * self.stride[0] + self.dilation[0] * (self.kernel[0] - 1) + 1 - self.padding[0][0]
+        before, after = min(max(-first, 0), last - first), max(last - self.x.shape[1], 0)
+        x = self.x[images, max(first, 0):max(last, 0)]
+        padding = [(before, min(after, last - first)), *self.padding[1:]]
+        if not any(map(any, padding)):
+            return x
+        sizes = [s + sum(p) for s, p in zip(x.shape[1:], padding)]
+        frame = np.zeros_like(x, shape=(len(x), *sizes, x.shape[-1]))
+        frame[(slice(None), *(slice(p, p + s) for s, (p, _) in zip(x.shape[1:], padding)))] = x
+        return frame
