@@ -158,22 +158,19 @@ def depthwise(w, groups):
     return w.shape[0] == groups and w.shape[1] == 1
 
 
-def wide(w, out):
-    """w (C, 1, *K) as (*K, OW, C), the same for every pixel of a row: NumPy's loops are best when they are long."""
-    return np.repeat(np.moveaxis(w[:, 0], 0, -1)[..., None, :], out[-1] if len(out) > 1 else 1, axis=-2)
-
-
 def taps(x, w, out, stride, padding, dilation, b=None):
     """`convolve` where every channel has one filter of its own: y[o] = b + sum_k w[k] x[o * stride + ...]."""
     columns = Columns(x, w.shape[2:], out, stride, padding, dilation, 1)
-    y, w = np.empty((len(x), *out, len(w)), x.dtype), wide(w, out)
+    y, w = aligned((len(x), *out, len(w)), x.dtype), np.moveaxis(w[:, 0], 0, -1)
+    long, windows, weights, images = axes(columns)
+    w = np.tile(w, out[-1]) if long else w
 
     def work(start, stop):
         for piece in columns.pieces[start:stop]:
-            windows, target = np.moveaxis(columns.windows(piece), 1, -1), y[piece]
-            target[...] = 0 if b is None else b
-            for k in np.ndindex(*columns.kernel):
-                target += windows[:, *k] * w[k]
+            seen = pixels(columns.windows(piece), long)
+            np.einsum(seen, windows, w, weights, images, out=y[piece].reshape([seen.shape[i] for i in images]))
+            if b is not None:
+                y[piece] += b
 
     parallel(work, len(columns.pieces), moved=4 * y.nbytes * math.prod(columns.kernel))
     return channels_first(y)
@@ -182,36 +179,52 @@ def taps(x, w, out, stride, padding, dilation, b=None):
 def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
     """`weight_gradient` where every channel has one filter of its own: dw[k] = sum_{n, o} dy[o] x[o * stride + ...]."""
     columns, dy = Columns(x, kernel, dy.shape[2:], stride, padding, dilation, 1), channels_last(dy)
+    long, windows, weights, images = axes(columns)
+
+    def part(piece):
+        seen = pixels(columns.windows(piece), long)
+        dw = np.einsum(seen, windows, dy[piece].reshape([seen.shape[i] for i in images]), images, weights)
+        return dw.reshape(*kernel, -1, x.shape[1]).sum(-2)
 
     def work(start, stop):
-        dw = np.zeros((*kernel, x.shape[1]), x.dtype)
-        for piece in columns.pieces[start:stop]:
-            windows = np.moveaxis(columns.windows(piece), 1, -1)
-            for k in np.ndindex(*kernel):
-                rows = (windows[:, *k] * dy[piece]).reshape(-1, x.shape[1])
-                dw[k] += np.ones(len(rows), x.dtype) @ rows
-        return dw
+        return functools.reduce(operator.iadd, map(part, columns.pieces[start:stop]))
 
     dw = sum(parallel(work, len(columns.pieces), moved=4 * dy.nbytes * math.prod(kernel), most=4))
     return np.ascontiguousarray(np.moveaxis(dw, -1, 0))[:, None]
 
 
+def axes(columns):
+    """For `einsum`: whether the pixels of a row form one axis with their channels, as they then stand side by side, and the
+    numbers of the axes of the windows (N, *K, *O, C), of the weights (*K, C) and of the images (N, *O, C).
+
+    NumPy's loops are best when they are long, and einsum multiplies and adds in one of them.
+    """
+    dims, long = len(columns.out), columns.stride[-1] == 1 and len(columns.out) > 1
+    kernel, out, last = range(1, dims + 1), range(dims + 1, 2 * dims + 1 - long), 2 * dims + 1 - long
+    return long, [0, *kernel, *out, last], [*kernel, last], [0, *out, last]
+
+
+def pixels(windows, long):
+    """windows (N, C, *K, *O) as (N, *K, *O, C), the last two axes in one where they are `long`."""
+    windows = np.moveaxis(windows, 1, -1)
+    return windows.reshape(*windows.shape[:-2], -1) if long else windows
+
+
 def taps_input_gradient(dy, w, size, stride, padding, dilation):
     """`input_gradient` where every channel has one filter of its own: dx[o * stride + ...] += w[k] dy[o]."""
-    dy, w = channels_last(dy), wide(w, dy.shape[2:])
+    dy, w = channels_last(dy), np.moveaxis(w[:, 0], 0, -1)
     dx = np.zeros((len(dy), *size, dy.shape[-1]), dy.dtype)
 
-    images = max(1, PIECE_BYTES // max(1, dy[:1].nbytes * w[..., 0, 0].size))
+    images = max(1, PIECE_BYTES // max(1, dy[:1].nbytes * w[..., 0].size))
 
     def work(start, stop):
         for n in range(start, stop, images):
             piece = slice(n, min(n + images, stop))
-            for k in np.ndindex(*w.shape[:-2]):
+            for k in np.ndindex(*w.shape[:-1]):
                 o, i = meetings(k, size, dy.shape[1:-1], stride, padding, dilation)
-                part = dy[piece][:, *o]
-                dx[piece][:, *i] += part * w[k][:part.shape[-2]]
+                dx[piece][:, *i] += dy[piece][:, *o] * w[k]
 
-    parallel(work, len(dy), moved=4 * dy.nbytes * w[..., 0, 0].size)
+    parallel(work, len(dy), moved=4 * dy.nbytes * w[..., 0].size)
     return channels_first(dx)
 
 
