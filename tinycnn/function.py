@@ -46,11 +46,15 @@ class Function:
     def apply(cls, *args, **options):
         """Run the operation on `args` (Tensors and constants) and record it where a gradient may be asked for."""
         ctx = cls()
-        tensors = [a for a in args if isinstance(a, Tensor)]
+        tensors, arrays, needs = [], [], []
+        for a in args:
+            tensor = isinstance(a, Tensor)
+            arrays.append(a.array if tensor else a)
+            needs.append(tensor and a.requires_grad and mode.recording)
+            if tensor:
+                tensors.append(a)
         _check_inputs(cls, tensors)
-        recording = mode.recording
-        ctx.needs_input_grad = needs = [recording and isinstance(a, Tensor) and a.requires_grad for a in args]
-        arrays = [a.array if isinstance(a, Tensor) else a for a in args]
+        ctx.needs_input_grad = needs
         with quiet():
             result = cls.forward(ctx, *arrays, **options)
         results = result if isinstance(result, tuple) else (result,)
@@ -59,18 +63,21 @@ class Function:
             ctx.line = user_line()
             check_finite(ctx, "forward", [*arrays, *options.values()], [y.array for y in outputs])
         if True in needs:
-            ctx.order = next(_order)
-            ctx.edges = [(a if a.grad_fn is None else a.grad_fn, a.output_nr) if need else None
-                         for a, need in zip(args, needs)]
-            ctx.output_types = [(y.array.shape, y.array.dtype) for y in outputs]
-            for nr, y in enumerate(outputs):
-                if y.array.dtype.kind == "f":
-                    y.requires_grad, y.grad_fn, y.output_nr = True, ctx, nr
-            if ctx._saved:
-                ctx._known = [*map(id, (*arrays, *results))]
-                ctx._versions = [(t._version, t._version.writes, id(t.array)) for t in (*tensors, *outputs)
-                                 if _is_saved(t, ctx._saved)]
+            ctx.record(args, tensors, outputs, [*arrays, *results])
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+    def record(self, args, tensors, outputs, arrays):
+        """Take the place between inputs and outputs in the graph, and note what must not be overwritten until backward."""
+        self.order = next(_order)
+        self.edges = [edge_of(a) if need else None for a, need in zip(args, self.needs_input_grad)]
+        self.output_types = [(y.array.shape, y.array.dtype) for y in outputs]
+        for nr, y in enumerate(outputs):
+            if y.array.dtype.kind == "f":
+                y.requires_grad, y.grad_fn, y.output_nr = True, self, nr
+        if self._saved:
+            self._known = [*map(id, arrays)]
+            self._versions = [(t._version, t._version.writes, id(t.array)) for t in (*tensors, *outputs)
+                              if _is_saved(t, self._saved)]
 
     def save_for_backward(self, *arrays):
         """Keep `arrays` until backward; nothing is kept when no input wants a gradient."""

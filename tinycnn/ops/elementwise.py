@@ -28,7 +28,7 @@ class Add(Function):
 
     @staticmethod
     def forward(ctx, x, y):
-        ctx.shapes = np.shape(x), np.shape(y)
+        ctx.shapes = getattr(x, "shape", ()), getattr(y, "shape", ())
         return x + y
 
     @staticmethod
@@ -41,7 +41,7 @@ class Sub(Function):
 
     @staticmethod
     def forward(ctx, x, y):
-        ctx.shapes = np.shape(x), np.shape(y)
+        ctx.shapes = getattr(x, "shape", ()), getattr(y, "shape", ())
         return x - y
 
     @staticmethod
@@ -59,7 +59,7 @@ class Mul(Function):
 
     @staticmethod
     def forward(ctx, x, y):
-        ctx.shapes = np.shape(x), np.shape(y)
+        ctx.shapes = getattr(x, "shape", ()), getattr(y, "shape", ())
         need_x, need_y = ctx.needs_input_grad
         ctx.save_for_backward(x if need_y else None, y if need_x else None)
         return x * y
@@ -77,7 +77,7 @@ class Div(Function):
 
     @staticmethod
     def forward(ctx, x, y):
-        ctx.shapes = np.shape(x), np.shape(y)
+        ctx.shapes = getattr(x, "shape", ()), getattr(y, "shape", ())
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, y)
         return x / y
 
@@ -202,6 +202,9 @@ def promote(*operands, floating=False):
 
 def binary(function, name, x, y, /, *, floating=False, **options):
     """Apply the Function to x and y in the dtype that PyTorch would choose; one of them may be a number."""
+    if (isinstance(x, Tensor) and isinstance(y, Tensor) and x.array.dtype == y.array.dtype and x.array.dtype.kind == "f"
+            and x.array.shape == y.array.shape):
+        return function.apply(x, y, **options)
     x, y = operand(name, "input", x), operand(name, "other", y)
     tensors = [v for v in (x, y) if isinstance(v, Tensor)]
     dtypes = {t.array.dtype for t in tensors}
