@@ -184,7 +184,7 @@ def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
     def part(piece):
         seen = pixels(columns.windows(piece), long)
         dw = np.einsum(seen, windows, dy[piece].reshape([seen.shape[i] for i in images]), images, weights)
-        return dw.reshape(*kernel, -1, x.shape[1]).sum(-2)
+        return dw.reshape(*kernel, dw.shape[-1] // x.shape[1], x.shape[1]).sum(-2)
 
     def work(start, stop):
         return functools.reduce(operator.iadd, map(part, columns.pieces[start:stop]))
@@ -207,7 +207,8 @@ def axes(columns):
 def pixels(windows, long):
     """windows (N, C, *K, *O) as (N, *K, *O, C), the last two axes in one where they are `long`."""
     windows = np.moveaxis(windows, 1, -1)
-    return windows.reshape(*windows.shape[:-2], -1) if long else windows
+    *outer, width, channels = windows.shape
+    return windows.reshape(*outer, width * channels) if long else windows
 
 
 def taps_input_gradient(dy, w, size, stride, padding, dilation):
