@@ -51,7 +51,7 @@ def compare(student, rng, name, steps, small=False):
                 "is the sum of AdaGrad: RMSProp forgets, beta * s + (1 - beta) * dw^2": s + dw * dw}
                if name == "rmsprop" else {}),
             **{f"{words} the squares over the whole array: every weight has an s of its own":
-               grown(np.full(w.shape, total)) for words, total in (("sums", (dw * dw).sum()), ("averages", (dw * dw).mean()))},
+               grown(np.full(w.shape, reduce(dw * dw))) for words, reduce in (("sums", np.sum), ("averages", np.mean))},
             "is the old s": s, "holds the root: s is the sum of squares, its root belongs into the step": np.sqrt(right_s),
             "holds eps: it belongs into the step": right_s + eps})
         root = np.sqrt(right_s)
