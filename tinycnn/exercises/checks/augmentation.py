@@ -66,7 +66,7 @@ def flips(student, rng):
         x = pictures(rng, *size)
         which = rng.permutation([True, True, False, False])
         chosen = which[:, None, None, None]
-        expect.close("the flipped batch", expect.unchanged(student.flip, x, which), flip(x, which), mistaken={
+        expect.close("y of flip", expect.unchanged(student.flip, x, which), flip(x, which), mistaken={
             "is turned upside down: left and right is the last axis": np.where(chosen, x[:, :, ::-1], x),
             "is turned by half a turn: only left and right change": np.where(chosen, x[:, :, ::-1, ::-1], x),
             "has the wrong pictures flipped: flip where which is True": flip(x, ~which),
@@ -82,7 +82,7 @@ def crops(student, rng):
         x = pictures(rng, *size)
         offsets = np.array([[0, 2 * padding], *rng.integers(0, 2 * padding + 1, (2, 2)), [2 * padding, padding]])
         y = expect.unchanged(student.random_crop, x, offsets, padding)
-        expect.close("the cropped batch", y, random_crop(x, offsets, padding), mistaken={
+        expect.close("y of random_crop", y, random_crop(x, offsets, padding), mistaken={
             "exchanges rows and columns of the offsets: offsets[n] = (row, column)":
                 random_crop(x, offsets[:, ::-1], padding),
             "is moved to the opposite side: the window lies at the offset, so a small row shows the frame above":
@@ -96,7 +96,7 @@ def crops(student, rng):
             "has the frame on the lower right only: pad all four sides": random_crop(x, offsets + padding, padding),
             "adds padding to the offsets: they count from the corner of the padded picture":
                 random_crop(x, offsets + padding, padding)})
-        expect.close("the batch cropped at (padding, padding)",
+        expect.close("y of random_crop at (padding, padding)",
                      student.random_crop(x, 0 * offsets + padding, padding), x)
 
 
@@ -106,7 +106,7 @@ def cutouts(student, rng):
         x = pictures(rng, 6, 7)
         centres = np.array([[2, 3], [3, 3], [2, 4], [3, 2]] if inner else [[0, 3], [5, 6], [2, 0], [0, 0]])
         y = student.cutout(x, centres, size)
-        expect.close("the batch with holes", y, cutout(x, centres, size), mistaken={
+        expect.close("y of cutout", y, cutout(x, centres, size), mistaken={
             "has no hole where its square begins beyond the edge: a negative start counts from the end, use max(start, 0)":
                 None if inner else cut(x, centres, size, wrap=True),
             "is cut out in the first channel only: the hole goes through all of them": cut(x, centres, size, slice(1)),

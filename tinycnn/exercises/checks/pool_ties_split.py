@@ -86,9 +86,7 @@ def without_ties(student, rng):
 def tiles(student, rng):
     for x in (rng.integers(0, 3, (2, 2, 4, 6)).astype(float), np.zeros((1, 1, 4, 4))):
         dy = 1 + rng.random(max_pool(x, 2, 2).shape)
-        dx = student.max_pool_backward(dy, x, 2, 2)
-        expect.close("dx", dx, shared(dy, x, 2, 2), mistaken=known(dy, x, 2, 2))
-        expect.close("the sum of dx, which is the sum of dy,", dx.sum(), dy.sum())
+        expect.close("dx", student.max_pool_backward(dy, x, 2, 2), shared(dy, x, 2, 2), mistaken=known(dy, x, 2, 2))
 
 
 @exercise.check(points=20, name="ties where windows overlap")

@@ -87,7 +87,7 @@ def patches_of(student, rng):
     for shape, P in (((2, 3, 4, 6), 2), ((1, 2, 6, 6), 3), ((2, 2, 4, 4), 2), ((2, 3, 2, 3), 1)):
         x = rng.standard_normal(shape)
         right = patches(x, P)
-        expect.close("the rows of patches", student.patches(x, P), right, mistaken=None if P == 1 else {
+        expect.close("rows of patches", student.patches(x, P), right, mistaken=None if P == 1 else {
             "are cut by reshape alone, without a transpose: each holds whole rows of the picture": x.reshape(right.shape),
             "have the patches in columns: read them left to right, then down": patches(x, P, down_first=True),
             "have the channels last: the order within a patch is channel, row, column": patches(x, P, channels_last=True),
@@ -100,7 +100,7 @@ def tokens_of(student, rng):
     N, T, K, D = 2, 3, 5, 4
     rows, w, b, cls, positions = (rng.standard_normal(s) for s in ((N, T, K), (D, K), D, D, (T + 1, D)))
     right, zero = tokens(rows, w, b, cls, positions), np.zeros(D)
-    expect.close("the tokens", student.tokens(rows, w, b, cls, positions), right, mistaken={
+    expect.close("tokens", student.tokens(rows, w, b, cls, positions), right, mistaken={
         "have the class token at the end: it comes first":
             np.concatenate([right[:, 1:] - positions[1:], right[:, :1] - positions[0]], 1) + positions,
         "lack the positions": right - positions,
@@ -138,7 +138,7 @@ def several_heads(student, rng):
             "divides the scores by the root of D, where a head has D / heads numbers":
                 multi_head(t, four[0] / heads**0.5, *four[1:], heads)}
         right = multi_head(t, *four, heads)
-        expect.close(f"the attention of {heads} head{'s' * (heads > 1)}", student.multi_head(t, *four, heads), right,
+        expect.close(f"y of multi_head with {heads} head{'s' * (heads > 1)}", student.multi_head(t, *four, heads), right,
                      mistaken=known | {
             "lacks the last layer wo": right @ np.linalg.inv(four[3].T),
             "uses wo without its transpose": right @ np.linalg.inv(four[3].T) @ four[3],
