@@ -295,7 +295,15 @@ class CpuStream:
     """The CPU's random numbers on the device, in the place of a `CounterStream`, so that results can be compared."""
 
     def __init__(self, xp, seed):
-        self._numbers, self._wrap = np.random.Generator(np.random.PCG64(seed)), xp.asarray
+        self._numbers, self._wrap, self._seed = np.random.Generator(np.random.PCG64(seed)), xp.asarray, seed
+
+    @property
+    def state(self):
+        return {"seed": self._seed, "position": self._numbers.bit_generator.state}
+
+    @state.setter
+    def state(self, state):
+        self._numbers.bit_generator.state = state["position"]
 
     def random(self, shape, dtype=np.float64):
         return self._wrap(np.asarray(self._numbers.random(shape, dtype)))

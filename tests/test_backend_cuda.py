@@ -117,8 +117,8 @@ def test_memory_that_runs_out_is_reported_with_what_was_asked_for_and_what_is_fr
         get_default_memory_pool=lambda: pool, cuda=types.SimpleNamespace(
             set_allocator=chosen.append, runtime=runtime, memory=types.SimpleNamespace(OutOfMemoryError=Full))))
     assert chosen[0](2**20) == "memory"
-    with pytest.raises(tinycnn.cuda.OutOfMemoryError, match=r"GPU 1: 5,120.0 MiB were asked for, 1,024.0 MiB of 16,384.0 MiB "
-                                                            r"are free, and the arrays of this program hold 3,072.0 MiB"):
+    with pytest.raises(tinycnn.cuda.OutOfMemoryError, match="GPU 1: 5,120.0 MiB were asked for, 1,024.0 MiB of 16,384.0 MiB "
+                                                            "are free, and the arrays of this program hold 3,072.0 MiB"):
         chosen[0](5 * 2**30)
     assert issubclass(tinycnn.cuda.OutOfMemoryError, RuntimeError)
 
@@ -138,9 +138,9 @@ def test_precision_has_pytorchs_names(monkeypatch):
 
 
 def test_a_device_without_number_is_the_current_gpu(device, monkeypatch):
-    used, gpus = [], 2
-    monkeypatch.setattr(strict.cuda.runtime, "getDeviceCount", lambda: gpus)
-    monkeypatch.setattr(strict.cuda, "Device", lambda index: types.SimpleNamespace(use=lambda: used.append(index)))
+    used = []
+    monkeypatch.setattr(strict.cuda.runtime, "getDeviceCount", lambda: 2)
+    monkeypatch.setattr(strict.cuda, "Device", lambda i: types.SimpleNamespace(use=lambda: used.append(i)))
     monkeypatch.setattr(backend, "_current_gpu", 0)
     with tinycnn.cuda.device(1):
         assert str(tinycnn.device("cuda")) == "cuda:1" and tinycnn.cuda.current_device() == 1
