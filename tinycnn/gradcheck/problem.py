@@ -98,14 +98,15 @@ class Problem:
 def _dice(seed, devices=(CPU,)):
     """The random numbers of tinycnn and of `numpy.random` start from `seed`, and go on afterwards as if nothing had been."""
     streams = [default_generator(device) for device in {CPU, *devices}]
-    ours, numpys = default_generator(CPU).get_state(), np.random.get_state()
+    ours, numpys = [stream.get_state() for stream in streams], np.random.get_state()
     for stream in streams:
         stream.manual_seed(seed)
     np.random.seed(seed % 2**32)
     try:
         yield
     finally:
-        default_generator(CPU).set_state(ours)
+        for stream, state in zip(streams, ours):
+            stream.set_state(state)
         np.random.set_state(numpys)
 
 

@@ -1,7 +1,7 @@
 """A look over the shoulder of every `Function.backward` in one graph: what it writes into, and what it hands out."""
 import functools
 
-from ..backend import array_module, as_array, is_array
+from ..backend import array_module, as_array, is_array, to_numpy
 from ..function import Function, owner
 
 
@@ -17,7 +17,8 @@ def nodes(tensors):
 
 
 def same_values(a, b):
-    """Whether two arrays hold the same numbers, NaN being equal to NaN."""
+    """Whether two arrays, wherever they live, hold the same numbers, NaN being equal to NaN."""
+    a, b = to_numpy(a), to_numpy(b)
     return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
 
 
