@@ -70,6 +70,7 @@ _LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing",
 
 inference_mode = no_grad
 Size = tuple
+newaxis = None
 contiguous_format, preserve_format, channels_last = "contiguous_format", "preserve_format", "channels_last"
 
 

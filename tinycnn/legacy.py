@@ -53,6 +53,13 @@ def _type(x, dtype=None, non_blocking=False):
     return x.to(dtype=dtype_named(dtype))
 
 
+@method("new")
+def _new(x, *data):
+    """`x.new(2, 3)`, uninitialised, or `x.new([1, 2])`, a copy, in the dtype and on the device of x; a tuple is a shape."""
+    shape = data[0] if len(data) == 1 and isinstance(data[0], tuple) else data
+    return Tensor(*shape, dtype=x.dtype, device=x.device)
+
+
 def reads_size_average(loss):
     """Let a function with an option `reduction` also take `size_average` and `reduce`, its forerunners, with a UserWarning.
 

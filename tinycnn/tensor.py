@@ -44,6 +44,7 @@ class Tensor:
     hooks = None         # of a leaf; those of other tensors live in grad_fn
     post_hooks = None    # of a leaf: called when its gradient has been added to
     order = -1           # a leaf is older than every node
+    is_sparse = is_quantized = False   # kinds of tensors that PyTorch has and code asks about
     _viewed_at = None    # of a view: the value of _version.rewrites when it was made
     _borrowed = False    # whether a NumPy array outside shows the same memory
     _view = None         # of a view: the tensor, the Function and the options that made it

@@ -1053,6 +1053,17 @@ group("creation", """
     t.multinomial(x.exp().detach(), 4).sort(1).values
     float(t.finfo(t.float32).eps)
     t.iinfo(t.int64).max
+    t.asarray([1, 2.5])
+    t.asarray(x.detach(), dtype=t.float64, copy=True)
+    t.asarray(x.detach()) * 1
+    t.scalar_tensor(3)
+    t.scalar_tensor(2.5, dtype=t.float64)
+    x.detach().new([1, 2, 3])
+    x.new(2, 3).shape
+    x.new(x.size()).fill_(2)
+    x[:, t.newaxis]
+    x.is_sparse
+    x.is_quantized
 """, x=normal(3, 4))
 
 ROWS = [(name, expression) for name, (_, expressions) in GROUPS.items() for expression in expressions]

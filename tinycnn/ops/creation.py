@@ -8,7 +8,7 @@ from .. import backend
 from ..backend import Device, to_device
 from ..dtype import as_dtype, get_default_dtype, int64
 from ..function import Function
-from ..tensor import Tensor, check_tensor, method, tensor, wrap
+from ..tensor import Tensor, as_tensor, check_tensor, method, tensor, wrap
 
 
 def place(array, device, requires_grad):
@@ -100,6 +100,25 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
 
 
 zeros_like, ones_like, empty_like = _like(zeros, "zeros_like"), _like(ones, "ones_like"), _like(empty, "empty_like")
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """`obj` (numbers, lists, arrays, tensors) as a tensor: in the same memory where that is possible, or with `copy` in new.
+
+    RuntimeError where `copy=False` forbids a copy that is needed.
+    """
+    if copy:
+        return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+    x = as_tensor(obj, dtype=dtype, device=device)
+    if copy is False and x.array is not getattr(obj, "array", obj):
+        raise RuntimeError(f"asarray: copy=False, but a {type(obj).__name__} has to be copied for dtype {dtype} and device "
+                           f"{device}")
+    return x.requires_grad_() if requires_grad else x
+
+
+def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
+    """The number s as a 0-d tensor, by default of the default dtype."""
+    return full((), s, dtype=dtype or get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
@@ -226,5 +245,5 @@ def clone(x):
     return Clone.apply(x)
 
 
-__all__ = ["arange", "clone", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like",
-           "zeros", "zeros_like"]
+__all__ = ["arange", "asarray", "clone", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace",
+           "ones", "ones_like", "scalar_tensor", "zeros", "zeros_like"]
