@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tinycnn
 from tinycnn import workers
 from tinycnn.gradcheck import registry
-from tinycnn.ops import columns, conv, fast_conv, fast_norm, norm, pool, pool_average, pool_max
+from tinycnn.ops import columns, conv, fast_conv, fast_norm, norm, pool, pool_average, pool_max, winograd
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -27,9 +27,18 @@ def threads(request, monkeypatch):
     monkeypatch.setattr(workers, "WORTH", 1e-15)
     monkeypatch.setattr(columns, "PIECE_BYTES", 400)
     monkeypatch.setattr(columns, "PIECE_ROWS", 1)
+    monkeypatch.setattr(columns.Columns, "few_windows", 0)
+    if request.param == 3:
+        winograd_for_all(monkeypatch)
     monkeypatch.setattr(fast_norm, "PIECE_BYTES", 100)
     monkeypatch.setattr(pool, "PIECE_BYTES", 300)
     return request.param
+
+
+def winograd_for_all(patch):
+    """Every 3x3 convolution, however small, takes Winograd's road."""
+    patch.setattr(winograd, "LEAST", 1)
+    patch.setattr(winograd, "FEW_WINDOWS", -1)
 
 
 def close(a, b):
@@ -54,9 +63,9 @@ def geometries(draw):
             (stride, padding, dilation, groups), draw(st.booleans()))
 
 
-@given(geometries(), st.sampled_from([1, 2, 3]), st.sampled_from([100, 400, 2**21]))
+@given(geometries(), st.sampled_from([1, 2, 3]), st.sampled_from([100, 400, 2**21]), st.sampled_from([0, 1024]))
 @settings(max_examples=150, deadline=None)
-def test_fast_convolution_is_plain_convolution_in_any_geometry(geometry, count, piece):
+def test_fast_convolution_is_plain_convolution_in_any_geometry(geometry, count, piece, few):
     batch, channels, size, filters, kernel, out, options, channels_last = geometry
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, *size, channels))
@@ -68,10 +77,34 @@ def test_fast_convolution_is_plain_convolution_in_any_geometry(geometry, count, 
         patch.setattr(workers, "WORTH", 1e-15)
         patch.setattr(columns, "PIECE_BYTES", piece)
         patch.setattr(columns, "PIECE_ROWS", 1)
+        patch.setattr(columns.Columns, "few_windows", few)
+        if few == 0:
+            winograd_for_all(patch)
         close(fast_conv.convolve(x, w, out, *options, b), PLAIN["convolve"](x, w, out, *options, b))
         close(fast_conv.weight_gradient(x, dy, kernel, *options), PLAIN["weight_gradient"](x, dy, kernel, *options))
         close(fast_conv.input_gradient(dy, w, size, *options), PLAIN["input_gradient"](dy, w, size, *options))
         close(fast_conv.bias_gradient(dy), PLAIN["bias_gradient"](dy))
+
+
+@pytest.mark.parametrize("size, padding", [((6, 8), 1), ((5, 7), 1), ((7, 4), 0), ((4, 5), 2), ((2, 2), 1)])
+def test_winograds_convolution_is_plain_convolution(size, padding, threads, monkeypatch):
+    winograd_for_all(monkeypatch)
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal((3, 5, *size)), rng.standard_normal((4, 5, 3, 3)), rng.standard_normal(4)
+    out = tuple(s + 2 * padding - 2 for s in size)
+    dy, options = rng.standard_normal((3, 4, *out)), ((1, 1), [(padding, padding)] * 2, (1, 1), 1)
+    assert winograd.suits(x, 4, (3, 3), out, (1, 1), (1, 1), 1)
+    assert not winograd.suits(x, 4, (3, 3), out, (2, 1), (1, 1), 1)
+    close(winograd.convolve(x, w, out, options[1], b), PLAIN["convolve"](x, w, out, *options, b))
+    close(winograd.weight_gradient(x, dy, options[1]), PLAIN["weight_gradient"](x, dy, (3, 3), *options))
+
+
+def test_winograds_convolution_keeps_the_accuracy_of_float32():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 256, 12, 12)), rng.standard_normal((130, 256, 3, 3))
+    exact = PLAIN["convolve"](x, w, (12, 12), (1, 1), [(1, 1)] * 2, (1, 1), 1)
+    y = winograd.convolve(x.astype("f"), w.astype("f"), (12, 12), [(1, 1)] * 2)
+    assert y.dtype == np.float32 and abs(y - exact).max() < 3e-6 * abs(exact).max()
 
 
 def results(case):
