@@ -112,10 +112,17 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
         for edge, g in zip(node.edges, results):
             if edge is not None and g is not None:
                 g = as_array(g, grads[0])
-                owned = (not create_graph and holders.count(id(owner(g))) == 1 and g.flags.forc
-                         and getattr(g.flags, "writeable", True))  # a broadcast that repeats nothing is forc, yet read-only
+                owned = (not create_graph and holders.count(id(owner(g))) == 1 and _dense(g)
+                         and getattr(g.flags, "writeable", True))  # a broadcast that repeats nothing is dense, yet read-only
                 deliver(edge, g, owned, type(node).__name__)
     return found
+
+
+def _dense(array):
+    """Whether the elements stand side by side in memory, in whatever order of axes, and no two share a place."""
+    if array.flags.forc:
+        return True
+    return array.transpose(sorted(range(array.ndim), key=lambda axis: -array.strides[axis])).flags.c_contiguous
 
 
 def accumulate(leaf, gradient, owned):
@@ -123,7 +130,7 @@ def accumulate(leaf, gradient, owned):
     if isinstance(gradient, Tensor):
         leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
     elif leaf.grad is None:
-        leaf.grad = wrap(gradient if owned else gradient.copy())
+        leaf.grad = wrap(gradient if owned and gradient.flags.forc else gradient.copy())
     else:
         leaf.grad.array += gradient
 
