@@ -4,11 +4,6 @@ from .arguments import integer, integers
 from .module import Module
 
 
-def _numbers(value):
-    """`value`, an integer or a sequence of them, as a list."""
-    return list(value) if isinstance(value, (tuple, list)) else [value]
-
-
 class _Pool(Module):
     """What all layers with a window share: `kernel_size`, `stride` (None: the kernel's size) and `padding`."""
     dimensions = 0
@@ -26,6 +21,9 @@ class _Pool(Module):
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
 
+    def extra_repr(self):
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
 
 class _MaxPool(_Pool):
     """What the three max pools share."""
@@ -40,8 +38,7 @@ class _MaxPool(_Pool):
                          return_indices=self.return_indices)
 
     def extra_repr(self):
-        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-                f"ceil_mode={self.ceil_mode}")
+        return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
 
 
 class MaxPool1d(_MaxPool):
@@ -71,9 +68,6 @@ class _MaxUnpool(_Pool):
 
     def forward(self, input, indices, output_size=None):
         return self.unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
-
-    def extra_repr(self):
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -105,9 +99,6 @@ class AvgPool1d(_Pool):
     def forward(self, input):
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
-    def extra_repr(self):
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
 
 class _AvgPool(_Pool):
     """What AvgPool2d and AvgPool3d share."""
@@ -121,9 +112,6 @@ class _AvgPool(_Pool):
     def forward(self, input):
         return self.pool(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
                          self.divisor_override)
-
-    def extra_repr(self):
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class AvgPool2d(_AvgPool):
@@ -178,7 +166,7 @@ class _AdaptivePool(Module):
     def __init__(self, output_size):
         super().__init__()
         name = type(self).__name__
-        sizes = _numbers(output_size)
+        sizes = list(output_size) if isinstance(output_size, (tuple, list)) else [output_size]
         if len(sizes) not in (1, self.dimensions):
             raise ValueError(f"{name}: output_size must be one integer or {self.dimensions}, got {output_size!r}")
         for size in sizes:
