@@ -12,8 +12,8 @@ exercise = Exercise(
            "formula, and count: what has step 0, what has the last step of the warm-up, what the first behind it?",
            "step_decay counts the milestones with step >= milestone. For the cosines find t first: (step - first) / "
            "(last - first) is 0 at the first step and 1 at the last. math.cos wants radians.",
-           "Warm-up: peak * (step + 1) / warmup while step < warmup, then t = (step - warmup) / (steps - warmup). One cycle: "
-           "t = step / top, and then t = (step - top) / (steps - 1 - top)."))
+           "Warm-up: peak * (step + 1) / warmup while step < warmup, then t = (step - warmup) / (steps - warmup). One "
+           "cycle: t = step / top, and then t = (step - top) / (steps - 1 - top)."))
 
 
 def wave(a, b, t):
