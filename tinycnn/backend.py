@@ -183,8 +183,8 @@ def set_matmul_precision(name):
 
 
 def to_numpy(array):
-    """`array` as a NumPy array: itself on the CPU, a copy from a GPU."""
-    return array if type(array) is np.ndarray else array.get()
+    """`array` as a NumPy array: itself (or a NumPy number) on the CPU, a copy from a GPU."""
+    return array if isinstance(array, (np.ndarray, np.generic)) else array.get()
 
 
 # ---- what the libraries spell differently ----------------------------------------------------------------------------
