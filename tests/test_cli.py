@@ -51,7 +51,7 @@ def test_import_loads_nothing_but_numpy():
 
 def test_version_and_help():
     assert run("--version").stdout.strip() == f"tinycnn {tinycnn.__version__}"
-    for arguments in ((), ("train",), ("predict",), ("evaluate",), ("plot",), ("find-lr",), ("summary",)):
+    for arguments in ((), ("train",), ("predict",), ("evaluate",), ("pack",), ("plot",), ("find-lr",), ("summary",)):
         told = run(*arguments, "--help")
         assert told.returncode == 0 and "usage: tinycnn" in told.stdout and told.stderr == ""
 
@@ -88,6 +88,26 @@ def test_options_reach_the_training(tmp_path, monkeypatch, capsys):
     assert len(read_history("runs/digits/history.csv")) == 1 and read_history("runs/digits/history.csv")[0]["lr"] == 0.02
 
 
+def test_smoothing_decay_and_a_time_limit_reach_the_training(tmp_path, monkeypatch):
+    from tinycnn import train
+    given = {}
+
+    def note(model, *loaders, **options):
+        given.update(options)
+        return real(model, *loaders, **options)
+    real = train.fit
+    monkeypatch.setattr(train, "fit", note)
+    assert main(["train", "--epochs", "1", "--batch-size", "400", "--quiet", "--out", str(tmp_path), "--optimizer", "sgd",
+                 "--weight-decay", "0.25", "--label-smoothing", "0.1", "--time-limit", "0.001"]) == 0
+    assert given["optimizer"].param_groups[0]["weight_decay"] == 0.25
+    scores, y = tinycnn.randn(5, 10), tinycnn.tensor([1, 2, 3, 4, 5])
+    expected = tinycnn.nn.functional.cross_entropy(scores, y, label_smoothing=0.1)
+    assert given["loss"](scores, y).item() == expected.item()
+    assert given["schedule"].seconds == 0.06 and given["schedule"].is_over
+    settings = json.loads((tmp_path / "run.json").read_text())
+    assert (settings["weight_decay"], settings["label_smoothing"], settings["time_limit"]) == (0.25, 0.1, 0.001)
+
+
 def test_predict_names_the_class_of_picture_files(trained, tmp_path, capsys):
     files, classes = digit_pictures(tmp_path)
     assert main(["predict", str(trained[0] / "model.safetensors"), *map(str, files)]) == 0
@@ -115,7 +135,8 @@ def test_picture_that_is_no_picture_is_reported_and_the_others_go_on(trained, tm
     (["train", "--dataset", "letters"], "letters"), (["train", "--model", "alexnot"], "alexnot"),
     (["train", "--device", "tpu"], "tpu"), (["train", "--epochs", "0"], "at least 1, got '0'"),
     (["train", "--batch-size", "many"], "many"), (["train", "--lr", "-1"], "positive"),
-    (["train", "--lr", "nan"], "positive"),
+    (["train", "--lr", "nan"], "positive"), (["train", "--label-smoothing", "1"], "below 1, got '1'"),
+    (["train", "--weight-decay", "much"], "much"), (["train", "--time-limit", "0"], "positive"),
     (["train", "--fast"], "--fast"), (["predict", "x"], "picture"), (["dance"], "dance"), ([], "COMMAND")])
 def test_command_that_makes_no_sense_is_refused_with_code_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -13,9 +13,9 @@ from tinycnn.data import DataLoader, Digits, Subset, TensorDataset
 from tinycnn.models import LeNet5, LeNet5Original, get_model, list_models
 from tinycnn.nn import functional as F
 from tinycnn.optim import SGD, AdamW
-from tinycnn.optim.lr_scheduler import StepLR
-from tinycnn.train import (accuracy, confusion_matrix, early_stopping, evaluate, fit, load_checkpoint, load_model, predict,
-                           read_history, save_best, save_checkpoint, top_k_accuracy, write_history)
+from tinycnn.optim.lr_scheduler import LinearLR, StepLR
+from tinycnn.train import (Deadline, accuracy, confusion_matrix, early_stopping, evaluate, fit, load_checkpoint, load_model,
+                           predict, read_history, save_best, save_checkpoint, top_k_accuracy, write_history)
 from tinycnn.files import write_atomically
 
 SMALL = dict(image_size=8, channels=(4, 8), kernel_size=3, hidden=(16,))
@@ -427,3 +427,73 @@ def test_models_are_known_by_name():
     assert "lenet5" in list_models() and isinstance(get_model("lenet5", num_classes=3), LeNet5)
     with pytest.raises(ValueError, match="lenet5.*'lenet7'"):
         get_model("lenet7")
+
+
+# ---- an end in time --------------------------------------------------------------------------------------------------
+
+class Clock:
+    """Seconds that pass when the test says so."""
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def deadline(clock, steps=10, seconds=100):
+    optimizer = SGD(nn.Linear(1, 1).parameters(), 1.0)
+    schedule = LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
+    optimizer.step()
+    return optimizer, Deadline(schedule, steps, seconds, clock)
+
+
+def test_deadline_takes_one_step_at_a_time_while_there_is_time():
+    clock = Clock()
+    optimizer, schedule = deadline(clock)
+    rates = []
+    for _ in range(10):
+        clock.now += 5
+        assert not schedule.is_over
+        schedule.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert np.allclose(rates, np.arange(9, -1, -1) / 10, atol=1e-12) and schedule.is_over
+
+
+def test_deadline_hurries_the_schedule_where_time_is_short():
+    clock = Clock()
+    optimizer, schedule = deadline(clock)
+    rates = []
+    while not schedule.is_over:
+        clock.now += 35
+        schedule.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert np.allclose(rates, [0.6, 0.3, 0.0], atol=1e-12)
+
+
+def test_deadline_continues_with_the_time_that_was_left():
+    clock = Clock()
+    _, schedule = deadline(clock)
+    clock.now = 55
+    schedule.step()
+    state, later = schedule.state_dict(), Clock()
+    later.now = 1e6
+    optimizer, continued = deadline(later)
+    continued.load_state_dict(state)
+    assert continued.elapsed == 55 and continued.position == 6
+    later.now += 15
+    continued.step()
+    assert continued.position == 7 and abs(optimizer.param_groups[0]["lr"] - 0.3) < 1e-12
+
+
+def test_training_ends_with_its_deadline_in_the_middle_of_an_epoch(tmp_path):
+    tinycnn.manual_seed(0)
+    clock, model = Clock(), LeNet5(image_size=8)
+    optimizer = SGD(model.parameters(), 0.1)
+    schedule = Deadline(None, 100, 30, clock)
+
+    def pass_time(info):
+        clock.now += 10
+
+    history = fit(model, DataLoader(Digits("train"), 100), DataLoader(Digits("validation"), 100), epochs=9,
+                  optimizer=optimizer, schedule=schedule, after_step=[pass_time, lambda info: schedule.is_over],
+                  checkpoint=tmp_path / "last", progress=False)
+    assert len(history) == 1 and schedule.taken == 4 and "val_loss" in history[0]
