@@ -471,13 +471,14 @@ def test_deadline_hurries_the_schedule_where_time_is_short():
 
 def test_deadline_continues_with_the_time_that_was_left():
     clock = Clock()
-    _, schedule = deadline(clock)
+    before, schedule = deadline(clock)
     clock.now = 55
     schedule.step()
     state, later = schedule.state_dict(), Clock()
     later.now = 1e6
     optimizer, continued = deadline(later)
     continued.load_state_dict(state)
+    optimizer.load_state_dict(before.state_dict())
     assert continued.elapsed == 55 and continued.position == 6
     later.now += 15
     continued.step()
