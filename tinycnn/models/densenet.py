@@ -82,7 +82,7 @@ class DenseNet(nn.Module):
         return self.classifier(F.adaptive_avg_pool2d(x, (1, 1)).flatten(1))
 
 
-def _small_densenet(growth_rate, layers, num_classes=10, **options):
+def small_densenet(growth_rate, layers, num_classes=10, **options):
     """DenseNet-BC for 32x32: three blocks after one 3x3 convolution, in place of the stem and its pooling."""
     model = DenseNet(growth_rate, (layers,) * 3, 2 * growth_rate, num_classes=num_classes, **options)
     model.features.conv0 = nn.Conv2d(3, 2 * growth_rate, 3, padding=1, bias=False)
@@ -102,4 +102,4 @@ densenet121 = variant("densenet121", DenseNet, 32, (6, 12, 24, 16), 64, rename=_
 densenet161 = variant("densenet161", DenseNet, 48, (6, 12, 36, 24), 96, rename=_rename)
 densenet169 = variant("densenet169", DenseNet, 32, (6, 12, 32, 32), 64, rename=_rename)
 densenet201 = variant("densenet201", DenseNet, 32, (6, 12, 48, 32), 64, rename=_rename)
-cifar_densenet100 = variant("cifar_densenet100", _small_densenet, 12, 16)
+cifar_densenet100 = variant("cifar_densenet100", small_densenet, 12, 16)
