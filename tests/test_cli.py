@@ -257,6 +257,8 @@ def test_evaluate_says_how_good_each_class_is(trained, capsys):
     result = json.loads(capsys.readouterr().out)
     assert result["pictures"] == 178 == np.sum(result["confusion"]) and set(result["classes"]) == set("0123456789")
     assert result["accuracy"] == np.trace(result["confusion"]) / 178 and result["auc"] > 0.9
+    assert main(["evaluate", "--json", "--split", "validation", "--mirror", str(trained[0])]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"] > result["loss"], "digits are no mirror images"
 
 
 def test_plot_draws_one_run_or_several(trained, tmp_path, capsys):

@@ -429,6 +429,17 @@ def test_models_are_known_by_name():
         get_model("lenet7")
 
 
+def test_mirrored_predictions_are_means_over_both_pictures():
+    tinycnn.manual_seed(0)
+    model = LeNet5(**SMALL)
+    x, y = tinycnn.randn(5, 1, 8, 8), tinycnn.tensor([0, 1, 2, 3, 4])
+    loaders = [DataLoader(TensorDataset(pixels, y), 2) for pixels in (x, x.flip(3))]
+    plain, other = (predict(model, loader)[0] for loader in loaders)
+    both, labels = predict(model, loaders[0], mirror=True)
+    assert np.allclose(both, (plain + other) / 2, atol=1e-6) and labels.tolist() == [0, 1, 2, 3, 4]
+    assert np.abs(plain - other).max() > 1e-4
+
+
 # ---- an end in time --------------------------------------------------------------------------------------------------
 
 class Clock:

@@ -16,6 +16,7 @@ def add_evaluate(commands):
                             description="Try a trained network on the pictures of its data set.")
     p.add_argument("checkpoint", type=Path, help=TRAINED)
     p.add_argument("--split", choices=("validation", "test"), default="test", help="the part (default: %(default)s)")
+    p.add_argument("--mirror", action="store_true", help="answer with the mean over each picture and its mirror image")
     p.add_argument("--json", action="store_true", help="print one JSON object, with the confusion matrix")
     p.set_defaults(run=evaluate, forwards=False)
 
@@ -29,7 +30,7 @@ def evaluate(args):
     if metadata.get("dataset") not in RECIPES:
         raise ValueError(f"{args.checkpoint}: the checkpoint names no known data set, got {metadata.get('dataset')!r}")
     _, validation, test = RECIPES[metadata["dataset"]].load()
-    probabilities, truth = predict(model, DataLoader(test if args.split == "test" else validation, 500))
+    probabilities, truth = predict(model, DataLoader(test if args.split == "test" else validation, 500), args.mirror)
     answers, classes = probabilities.argmax(1), metadata["classes"]
     sure = probabilities[np.arange(len(truth)), truth]
     table = per_class(truth, answers, len(classes))

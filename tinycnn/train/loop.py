@@ -100,24 +100,32 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
 def evaluate(model, loader, loss=F.cross_entropy):
     """(loss, accuracy) of `model`, both means over the samples of `loader`, in evaluation mode."""
     total = Mean("evaluate: loader")
-    for scores, y in _forward(model, loader):
+    for scores, y in _forward(model, loader, model):
         total.add(loss(scores, y), scores, y)
     return total.loss, total.accuracy
 
 
-def predict(model, loader):
-    """(probabilities (N, K), labels (N,)) of all samples of `loader`, in its order, as NumPy arrays."""
+def predict(model, loader, mirror=False):
+    """(probabilities (N, K), labels (N,)) of all samples of `loader`, in its order, as NumPy arrays.
+
+    With `mirror`, each is the mean of those of the picture (C, H, W) and of its mirror image.
+    """
     probabilities, labels = [], []
-    for scores, y in _forward(model, loader):
-        probabilities.append(to_numpy(F.softmax(scores, 1).array))
+
+    def answer(x):
+        shares = F.softmax(model(x), 1)
+        return (shares + F.softmax(model(x.flip(3)), 1)) / 2 if mirror else shares
+
+    for shares, y in _forward(model, loader, answer):
+        probabilities.append(to_numpy(shares.array))
         labels.append(to_numpy(y.array))
     if not labels:
         raise ValueError("predict: loader has no samples")
     return np.concatenate(probabilities), np.concatenate(labels)
 
 
-def _forward(model, loader):
-    """(scores, y) of every batch, with the model in evaluation mode and nothing recorded."""
+def _forward(model, loader, function):
+    """(function(x), y) of every batch, with the model in evaluation mode and nothing recorded."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -126,7 +134,7 @@ def _forward(model, loader):
             for x, y in loader:
                 with no_grad():
                     scores = model(x.to(device, non_blocking=True))
-                yield scores, y.to(device, non_blocking=True)
+                yield result, y.to(device, non_blocking=True)
     finally:
         model.train(was_training)
 
