@@ -21,6 +21,7 @@ from .peers import PEERS
 from .workloads import OPERATIONS, find
 
 LEAST_STEPS = 2
+SHORTER = {"operations": 10, "growth": 10, "cases": 500}  # there are many of them, so each gets this part of the seconds
 
 
 def resident(peak=False):
@@ -199,6 +200,7 @@ def main(library, what, seconds):
     seconds = float(seconds)
     parts = {"operations": operations, "cases": cases, "growth": growth_of, "dispatch": dispatch}
     alone = {"import": import_time, "peak": peak}
+    seconds /= SHORTER.get(what, 1)
     result = (alone[what]() if what in alone else parts[what](library, seconds) if what in parts
               else workload_of(library, what, seconds))
     print(json.dumps(result))
