@@ -133,7 +133,7 @@ def _forward(model, loader, function):
         with on(device):
             for x, y in loader:
                 with no_grad():
-                    scores = model(x.to(device, non_blocking=True))
+                    result = function(x.to(device, non_blocking=True))
                 yield result, y.to(device, non_blocking=True)
     finally:
         model.train(was_training)
