@@ -44,14 +44,10 @@ GOALS = {"MNIST": Goal("MNIST", mnist_net, 3, 0.1, False, 0.99), "CIFAR-10": Goa
 
 
 def load(name):
-    """(pictures (N, C, H, W), labels) to train, and to test, of mean 0 and deviation 1."""
-    data, parts = importlib.import_module("tinycnn.data"), []
-    for train in (True, False):
-        part = getattr(data, name)(train=train)
-        x = np.stack([np.asarray(part[i][0], np.float32) for i in range(len(part))])
-        parts.append((x, np.array([int(part[i][1]) for i in range(len(part))])))
-    mean, deviation = parts[0][0].mean((0, 2, 3), keepdims=True), parts[0][0].std((0, 2, 3), keepdims=True)
-    return [((x - mean) / deviation, y) for x, y in parts]
+    """(pictures (N, C, H, W) of about mean 0 and deviation 1, labels) to train, and to test."""
+    data = importlib.import_module("tinycnn.data")
+    parts = [getattr(data, name)(train=train) for train in (True, False)]
+    return [(part.format.normalise(part.pictures), part.labels) for part in parts]
 
 
 def accuracy(t, model, x, y):
