@@ -48,7 +48,8 @@ def picture(student, x, w, b, stride, padding, shape):
     """The student's y, which has the right shape."""
     name = f"y for x {x.shape}, w {w.shape}, stride={stride} and padding={padding}"
     got = expect.array(name, student.conv_transpose2d(x, w, b, stride, padding))
-    off = {2 * padding: ": cut P rows and columns off on every side", 4 * padding: ": the padding is cut off here, not added"}
+    off = {2 * padding: ": cut P rows and columns off on every side",
+           4 * padding: ": the padding is cut off here, not added"}
     if got.ndim == 4 and padding and got.shape[2:] != shape[2:]:
         for more, words in off.items():
             if got.shape[2:] == tuple(n + more for n in shape[2:]):

@@ -94,12 +94,31 @@ def order(student, rng):
     compare(student, "b = a * 2\nc = tanh(b)\nd = c * b\ny = d * c + b", a=a)
 
 
-@exercise.check(points=10, name="a long chain of diamonds")
+COUNTING = """
+class Counted(float):
+    def __mul__(self, other):
+        uses[0] += 1
+        return float(self) * float(other)
+    __rmul__ = __mul__
+
+uses, half, a = [0], Value(Counted(0.5)), Value(a)
+y = a
+for _ in range(10):
+    y = y * half + y * half
+uses[0] = 0
+y.backward()
+result = (uses[0], a.grad)
+"""
+
+
+@exercise.check(points=10, name="a chain of diamonds")
 def diamonds(student, rng):
-    a = draw(rng)
-    text = "y = a" + "\ny = y * 0.5 + y * 0.5" * 12
-    y, gradient = run(student, text, a=a)
-    expect.close("a.grad behind 12 diamonds y = y * 0.5 + y * 0.5", gradient, 1.0)
+    uses, gradient = student.run(COUNTING, a=draw(rng))
+    expect.close("a.grad behind 10 diamonds y = y * 0.5 + y * 0.5", gradient, 1.0)
+    if uses > 100:
+        raise expect.Wrong(f"backward uses the slopes of 10 diamonds y = y * 0.5 + y * 0.5 {uses} times, where 20 times will "
+                           "do: it follows every way from y to a, and their number doubles with each diamond; visit every "
+                           "number once")
 
 
 exercise.mistake("the last use wins", old="parent.grad += slope", new="parent.grad = slope", says=r"\+= and not =")
@@ -117,6 +136,12 @@ exercise.mistake("hands on before all uses have arrived",
                      "                    visit(parent)", says="arrived too late")
 exercise.mistake("the gradient is not multiplied on", old="slope * value.grad", new="slope",
                  says="multiply the slopes along the chain")
+exercise.mistake("follows every way", old="        order, seen = [], set()\n",
+                 new="        def down(value, part):\n            value.grad += part\n"
+                     "            for parent, slope in zip(value.parents, value.slopes):\n"
+                     "                down(parent, part * slope)\n\n"
+                     "        return down(self, 1.0)\n        order, seen = [], set()\n",
+                 says="visit every number once")
 exercise.mistake("visits numbers twice", old="            if value not in seen:", new="            if True:",
                  says="visited twice")
 exercise.mistake("the result's own gradient stays 0", old="        self.grad = 1.0", new="        self.grad = 0.0",
