@@ -139,7 +139,7 @@ def backward(student, rng):
 
 @exercise.check(points=10, name="backward with a mask")
 def backward_masked(student, rng):
-    q, k, v = draw(rng, T=3, S=3)
+    q, k, v = draw(rng, N=1, T=3, S=3)
     expect.gradient("attention_backward with a mask", attention, student.attention_backward, q=q, k=k, v=v,
                     options={"mask": visible(rng, 3, 3)}, mistaken=KNOWN)
 

@@ -1,4 +1,6 @@
 """Checks of average pooling."""
+import functools
+
 import numpy as np
 
 from .. import expect
@@ -14,15 +16,18 @@ exercise = Exercise(
            "q; return it without its border, [:, :, padding:padding + H, padding:padding + W]."))
 
 
+@functools.cache
 def pixels(H, W, size, stride, padding, before=0, after=0):
-    """((i, j), the places of the window (i, j) that lie in the picture) for every window.
+    """A list of ((i, j), the places of the window (i, j) that lie in the picture) for every window.
 
     The picture is taken to begin `before` pixels earlier and to end `after` pixels later than it does.
     """
+    found = []
     for i, j in np.ndindex((H + 2 * padding - size) // stride + 1, (W + 2 * padding - size) // stride + 1):
         rows, columns = ([o * stride - padding + p for p in range(size)] for o in (i, j))
-        yield (i, j), [(k, l) for k in rows for l in columns
-                       if -before <= k < H + after and -before <= l < W + after]
+        found.append(((i, j), [(k, l) for k in rows for l in columns
+                               if -before <= k < H + after and -before <= l < W + after]))
+    return found
 
 
 def pixel_counts(H, W, size, stride, padding, **picture):

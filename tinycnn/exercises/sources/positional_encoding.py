@@ -1,8 +1,8 @@
 """Sines that tell where
 
 Attention treats its tokens as a bag: exchange two of them, and the outputs are exchanged likewise. Where a token stands must
-therefore be written into it. The first transformers add to token t a vector of sines and cosines whose wavelengths grow
-from 2 pi to 10000 * 2 pi: fast hands and slow ones, like those of a clock. With an even width D and i = 0 ... D/2 - 1,
+therefore be written into it. The first transformers add to token t a vector of sines and cosines, some fast and some slow,
+like the hands of a clock: the wavelengths grow from 2 pi to 10000 * 2 pi. With an even width D and i = 0 ... D/2 - 1,
 
     r[i] = 10000^(-2 i / D)                 the speed of hand i, in radians for each step
     pe[t, 2 i]     = sin(t r[i])
