@@ -234,7 +234,7 @@ PICTURES = "train-images-idx3-ubyte"
 
 def test_mnist_reads_packed_and_plain_files_in_both_layouts(tiny_mnist, monkeypatch):
     packed = MNIST(tiny_mnist)
-    assert packed.data.shape == (3, 1, 28, 28) and packed.targets.tolist() == [7, 0, 2]
+    assert packed.pictures.shape == (3, 1, 28, 28) and packed.targets.tolist() == [7, 0, 2]
     assert packed[1][0].shape == (1, 28, 28) and packed[1][1] == 0
     file = tiny_mnist / "mnist" / f"{PICTURES}.gz"
     (tiny_mnist / "mnist" / PICTURES).write_bytes(gzip.decompress(file.read_bytes()))

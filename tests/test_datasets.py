@@ -85,8 +85,8 @@ def test_cifar_reads_the_binary_records_from_both_places(tiny_cifar, tmp_path):
         train, test = kind(root), kind(root, train=False)
         assert len(train) == 3 * len(kind.FILES[True]) and len(test) == 2 and kind.place(root).name == kind.FOLDER
         record = np.frombuffer(files[kind.FILES[True][-1]], np.uint8).reshape(3, -1)[-1]
-        assert (train.data[-1].ravel() == record[kind.LABELS:]).all() and train.targets[-1] == record[kind.LABELS - 1]
-        assert train[0][0].shape == (3, 32, 32) and train.data.flags.c_contiguous
+        assert (train.pictures[-1].ravel() == record[kind.LABELS:]).all() and train.targets[-1] == record[kind.LABELS - 1]
+        assert train[0][0].shape == (3, 32, 32) and train.pictures.flags.c_contiguous
 
 
 def test_cifar_archive_is_checked_unpacked_and_its_files_remembered(tiny_cifar, tmp_path):
@@ -181,7 +181,7 @@ def test_real_cifar():
 
 def test_fashion_is_read_in_both_layouts_packed_or_not(tiny_fashion):
     train = FashionMNIST(tiny_fashion)
-    assert train.data.shape == (6, 1, 28, 28) and train.classes[5] == "Sandal" and train.class_to_idx["Bag"] == 8
+    assert train.pictures.shape == (6, 1, 28, 28) and train.classes[5] == "Sandal" and train.class_to_idx["Bag"] == 8
     folder = tiny_fashion / "fashionmnist"
     for file in list(folder.iterdir()):
         file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
@@ -223,7 +223,7 @@ def test_the_official_mnist_example_of_pytorch_loads_its_data(tiny_fashion, tmp_
     test_loader = DataLoader(dataset2, **{"batch_size": 1000})
     assert [len(y) for _, y in train_loader] == [4, 2]
     x, y = next(iter(test_loader))
-    raw = np.stack([(np.asarray(p) / 255 - 0.1307) / 0.3081 for p in dataset2.data])
+    raw = np.stack([(np.asarray(p) / 255 - 0.1307) / 0.3081 for p in dataset2.pictures])
     assert x.shape == (4, 1, 28, 28) and x.dtype == np.float32 and np.abs(x.array - raw).max() < 1e-5
     assert y.tolist() == dataset2.targets.tolist()
 
@@ -424,8 +424,8 @@ def test_a_hundred_damaged_idx_files(tiny_fashion):
     names = [p.name for p in folder.iterdir()]
 
     def load():
-        return [part.data.tobytes() + part.targets.tobytes() for part in (FashionMNIST(tiny_fashion),
-                                                                          FashionMNIST(tiny_fashion, train=False))]
+        parts = FashionMNIST(tiny_fashion), FashionMNIST(tiny_fashion, train=False)
+        return [part.pictures.tobytes() + part.labels.tobytes() for part in parts]
     good = load()
     for i in range(100):
         path = folder / names[i % len(names)]
@@ -452,7 +452,8 @@ def test_two_hundred_damaged_cifar_files(tmp_path, monkeypatch, start):
     path, chance = tmp_path / CIFAR10.ARCHIVE, np.random.default_rng(2)
 
     def load():
-        return [part.data.tobytes() + part.targets.tobytes() for part in (CIFAR10(tmp_path), CIFAR10(tmp_path, train=False))]
+        parts = CIFAR10(tmp_path), CIFAR10(tmp_path, train=False)
+        return [part.pictures.tobytes() + part.labels.tobytes() for part in parts]
     if start == "archive":
         for _ in range(60):
             path.write_bytes(damage(packed, chance))
@@ -527,3 +528,31 @@ def test_data_get_checks_what_is_here_draws_shapes_and_reports_what_fails(tiny_f
     with pytest.raises(SystemExit) as stop:
         main(["data", "get", "nothing"])
     assert stop.value.code == 2
+
+
+def test_the_pictures_of_a_data_set_have_torchvisions_form_and_can_be_replaced(tiny_fashion, tmp_path, monkeypatch):
+    monkeypatch.setattr(CIFAR10, "RECORDS", {True: 2, False: 3})
+    rng, folder = np.random.default_rng(0), tmp_path / "cifar10" / CIFAR10.FOLDER
+    folder.mkdir(parents=True)
+    record = rng.integers(0, 256, (3, 3073), np.uint8)
+    record[:, 0] = 7, 2, 5
+    (folder / "test_batch.bin").write_bytes(record.tobytes())
+    photographs, digits = CIFAR10(tmp_path, train=False), FashionMNIST(tiny_fashion)
+    assert isinstance(photographs.data, np.ndarray) and photographs.data.shape == (3, 32, 32, 3)
+    assert photographs.targets == [7, 2, 5] and photographs.pictures.shape == (3, 3, 32, 32)
+    assert (photographs.data[1].transpose(2, 0, 1).ravel() == record[1, 1:]).all()
+    assert isinstance(digits.data, tinycnn.Tensor) and digits.data.shape == (6, 28, 28) and digits.data.dtype == np.uint8
+    assert isinstance(digits.targets, tinycnn.Tensor) and digits.targets.dtype == np.int64 and digits.labels.shape == (6,)
+    for dataset in (photographs, digits):
+        before = [dataset[i] for i in range(3)]
+        chosen = [2, 0]
+        dataset.data = dataset.data[chosen]
+        dataset.targets = [dataset.targets[i] for i in chosen] if dataset is photographs else dataset.targets[chosen]
+        x, y = dataset.batch(np.arange(2))
+        assert len(dataset) == 2 and y.tolist() == [before[2][1], before[0][1]] == [dataset[0][1], dataset[1][1]]
+        assert (x[0] == before[2][0]).all() and (dataset[1][0] == before[0][0]).all() and "2 pictures" in repr(dataset)
+        dataset.targets[1] = 9
+        assert dataset.batch(np.arange(2))[1].tolist() == [before[2][1], 9] and dataset[1][1] == 9
+    digits.targets = digits.targets.numpy().tolist()
+    digits.data = digits.data.numpy()
+    assert digits.batch(np.arange(2))[1].tolist()[1] == 9

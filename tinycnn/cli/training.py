@@ -210,7 +210,7 @@ def _test(model, loader, dataset, history, folder):
     viz.curves(history).savefig(folder / "curves.png")
     viz.confusion(confusion_matrix(truth, answers, len(dataset.classes)), dataset.classes).savefig(folder / "confusion.png")
     viz.filters(first, "what the first convolution looks for").savefig(folder / "filters.png")
-    viz.mistakes(dataset.data, truth, answers, probabilities.max(1), dataset.classes).savefig(folder / "mistakes.png")
+    viz.mistakes(dataset.pictures, truth, answers, probabilities.max(1), dataset.classes).savefig(folder / "mistakes.png")
     return int((answers == truth).sum()), len(truth)
 
 

@@ -22,6 +22,8 @@ class CIFAR10(PictureDataset):
     `download=True` it is fetched, unpacked into `cifar10`, and deleted. The archive is checked by its published SHA-256,
     files that came from it by their own, others by their form. Raises FileNotFoundError naming the missing file and its
     place, ValueError for a damaged one.
+
+    `data` is an array (N, 32, 32, 3) of uint8, `targets` a list.
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
     """
     CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
@@ -38,8 +40,11 @@ class CIFAR10(PictureDataset):
         folder = self._find(root, train, download)
         records = self._read(folder, train)
         pictures = np.ascontiguousarray(records[:, self.LABELS:]).reshape(-1, 3, 32, 32)
-        labels = records[:, self.LABELS - 1].astype(np.int64)
-        super().__init__(pictures, labels, self.CLASSES, self.FORMAT, transform, target_transform)
+        labels = records[:, self.LABELS - 1].tolist()
+        super().__init__(pictures.transpose(0, 2, 3, 1), labels, self.CLASSES, self.FORMAT, transform, target_transform)
+
+    def _pixels(self, indices):
+        return super()._pixels(indices).transpose(0, 3, 1, 2)
 
     @classmethod
     def place(cls, root=None):

@@ -1,6 +1,7 @@
 """MNIST and its relatives, 70,000 pictures of 28x28 pixels each, and the IDX format in which they come."""
 import numpy as np
 
+from ..tensor import wrap
 from .pictures import PictureDataset, PictureFormat
 from .storage import check_sha256, data_root, download, find, unpack
 
@@ -36,6 +37,8 @@ class MNIST(PictureDataset):
     The files are looked for in the folders `mnist` and `MNIST/raw` of `root` (default: the data folder, `data_folder()`),
     gzipped or not; with `download=True` missing ones are fetched into `mnist`. What they hold is checked by its SHA-256.
     Raises FileNotFoundError naming the missing file and its place, ValueError for a damaged file.
+
+    `data` is a Tensor (N, 28, 28) of uint8, `targets` a Tensor (N,).
     Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
     """
     CLASSES = tuple(map(str, range(10)))
@@ -45,7 +48,11 @@ class MNIST(PictureDataset):
     def __init__(self, root=None, train=True, transform=None, target_transform=None, download=False):
         root, train = data_root(root), bool(train)
         pictures, labels = (self._load(root, train, what, download) for what in ("pictures", "labels"))
-        super().__init__(pictures[:, None], labels.astype(np.int64), self.CLASSES, self.FORMAT, transform, target_transform)
+        labels = wrap(labels.astype(np.int64))
+        super().__init__(wrap(pictures), labels, self.CLASSES, self.FORMAT, transform, target_transform)
+
+    def _pixels(self, indices):
+        return super()._pixels(indices)[:, None]
 
     @classmethod
     def place(cls, root=None):

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tensor import wrap
+from ..tensor import Tensor, wrap
 from .collate import default_collate
 from .dataset import Dataset, check_index, fetch_each
 from .transforms.base import as_picture
@@ -42,8 +42,11 @@ class PictureFormat:
 class PictureDataset(Dataset):
     """Labelled pictures in memory.
 
-    `data` is uint8 (N, C, H, W), `targets` int64 (N,), `classes` the names of the classes, `format` a PictureFormat.
+    `pictures` is uint8 (N, C, H, W), `labels` int64 (N,), `classes` the names of the classes, `format` a PictureFormat.
     Sample i is (x, y): x a float32 Tensor (C, H, W), normalised as the format says, and y an int.
+
+    `data` and `targets` are what they are made of, in the form that torchvision gives them for the data set, and may be
+    replaced: `dataset.data, dataset.targets = dataset.data[chosen], dataset.targets[chosen]`.
 
     With a `transform`, x is what it makes of the Pillow picture, and nothing is normalised but by the transform: this is
     torchvision's way. Whole batches go through transforms that take arrays (`takes_batches`) at once. `target_transform`
@@ -60,21 +63,41 @@ class PictureDataset(Dataset):
 
     def __getitem__(self, index):
         i = check_index(self, index)
-        x, y = self.data[i], int(self.targets[i])
+        x, y = self._pixels([i])[0], int(self.targets[i])
         x = wrap(self.format.normalise(x)) if self.transform is None else self.transform(as_picture(self._bytes(x)))
         return x, y if self.target_transform is None else self.target_transform(y)
 
     def batch(self, indices):
         """x (N, C, H, W), float32 unless the transform says otherwise, and y (N,) of the samples at `indices`."""
         if self.transform is None:
-            x = wrap(self.format.normalise(self.data[indices]))
+            x = wrap(self.format.normalise(self._pixels(indices)))
         elif getattr(self.transform, "takes_batches", False):
-            x = self.transform(wrap(self._bytes(self.data[indices])))
+            x = self.transform(wrap(self._bytes(self._pixels(indices))))
         else:
             return default_collate(fetch_each(self, indices.tolist()))
         if self.target_transform is None:
-            return [x, wrap(self.targets[indices])]
-        return [x, default_collate([self.target_transform(y) for y in self.targets[indices].tolist()])]
+            return [x, wrap(self._labels(indices))]
+        return [x, default_collate([self.target_transform(y) for y in self._labels(indices).tolist()])]
+
+    @property
+    def pictures(self):
+        """All pictures, uint8 (N, C, H, W)."""
+        return self._pixels(slice(None))
+
+    @property
+    def labels(self):
+        """The class of every picture, int64 (N,)."""
+        return self._labels(slice(None))
+
+    def _pixels(self, indices):
+        """The pictures at `indices`, (n, C, H, W)."""
+        return _array(self.data)[indices]
+
+    def _labels(self, indices):
+        """The classes of the pictures at `indices`, (n,)."""
+        if isinstance(self.targets, list) and not isinstance(indices, slice):  # no array of all for every batch
+            return np.array([int(self.targets[i]) for i in indices], np.int64)
+        return _array(self.targets)[indices].astype(np.int64, copy=False)
 
     def _bytes(self, pixels):
         """The pixels with white at 255, as transforms expect them."""
@@ -88,4 +111,8 @@ class PictureDataset(Dataset):
         return {name: i for i, name in enumerate(self.classes)}
 
     def __repr__(self):
-        return f"<{type(self).__name__}: {len(self)} pictures {self.data.shape[1:]}, {len(self.classes)} classes>"
+        return f"<{type(self).__name__}: {len(self)} pictures {self._pixels([0]).shape[1:]}, {len(self.classes)} classes>"
+
+
+def _array(values):
+    return values.array if isinstance(values, Tensor) else np.asarray(values)
