@@ -7,6 +7,7 @@ import tinycnn
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 LIBRARIES = (tinycnn, torch)
+pytestmark = pytest.mark.filterwarnings("ignore:index_reduce.. is in beta")
 
 METHODS = """
     add_(2) | add_(y, alpha=3) | sub_(y) | mul_(y) | div_(y) | div_(0.3, rounding_mode="floor") | pow_(2) | neg_()
