@@ -116,9 +116,9 @@ def diamonds(student, rng):
     uses, gradient = student.run(COUNTING, a=draw(rng))
     expect.close("a.grad behind 10 diamonds y = y * 0.5 + y * 0.5", gradient, 1.0)
     if uses > 100:
-        raise expect.Wrong(f"backward uses the slopes of 10 diamonds y = y * 0.5 + y * 0.5 {uses} times, where 20 times will "
-                           "do: it follows every way from y to a, and their number doubles with each diamond; visit every "
-                           "number once")
+        raise expect.Wrong(f"backward uses the slopes of 10 diamonds y = y * 0.5 + y * 0.5 {uses} times, where 20 times "
+                           "will do: it follows every way from y to a, and their number doubles with each diamond; visit "
+                           "every number once")
 
 
 exercise.mistake("the last use wins", old="parent.grad += slope", new="parent.grad = slope", says=r"\+= and not =")
