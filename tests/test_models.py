@@ -445,6 +445,9 @@ def test_weights_come_from_a_file_or_a_state(tmp_path):
 def test_weights_that_are_no_file_are_named():
     with pytest.raises(FileNotFoundError, match="resnet18: weights.*'IMAGENET1K_V1'.*not downloaded"):
         models.resnet18(weights="IMAGENET1K_V1")
+    with pytest.raises(FileNotFoundError, match="resnet18: pretrained weights are not downloaded"):
+        models.resnet18(pretrained=True)
+    assert models.squeezenet1_1(pretrained=False, num_classes=3).classifier[1].out_channels == 3
     with pytest.raises(RuntimeError, match="size mismatch for classifier.1.bias"):
         models.squeezenet1_1(weights=models.squeezenet1_1(num_classes=3).state_dict())
 

@@ -55,10 +55,13 @@ def variant(name, architecture, *args, rename=None, input_size=None, **defaults)
     It returns architecture(*args, **defaults, **options) with initial weights or, if given, with `weights`: the name of
     weights that come along (see `weights/`), the path of a file that `tinycnn.load` reads, for example a checkpoint of
     PyTorch, or a state_dict. `rename` turns the names in such a
-    file into ours where they differ. `progress` changes nothing: no file is downloaded. `input_size` is what the model is
-    made for, without the batch, or a list of sizes where it has several inputs; by default what the name says.
+    file into ours where they differ. `progress` and `pretrained=False`, which older code says, change nothing: no file is
+    downloaded. `input_size` is what the model is made for, without the batch, or a list of sizes where it has several
+    inputs; by default what the name says.
     """
-    def build(*, weights=None, progress=True, **options):
+    def build(*, weights=None, progress=True, pretrained=False, **options):
+        if pretrained and weights is None:
+            raise FileNotFoundError(f"{name}: pretrained weights are not downloaded: pass weights=, the path of a file")
         if weights is None:
             return architecture(*args, **{**defaults, **options})
         state = weights if hasattr(weights, "keys") else _read(name, weights)
