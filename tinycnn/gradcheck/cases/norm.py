@@ -44,10 +44,16 @@ case(Normalize, "instance norm with running statistics", [normal(2, 3, 4), fixed
      lambda t, x, m, v: t.nn.functional.instance_norm(x, m, v, use_input_stats=False))
 
 
+def _saved(ctx):
+    """The normalised x, 1 / the standard deviation, and the weight of Normalize."""
+    x, mu, r, w = ctx.saved_tensors
+    return ((x if ctx.view is None else x.reshape(ctx.view)) - mu) * r, r, w
+
+
 def _recompute_dx(ctx, dy, with_mean=True, with_correlation=True, whole_axes=True, scaled=True, weighted=True,
                   outside=False):
     """dx of Normalize step by step, so that each mutant below can leave out one."""
-    xhat, r, w = ctx.saved_tensors
+    xhat, r, w = _saved(ctx)
     dy, w = dy.reshape(xhat.shape), None if w is None else w.reshape(ctx.affine)
     g = dy if w is None or not weighted else dy * w
     axes = ctx.axes if whole_axes else ctx.axes[-1:]
@@ -88,7 +94,7 @@ def _(backward, ctx, dy):
 def _(backward, ctx, dy):
     dx, dw, db = backward(ctx, dy)
     if dw is not None:
-        xhat, _, w = ctx.saved_tensors
+        xhat, _, w = _saved(ctx)
         dw = unbroadcast(dy.reshape(xhat.shape) * xhat * w.reshape(ctx.affine), ctx.affine).reshape(dw.shape)
     return dx, dw, db
 
