@@ -16,7 +16,7 @@ FLOORS = {
     "tensor": 1, "legacy": 1, "custom": 1, "grad_mode": 1, "function": 1, "autograd": 1, "tensor_hooks": 1,
     "cuda": 1, "accelerator": 1,
     "ops": 2, "linalg": 2, "special": 2,
-    "nn": 3, "optim": 3, "data": 3, "utils": 3, "serialization": 3, "torchfile": 3, "hub": 3, "einops": 3,
+    "nn": 3, "optim": 3, "data": 3, "utils": 3, "serialization": 3, "torchfile": 3, "hub": 3, "einops": 3, "functional": 3,
     "models": 4,
     "train": 5, "viz": 5, "vision": 5, "gradcheck": 5, "profiler": 5,
     "exercises": 6, "cli": 6, "__main__": 6, "__init__": 6,

@@ -142,7 +142,7 @@ def test_what_compilers_are_given_comes_back():
     @tinycnn.jit.unused
     def double(x: tinycnn.jit.Final[int]):
         return 2 * x
-    assert double(4) == 8 and tinycnn.jit.ignore(double) is double
+    assert double(4) == 8 and tinycnn.jit.ignore(double) is double and tinycnn.jit.annotate(list[int], [3]) == [3]
     assert not tinycnn.jit.is_scripting() and not tinycnn.jit.is_tracing()
     with pytest.raises(AssertionError, match="wrong size"):
         tinycnn._assert(1 == 2, "wrong size")

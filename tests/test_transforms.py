@@ -1,5 +1,6 @@
 """Transforms: what each does to pixels, the kinds of pictures they take, chance, and bad arguments."""
 import colorsys
+import sys
 
 import numpy as np
 import pytest
@@ -616,3 +617,12 @@ def test_the_gallery_takes_pictures_of_every_kind():
         assert [ax.get_title() for ax in figure.axes] == ["the picture", "mirror", "small", ""]
     with pytest.raises(ValueError, match=r"\(1, 3, 4, 4\)"):
         augmentations(np.zeros((1, 3, 4, 4)))
+
+
+def test_pictures_are_told_apart_while_another_thread_loads_pillow(monkeypatch):
+    import types
+    monkeypatch.setitem(sys.modules, "PIL.Image", types.ModuleType("PIL.Image"))  # as it is at first: empty
+    x = tinycnn.zeros(3, 4, 4)
+    assert T.CenterCrop(2)(x).shape == (3, 2, 2)
+    with pytest.raises(TypeError, match="expected a Pillow picture"):
+        T.CenterCrop(2)("a picture")

@@ -30,6 +30,11 @@ def ignore(drop=False, **options):
     return drop if callable(drop) else lambda function: function
 
 
+def annotate(the_type, the_value):
+    """`the_value` itself."""
+    return the_value
+
+
 def unused(function):
     """`function` itself."""
     return function
@@ -54,5 +59,5 @@ def _assert(condition, message):
         raise AssertionError(message)
 
 
-__all__ = ["Final", "ScriptModule", "compile", "export", "ignore", "is_scripting", "is_tracing", "script",
+__all__ = ["Final", "ScriptModule", "annotate", "compile", "export", "ignore", "is_scripting", "is_tracing", "script",
            "script_if_tracing", "script_method", "trace", "unused"]

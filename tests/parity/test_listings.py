@@ -116,6 +116,13 @@ def test_the_mnist_net_has_28938_parameters(monkeypatch):
     "from tinycnn.nn.modules.utils import _pair", "import tinycnn.utils.data as data", "import tinycnn.linalg as LA",
     "from tinycnn.nn.utils import clip_grad_norm_", "from tinycnn.utils.data.dataset import Dataset",
     "from tinycnn.nn.modules.conv import Conv2d", "from tinycnn.optim.optimizer import Optimizer",
-    "from tinycnn.nn.modules.batchnorm import BatchNorm2d", "from tinycnn.utils.data import random_split"])
+    "from tinycnn.nn.modules.batchnorm import BatchNorm2d", "from tinycnn.utils.data import random_split",
+    "from tinycnn.functional import F, einsum, norm; F.relu", "import tinycnn.nn.parallel",
+    "import tinycnn.utils.data.distributed",
+    "from tinycnn.hub import load_state_dict_from_url", "import tinycnn.utils.model_zoo as model_zoo; model_zoo.load_url",
+    "from tinycnn.utils import model_zoo, checkpoint", "from tinycnn.cuda.amp import GradScaler, autocast",
+    "from tinycnn.amp import GradScaler, autocast", "import tinycnn as torch; torch.cuda.amp.GradScaler(); torch.jit.script",
+    "import tinycnn.multiprocessing as mp", "import tinycnn.distributed as dist",
+    "from tinycnn.utils.hooks import RemovableHandle"])
 def test_import_works(statement):
     exec(statement, {})

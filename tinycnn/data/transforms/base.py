@@ -54,8 +54,8 @@ class Transform:
 
 def is_picture(value):
     """Whether `value` is a Pillow picture; does not load Pillow to find out."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(value, pillow.Image)
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)  # missing while another thread is loading Pillow
+    return kind is not None and isinstance(value, kind)
 
 
 def picture_pixels(picture):
