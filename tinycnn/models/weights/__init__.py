@@ -11,6 +11,9 @@ from pathlib import Path
 from ...data import PictureFormat
 
 FILES = {  # (model, weights): file, its SHA-256, and how many of the 10,000 test pictures it names rightly
+    ("cifar_quick_resnet_small", "cifar10"): (
+        "cifar_quick_resnet_small_cifar10.safetensors",
+        "8ce577a6e806493dbea518cf3deca149d535da4eb87981d49f398f5004371e7f", 8093),
     ("lenet5", "mnist"): ("lenet5_mnist.safetensors",
                           "61285e7f154f0b9a064e2accb77bbf309985c6982328904ef6e415aa64a287b9", 9942),
 }
