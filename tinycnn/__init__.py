@@ -8,7 +8,7 @@ from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
-from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, optim, special, tensor_hooks
+from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, special, tensor_hooks
 from .amp import autocast
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
@@ -63,9 +63,9 @@ from .workers import *
 
 __version__ = "0.1.0"
 
-# loaded on first use: they need more than numpy
-_LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing", "profiler", "serialization", "train",
-         "utils", "vision", "viz")
+# loaded on first use: not every program needs them, and most need more than numpy
+_LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler", "serialization",
+         "train", "utils", "vision", "viz")
 
 
 inference_mode = no_grad

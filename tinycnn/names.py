@@ -9,6 +9,8 @@ _ADVICE = {
 
 def no_such_name(owner, name, known):
     """The AttributeError for `name`, which `owner` ("module 'tinycnn.nn'") lacks, with the nearest of `known`."""
+    if name.startswith("__"):  # Python itself asks for such names while it imports
+        return AttributeError(f"{owner} has no attribute {name!r}")
     import difflib  # only now: it costs more to import than all of floor 0
     if name in _ADVICE:
         return AttributeError(f"{owner} has no attribute {name!r}: {_ADVICE[name]}")

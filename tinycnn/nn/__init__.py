@@ -1,6 +1,8 @@
 """Floor 3: layers, one family a file: state, and calls to the operations of floor 2."""
+import importlib
+
 from ..names import no_such_name as _no_such_name
-from . import functional, init, modules, utils
+from . import functional, init, modules
 from .activation import (CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid,
                          LogSoftmax, Mish, PReLU, RReLU, ReLU, ReLU6, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin,
                          Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold)
@@ -37,4 +39,6 @@ from .transformer import (Transformer, TransformerDecoder, TransformerDecoderLay
 
 
 def __getattr__(name):
+    if name == "utils":  # loaded on first use
+        return importlib.import_module(".utils", __name__)
     raise _no_such_name("module 'tinycnn.nn'", name, globals())
