@@ -18,7 +18,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 CELL = re.compile(r"^# %%", re.M)
 LIMIT = 300_000  # bytes of a notebook: what web pages show without complaint, and a repository carries easily
-SETUP = "%config InlineBackend.print_figure_kwargs = dict(dpi=90, metadata=dict(Software=None))"
+SETUP = """%config InlineBackend.rc = {"figure.dpi": 90}
+%config InlineBackend.print_figure_kwargs = {"metadata": {"Software": None}}"""
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
 
