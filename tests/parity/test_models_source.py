@@ -67,7 +67,8 @@ def twin():
     serialization = types.ModuleType("twin.serialization")
     serialization.load = torch.load
     modules = {"twin": package, "twin.nn": torch.nn, "twin.nn.functional": torch.nn.functional,
-               "twin.nn.utils": torch.nn.utils, "twin.models": zoo, "twin.serialization": serialization}
+               "twin.nn.utils": torch.nn.utils, "twin.models": zoo, "twin.serialization": serialization,
+               "twin.data": tinycnn.data}  # whose format of pictures the weights that come along name
     sys.modules.update(modules)
     yield lambda family: importlib.import_module(f"twin.models.{family}")
     for name in [name for name in sys.modules if name.split(".")[0] == "twin"]:
