@@ -12,7 +12,7 @@ PACKAGE = Path(tinycnn.__file__).parent
 FLOORS = {
     "backend": 0, "backend_cuda": 0, "backend_erf": 0, "kernels": 0,
     "dtype": 0, "hooks": 0, "names": 0, "backends": 0, "files": 0, "workers": 0,
-    "amp": 0, "jit": 0, "distributed": 0, "multiprocessing": 0,
+    "amp": 0, "jit": 0, "distributed": 0, "multiprocessing": 0, "random": 0,
     "tensor": 1, "legacy": 1, "custom": 1, "grad_mode": 1, "function": 1, "autograd": 1, "tensor_hooks": 1,
     "cuda": 1, "accelerator": 1,
     "ops": 2, "linalg": 2, "special": 2,

@@ -244,3 +244,17 @@ def test_kernels_of_attention_can_be_chosen():
     expected = F.scaled_dot_product_attention(q, q, q)
     with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
         assert (F.scaled_dot_product_attention(q, q, q) == expected).all()
+
+
+def test_random_numbers_inside_a_fork_do_not_move_those_outside():
+    assert tinycnn.random.manual_seed is tinycnn.manual_seed and tinycnn.random.initial_seed() == tinycnn.initial_seed()
+    tinycnn.random.manual_seed(5)
+    expected = tinycnn.rand(3).tolist()
+    tinycnn.manual_seed(5)
+    with tinycnn.random.fork_rng():
+        tinycnn.manual_seed(1)
+        tinycnn.rand(7)
+    assert tinycnn.rand(3).tolist() == expected
+    with tinycnn.random.fork_rng(enabled=False, devices=[]):
+        tinycnn.manual_seed(5)
+    assert tinycnn.rand(3).tolist() == expected
