@@ -8,7 +8,7 @@ from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
-from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, special, tensor_hooks
+from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special, tensor_hooks
 from .amp import autocast
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
