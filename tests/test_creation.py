@@ -179,3 +179,11 @@ def test_clone_has_memory_of_its_own_in_the_same_layout():
 def test_bad_input_is_refused_by_name(call, exception, message):
     with pytest.raises(exception, match=message):
         call()
+
+
+def test_the_size_can_be_named():
+    for create in (t.zeros, t.ones, t.empty, t.rand, t.randn):
+        assert create(size=(2, 3)).shape == create(2, 3).shape == (2, 3) and create(size=[4]).shape == (4,)
+        assert create(size=()).shape == () == create(()).shape
+        with pytest.raises(ValueError, match=r"size must not be negative, got \(-1,\)"):
+            create(size=(-1,))

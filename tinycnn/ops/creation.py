@@ -17,8 +17,9 @@ def place(array, device, requires_grad):
     return out.requires_grad_(requires_grad) if requires_grad else out
 
 
-def shape_of(function, size):
-    """The shape that `f(2, 3)`, `f((2, 3))` and `f([2, 3])` all mean."""
+def shape_of(function, sizes, size=None):
+    """The shape that `f(2, 3)`, `f((2, 3))`, `f([2, 3])` and `f(size=(2, 3))` all mean."""
+    size = sizes if size is None else (size,)
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     try:
@@ -41,19 +42,19 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     return place(np.full(shape_of("full", (size,)), fill_value, as_dtype(dtype)), device, requires_grad)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False):
+def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros."""
-    return place(np.zeros(shape_of("zeros", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return place(np.zeros(shape_of("zeros", sizes, size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False):
+def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of ones."""
-    return place(np.ones(shape_of("ones", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return place(np.ones(shape_of("ones", sizes, size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False):
+def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor whose values are whatever the memory held."""
-    return place(np.empty(shape_of("empty", size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return place(np.empty(shape_of("empty", sizes, size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
 
 
 def _like(create, name):

@@ -29,16 +29,16 @@ def _floating(function, dtype):
     return dtype
 
 
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def rand(*sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False):
     """Numbers uniform in [0, 1)."""
     stream = _stream("rand", generator, device)
-    return wrap(stream.uniform(shape_of("rand", size), _floating("rand", dtype))).requires_grad_(requires_grad)
+    return wrap(stream.uniform(shape_of("rand", sizes, size), _floating("rand", dtype))).requires_grad_(requires_grad)
 
 
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def randn(*sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False):
     """Standard normal numbers."""
     stream = _stream("randn", generator, device)
-    return wrap(stream.normal(shape_of("randn", size), _floating("randn", dtype))).requires_grad_(requires_grad)
+    return wrap(stream.normal(shape_of("randn", sizes, size), _floating("randn", dtype))).requires_grad_(requires_grad)
 
 
 def randint(low=0, high=None, size=None, *, generator=None, dtype=int64, device=None):
