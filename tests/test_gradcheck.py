@@ -9,6 +9,9 @@ import tinycnn.nn as nn
 import tinycnn.nn.functional as F
 from tinycnn.function import Function
 from tinycnn.gradcheck import GradcheckError, check_functions, command, gradcheck
+from tinycnn.gradcheck.checker import check
+from tinycnn.gradcheck.measure import Tolerance
+from tinycnn.gradcheck.problem import ArrayProblem
 
 rng = np.random.default_rng(7)
 
@@ -122,6 +125,14 @@ def _normalise_backward(mean, variance):
     return backward
 
 
+KEPT = np.arange(20).reshape(4, 5) % 3 != 1
+ROWS = np.array([[2.0], [3.0], [4.0], [5.0]])
+
+
+def _neighbours(x):
+    return x + np.roll(x, 1, 0)
+
+
 @pytest.mark.parametrize("functions, words", [
     (_elementwise(np.tanh, lambda dy, x: dy * (1 - np.tanh(x) ** 2)), ""),
     (_elementwise(np.tanh, lambda dy, x: dy * (1 - np.tanh(x))), "dy times a wrong local derivative: at x = "),
@@ -140,6 +151,16 @@ def _normalise_backward(mean, variance):
     (_elementwise(lambda x: x.sum(1), lambda dy, x: np.broadcast_to(dy.sum(), x.shape)), "summed over axis 0"),
     (_elementwise(_softmax, lambda dy, x: dy * _softmax(x) * (1 - _softmax(x))), "depended on its own input alone"),
     (_elementwise(_softmax, lambda dy, x: dy * _softmax(x)), "is off by y times a number that is constant over axis 1"),
+    (_elementwise(lambda x: np.log(np.abs(x)).sum(), lambda dy, x: dy / (1 + x)), "wrong local derivative: at x = "),
+    (_elementwise(lambda x: np.exp(x).sum(), lambda dy, x: np.full(x.shape, dy)), "takes the local derivative for 1 at ev"),
+    (_elementwise(lambda x: x[[0, 2, 1, 3]], lambda dy, x: dy[[0, 3, 2, 1]]), "takes dy from the wrong places: dx[1, 0] "
+     "gets dy[3, 0], where dy[2, 0] belongs"),
+    (_elementwise(_neighbours, lambda dy, x: np.where(KEPT, dy, np.roll(dy, -1, 0))), "is right elsewhere: dx[0, 0] gets "
+     "nothing of dy[1, 0]"),
+    (_elementwise(_neighbours, lambda dy, x: dy + np.roll(dy, -1, 0) + np.roll(dy, -2, 0)), "also counts outputs that do "
+     "not depend on an entry, and is right elsewhere: dx[0, 0] gets a part of dy[2, 0]"),
+    (_elementwise(_neighbours, lambda dy, x: dy / ROWS + np.roll(dy / ROWS, -1, 0)), "weights the outputs wrongly: the part "
+     "of dy[3, 0] is 0.2 times the right one, others 0.2 to 0.5 times"),
     ((_normalise, _normalise_backward(1, 1)), ""),
     ((_normalise, _normalise_backward(0, 1)), "the term through the mean is missing"),
     ((_normalise, _normalise_backward(1, 0)), "the term through the variance is missing"),
@@ -150,6 +171,29 @@ def test_a_law_is_named(functions, words):
     x = np.abs(draw(4, 5)) + 0.1 if words == "log(2)" else draw(4, 5)
     report = check_functions(*functions, x)
     assert words in report.cause and bool(report) == (words == "")
+
+
+def test_where_no_law_fits_one_entry_of_the_jacobian_is_shown():
+    report = check_functions(lambda x, w: (x @ w, (x, w)), lambda dy, c: (dy @ c[1][::-1].T + dy[:, :1], c[0].T @ dy),
+                             np.array([[0.3, 0.7]]), np.array([[2.0, 3.0], [5.0, 8.0]]))
+    assert "dx[0, 0] counts dy[0, 1] 8 times, right is 3 times" in report.cause
+
+
+def test_to_leave_out_an_index_of_dy_must_show_in_sums():
+    mask = np.array([[1, 1, 0.0]] * 4)
+    report = check_functions(lambda x: (x * 2, x), lambda dy, x: (2 * dy * mask,), draw(4, 3))
+    assert "only at index 2, the last, of axis 1" in report.cause
+    report = check_functions(lambda x: (np.repeat(x, 3).reshape(4, 3), x),
+                             lambda dy, x: (dy[:, :2].sum(1),), draw(4))
+    assert "leaves out the last index of dy along axis 1" in report.cause
+
+
+def test_a_known_explanation_spares_the_diagnosis():
+    problem = ArrayProblem(*_elementwise(np.tanh, lambda dy, x: dy), [draw(3)])
+    report = check(problem, Tolerance(), known=lambda report: f"{len(report.inputs)} gradient forgets the slope")
+    assert not report and report.cause == "1 gradient forgets the slope" and report.inputs[0].cause == ""
+    assert str(report).count("\n") == 2 and "yours" in str(report)
+    assert "local derivative is missing" in check(problem, Tolerance(), known=lambda report: None).cause
 
 
 def test_a_branch_that_depends_on_a_difference_is_named():
@@ -450,11 +494,18 @@ def test_a_cut_graph_is_named():
 
 
 def test_random_functions_are_checked_with_the_same_dice_and_the_callers_stream_goes_on():
+    def draws():
+        return [*tinycnn.rand(4).tolist(), *np.random.standard_normal(3), np.random.rand()]
+
     tinycnn.manual_seed(3)
-    expected = tinycnn.rand(4).array
+    np.random.seed(3)
+    expected = draws()
     tinycnn.manual_seed(3)
+    np.random.seed(3)
     assert gradcheck(F.dropout, draw(5, 5), options=dict(p=0.4))
-    assert (tinycnn.rand(4).array == expected).all()
+    assert tinycnn.initial_seed() == 3
+    assert check_functions(lambda x: (x * np.random.rand(*x.shape), (x,)), lambda dy, c: (dy * 0,), draw(3)).error > 0.1
+    assert draws() == expected
 
 
 def test_the_upstream_gradient_is_random_so_that_softmax_cannot_hide():

@@ -7,6 +7,7 @@ mistreated.
 """
 import numpy as np
 
+from . import laws_jacobian as jacobian
 from . import laws_part as part
 from . import laws_sums as sums
 from . import laws_whole as whole
@@ -21,15 +22,16 @@ def no_law(s):
     size = float(np.sqrt((a * a).sum() * (n * n).sum()))
     cosine = float((a * n).sum() / size) if size else 0.0
     return (f"is wrong at {int(s.check.wrong.sum())} of {int(s.check.measured.sum())} entries, by no simple law (cosine "
-            f"with the right one {cosine:.4f})")
+            f"with the right one {cosine:.4f}){jacobian.pinpointed(s)}")
 
 
 LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.upstream_ignored, whole.tie_unfair,
         whole.constant_ratio, whole.derivative_missing, whole.gradients_exchanged, whole.not_transposed, whole.axes_swapped,
         whole.reversed_axes, whole.shifted, sums.extra_sum, part.clearly_somewhere, part.one_of_each_row, sums.mistreated_dy,
         sums.uses_not_added, sums.diagonal_only, part.mask_wrong, part.factor_off, part.term_off, part.factor_per_slice,
-        part.only_somewhere, part.normalisation_term, sums.mistreated_input, whole.shuffled, part.passes_without_an_option,
-        part.passes_for_one_example, no_law)
+        jacobian.wrong_places, part.only_somewhere, part.normalisation_term, sums.mistreated_input, whole.shuffled,
+        part.passes_without_an_option, part.passes_for_one_example, jacobian.local_derivative, jacobian.wrong_reach,
+        jacobian.factor_per_output, no_law)
 
 
 def diagnose(check, checks, problem, cotangents, y, measure):

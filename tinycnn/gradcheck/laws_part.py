@@ -10,8 +10,7 @@ NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_paddin
 
 def _named_arrays(s):
     """(name, array) of what stands near: the inputs and the output, where they broadcast to the shape of x."""
-    near = [(s.check.name, s.x), *((c.name, c.value) for c in s.others)] + ([("y", s.y)] if s.y is not None else [])
-    for name, array in near:
+    for name, array in s.near:
         try:
             fitting = np.broadcast_to(array, s.shape)
         except ValueError:
@@ -120,18 +119,19 @@ def normalisation_term(s):
         over = f"over {s.axes(axes)}"
         means = [o.mean(axes, keepdims=True) for o in off]
         if all(same(o, np.broadcast_to(m, s.shape)) for o, m in zip(off, means)):
-            return (f"is off by a constant {over}: the term through the mean is missing (subtract the mean of the "
+            return (f"is off by a constant {over}: the term through the mean is missing or wrong (subtract the mean of the "
                     "gradient, every x also moves the mean)")
         centred = s.x - s.x.mean(axes, keepdims=True)
         if not (centred ** 2).sum(axes).all():
             continue
-        for base, words in ((centred, "the term through the variance is missing (every x also moves the standard "
-                                      "deviation)"),
-                            (s.x, "a term proportional to x is missing (every x also moves the norm or scale)")):
+        for base, words in ((centred, "the term through the variance is missing or wrong (every x also moves the "
+                                      "standard deviation)"),
+                            (s.x, "a term proportional to x is missing or wrong (every x also moves the norm or scale)")):
             if all(same(o, _fit(o, base, axes)) for o in off):
                 return f"is off by a multiple of x {over}: {words}"
         if all(same(o - m, _fit(o, centred, axes)) for o, m in zip(off, means)):
-            return f"is off by a constant and a multiple of x {over}: the terms through mean and variance are missing"
+            return (f"is off by a constant and a multiple of x {over}: the terms through mean and variance are missing or "
+                    "wrong")
         if s.y is not None and s.y.shape == s.shape:
             for base, name in ((s.y, "y"), (np.exp(np.minimum(s.y, 50.0)), "exp(y)")):
                 if (base ** 2).sum(axes).all() and all(same(o, _fit(o, base, axes)) for o in off):

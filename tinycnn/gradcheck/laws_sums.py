@@ -43,8 +43,12 @@ def _changes(s):
                 at = (slice(None),) * axis + (index,)
                 part[at] = dy[0][at]
                 return [part]
+            if not _joined(s, axis, index):
+                continue  # a mask on dx would look the same
             yield (f"counts only the {words} index of dy along {s.axis(axis, s.y)}: a sum over that axis is missing, or = "
                    "overwrites where += should add", only)
+            if s.y.shape[axis] < 3:
+                continue  # of two, to leave out one is to count only the other
             yield (f"leaves out the {words} index of dy along {s.axis(axis, s.y)}: a range ends too early or starts too "
                    "late",
                    lambda dy, only=only: [dy[0] - only(dy)[0]])
@@ -60,6 +64,14 @@ def _changes(s):
     for axis in long:
         for k in (1, -1):
             yield (f"uses dy shifted by {k} along axis {axis}", lambda dy, axis=axis, k=k: [np.roll(dy[0], k, axis)])
+
+
+def _joined(s, axis, index):
+    """Whether enough entries of x get parts of dy both from `index` of `axis` and from elsewhere."""
+    uses = np.moveaxis(s.check.jacobian.reshape(s.x.size, *s.y.shape), axis + 1, 1) != 0
+    uses = uses.reshape(s.x.size, s.y.shape[axis], -1).any(2)
+    joined = uses[:, index] & np.delete(uses, index, 1).any(1)
+    return joined.sum() >= min(2, uses.any(1).sum())
 
 
 def uses_not_added(s):

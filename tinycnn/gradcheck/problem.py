@@ -6,13 +6,14 @@ that dropout is a function like any other. A `Run` is one forward pass and pulls
 asked.
 """
 import contextlib
+import contextvars
 import functools
 import inspect
 
 import numpy as np
 
 from ..autograd import grad
-from ..backend import CPU, default_generator, device_of, is_array, to_device, to_numpy
+from ..backend import CPU, Generator, default_generator, device_of, is_array, to_device, to_numpy
 from ..function import Function
 from ..grad_mode import enable_grad, no_grad
 from ..nn.module import Module
@@ -65,6 +66,8 @@ class Problem:
     Subclasses define `run(values, ...)`, a context manager that yields a Run, and `outputs(values)`.
     """
 
+    devices = (CPU,)
+
     def __init__(self, title, options, seed):
         self.title, self.options, self.seed = title, dict(options or {}), seed
 
@@ -94,20 +97,44 @@ class Problem:
         self.shapes = [y.shape for y in outputs]
 
 
+_kept = contextvars.ContextVar("kept", default=False)
+
+
 @contextlib.contextmanager
-def _dice(seed, devices=(CPU,)):
-    """The random numbers of tinycnn and of `numpy.random` start from `seed`, and go on afterwards as if nothing had been."""
+def kept_dice(devices=(CPU,)):
+    """After the block the random numbers of tinycnn and of `numpy.random` go on as if nothing had been.
+
+    Saving and restoring those of numpy takes a hundred times as long as starting them again, so it is done once, by the
+    outermost block.
+    """
+    if _kept.get():
+        yield
+        return
     streams = [default_generator(device) for device in {CPU, *devices}]
-    ours, numpys = [stream.get_state() for stream in streams], np.random.get_state()
-    for stream in streams:
-        stream.manual_seed(seed)
-    np.random.seed(seed % 2**32)
+    ours, numpys, token = [stream.get_state() for stream in streams], np.random.get_state(), _kept.set(True)
     try:
         yield
     finally:
+        _kept.reset(token)
         for stream, state in zip(streams, ours):
             stream.set_state(state)
         np.random.set_state(numpys)
+
+
+@contextlib.contextmanager
+def _dice(seed, devices=(CPU,)):
+    """The same, where inside the block all random numbers start from `seed`."""
+    with kept_dice(devices):
+        for device in {CPU, *devices}:
+            default_generator(device).set_state(_start(seed, device))
+        np.random.seed(seed % 2**32)
+        yield
+
+
+@functools.lru_cache(maxsize=64)
+def _start(seed, device):
+    """The state of a generator on `device` that starts from `seed`."""
+    return Generator(device).manual_seed(seed).get_state()
 
 
 # ---- functions of tensors --------------------------------------------------------------------------------------------

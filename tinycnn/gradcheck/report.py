@@ -16,6 +16,7 @@ class Report:
 
     def __init__(self, title, inputs, broken, dy, seed, command):
         self.title, self.inputs, self.broken, self.dy, self.seed, self.command = title, inputs, broken, dy, seed, command
+        self.known = None  # a sentence of the caller's that explains it
 
     @property
     def ok(self):
@@ -43,6 +44,8 @@ class Report:
     @property
     def cause(self):
         """The first thing that is wrong, as one sentence; empty when nothing is."""
+        if self.known:
+            return self.known
         for check in self.inputs:
             if not check.ok:
                 return f"{check.shown} {check.cause}"
@@ -80,7 +83,7 @@ class Report:
             kinks = f", entries at kinks: {int(check.kinks.sum())}" if check.kinks.any() else ""
             return [f"  {check.shown}: right, relative error {check.error:.1e}{kinks}"]
         lines = []
-        if f"{check.shown} {check.cause}" != self.cause:
+        if check.cause and f"{check.shown} {check.cause}" != self.cause:
             lines.append(f"  {check.shown} {check.cause}")
         worst = self.worst(check)
         if worst:

@@ -29,6 +29,8 @@ class Scene:
         self.vectors, self.dy, self.ys = cotangents, [problem.split(c) for c in cotangents], problem.split(y)
         self.y = self.ys[0] if len(self.ys) == 1 else None
         self.draws = range(len(cotangents))
+        self.near = [(check.name, self.x), *((c.name, c.value) for c in self.others)]
+        self.near += [("y", self.y)] if self.y is not None else []
 
     def fits(self, make):
         """Whether the wrong gradient is `make(k)` for every upstream gradient k."""

@@ -1,0 +1,138 @@
+"""Laws of the diagnosis, fourth part: the Jacobian that backward must have in mind, against the right one.
+
+Backward is linear, so that one upstream gradient for each output, 1 there and 0 elsewhere, shows the whole matrix that it
+multiplies with. Where that matrix is wrong says more than what came of it.
+"""
+import numpy as np
+
+from .scene import CLOSE, same
+
+OUTPUTS = 1024  # upstream gradients that are tried at most
+
+
+def _jacobians(s):
+    """(the student's, the right one), each (entries of x, outputs); None where they are not to be had."""
+    if not hasattr(s, "jacobians"):
+        s.jacobians = _measured(s)
+    return s.jacobians
+
+
+def _measured(s):
+    right, count = s.check.jacobian, s.vectors[0].size
+    if right is None or s.check.misshapen is not None or count > OUTPUTS or not np.isfinite(right).all():
+        return None
+    i = s.problem.names.index(s.check.name)
+    try:
+        rows = s.problem.gradients([v.copy() for v in s.problem.values], np.eye(count))
+    except Exception:  # backward may not like zeros: then this law has nothing to say
+        return None
+    yours = np.stack([np.zeros(s.x.size) if g[i] is None else g[i].ravel() for g in rows], 1)
+    linear = all(same(yours @ c, a.ravel()) for c, a in zip(s.vectors, s.a))
+    return (yours, right) if linear and np.isfinite(yours).all() else None
+
+
+def _zero(matrix, right):
+    return np.abs(matrix) <= CLOSE * np.abs(right).max(initial=0)
+
+
+def _close(a, b, right):
+    return np.abs(a - b) <= CLOSE * np.abs(right).max(initial=0)
+
+
+def _at(s, e):
+    """Entry e of the gradient, in words."""
+    place = ", ".join(map(str, map(int, np.unravel_index(e, s.shape))))
+    return f"{s.d}[{place}]" if s.shape else s.d
+
+
+def _output(s, j):
+    """Entry j of dy, in words."""
+    for k, y in enumerate(s.ys):
+        if j < y.size:
+            place = ", ".join(map(str, map(int, np.unravel_index(j, y.shape))))
+            return ("dy" if s.y is not None else f"dy{k}") + f"[{place}]" * (y.ndim > 0)
+        j -= y.size
+
+
+def local_derivative(s):
+    """Every entry of x reaches one output alone, and backward knows which, but multiplies with a wrong number."""
+    both = _jacobians(s)
+    if both is None:
+        return None
+    yours, right = both
+    alone = ~_zero(right, right)
+    if (alone.sum(1) > 1).any() or (~_zero(yours, right) & ~alone).any() or alone.any(1).sum() < 2:
+        return None
+    if (alone.sum(0) > 1).any() and s.y is not None and s.y.size > 1:
+        return None  # an output made of several entries is better told otherwise
+    e = int(np.where(s.check.wrong.ravel(), np.abs(yours - right).max(1), -1).argmax())
+    j = int(alone[e].argmax())
+    numbers = yours[alone]
+    if same(numbers, np.full(numbers.shape, numbers[0])):
+        return (f"takes the local derivative for {numbers[0]:.6g} at every entry; it is not everywhere the same, at "
+                f"{_at(s, e)} it is {right[e, j]:.6g}")
+    return (f"is dy times a wrong local derivative: at {s.check.name} = {s.x.flat[e]:.6g} yours is {yours[e, j]:.6g}, right "
+            f"is {right[e, j]:.6g}")
+
+
+def wrong_places(s):
+    """Backward has the right numbers and multiplies them with other entries of dy."""
+    both = _jacobians(s)
+    if both is None or s.x.size < 2:
+        return None
+    yours, right = both
+    for axis, words in ((1, "takes dy from the wrong places"), (0, "brings dy to the wrong places")):
+        if yours.shape[axis] > 1 and _close(np.sort(yours, axis), np.sort(right, axis), right).all():
+            e = int((~_close(yours, right, right)).any(1).argmax())
+            get, should = (np.flatnonzero(~_zero(m[e], right) & ~_close(yours[e], right[e], right)) for m in both)
+            get, should = ([_output(s, j) for j in js[:3]] for js in (get, should))
+            return (f"{words}: {_at(s, e)} gets {' and '.join(get) or 'nothing'}, where {' and '.join(should) or 'nothing'} "
+                    "belongs: look at the order of axes, offsets and indices")
+    return None
+
+
+def wrong_reach(s):
+    """Right, except that outputs are left out, or counted that do not depend on x."""
+    both = _jacobians(s)
+    if both is None:
+        return None
+    yours, right = both
+    wrong, reach = ~_close(yours, right, right), ~_zero(right, right)
+    if not wrong.any() or not (reach & ~wrong).any():
+        return None
+    e, j = map(int, np.argwhere(wrong)[0])
+    if not (wrong & reach).any():
+        return (f"also counts outputs that do not depend on an entry, and is right elsewhere: {_at(s, e)} gets a part of "
+                f"{_output(s, j)}, and should not")
+    if _zero(yours, right)[wrong].all():
+        return (f"leaves out some of the outputs that an entry acts upon, and is right elsewhere: {_at(s, e)} gets nothing "
+                f"of {_output(s, j)}; sum over all uses")
+    return None
+
+
+def factor_per_output(s):
+    """The part of each output is off by a factor of its own."""
+    both = _jacobians(s)
+    if both is None or both[0].shape[1] < 2:
+        return None
+    yours, right = both
+    square = (right * right).sum(0)
+    factors = np.divide((yours * right).sum(0), square, out=np.ones(square.shape), where=square > 0)
+    if not _close(yours, right * factors, right).all() or 2 * ((right != 0).sum(0) > 1).sum() < square.size:
+        return None
+    j = int(np.abs(factors - 1).round(9).argmax())
+    return (f"weights the outputs wrongly: the part of {_output(s, j)} is {factors[j]:.6g} times the right one, others "
+            f"{factors.min():.6g} to {factors.max():.6g} times: look at what dy is divided by or multiplied with first")
+
+
+def pinpointed(s):
+    """Words on one entry of the Jacobian that is wrong, "" where it was not measured."""
+    both = _jacobians(s)
+    if both is None:
+        return ""
+    yours, right = both
+    wrong = ~_close(yours, right, right) & s.check.wrong.reshape(-1, 1)
+    if not wrong.any():
+        return ""
+    e, j = map(int, np.unravel_index(np.where(wrong, np.abs(yours - right), -1).argmax(), wrong.shape))
+    return f"; {_at(s, e)} counts {_output(s, j)} {yours[e, j]:.6g} times, right is {right[e, j]:.6g} times"
