@@ -31,6 +31,7 @@ def _scene(got, right, wrong, inputs):
     problem = SimpleNamespace(split=lambda vector: [], values=[right], options={})
     scene = Scene(check, near, problem, [0.0, 0.0], None, None)
     scene.others = near
+    scene.near = [(c.name, c.value) for c in near]  # a factor of the right value itself would explain nothing
     return scene
 
 
@@ -45,6 +46,11 @@ def _summed(s):
         for words, reduce in (("summed", np.sum), ("averaged", np.mean)):
             if s.fits(lambda k: np.broadcast_to(reduce(s.n[k], axis=axes, keepdims=True), s.shape)):
                 return f"is {words} over {s.axes(axes)}, where every index has a value of its own"
+
+
+def _same_number(s):
+    if s.x.size > 1 and (s.a[0] == s.a[0].flat[0]).all():
+        return f"is {s.a[0].flat[0]:.6g} at every entry"
 
 
 def _constant_off(s):
@@ -75,4 +81,4 @@ def _no_law(s):
 
 
 LAWS = (laws_whole.constant_ratio, _multiple_of_an_input, laws_part.factor_off, laws_whole.axes_swapped, _flipped, _summed,
-        _constant_off, laws_part.only_somewhere, laws_whole.shifted, laws_whole.shuffled, _no_law)
+        _same_number, _constant_off, laws_part.only_somewhere, laws_whole.shifted, laws_whole.shuffled, _no_law)

@@ -110,7 +110,9 @@ def _worst(name, got, right, wrong):
         off = np.where(wrong, np.abs(got - right), -1.0)
     off[wrong & ~np.isfinite(off)] = np.inf
     index = np.unravel_index(off.argmax(), off.shape)
-    return (f"\n{name.split(' ')[0]}[{', '.join(map(str, index))}]: yours {got[index]:.10g}, right {right[index]:.10g}; "
+    label = name.split(" ")[0].rstrip(",")
+    label = "at " if label.lower() in ("the", "a", "an") else label
+    return (f"\n{label}[{', '.join(map(str, index))}]: yours {got[index]:.10g}, right {right[index]:.10g}; "
             f"{int(wrong.sum())} of {wrong.size} entries are wrong")
 
 
@@ -141,14 +143,9 @@ def gradient(name, forward, backward, *, options=None, tol=1e-7, seed=0, mistake
         return tuple(None if g is None else array(f"{label} of {name}", g) for label, g in zip(wanted.split(", "), got))
 
     problem = ArrayProblem(both, pull, list(inputs.values()), options, seed, title=name, names=list(inputs))
-    report = check(problem, Tolerance(tol))
-    if report:
-        return
-    known = _known(report, problem, mistaken or {})
-    lines = str(report).splitlines()[:-1]
-    if known:
-        lines[0] = f"{name}: {known}"
-    raise Wrong("\n".join(lines))
+    report = check(problem, Tolerance(tol), known=lambda report: _known(report, problem, mistaken or {}))
+    if not report:
+        raise Wrong("\n".join(str(report).splitlines()[:-1]))
 
 
 def _single(got):

@@ -6,6 +6,7 @@ behind a pipe. Both hand over copies, note which arguments a function changed, a
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,11 +78,28 @@ def raised(fault, call, args=()):
         function = message.partition(":")[0] if ":" in message else call
         return StudentError(f"{function} is not written yet", kind, message)
     place = f" in line {fault['line']}" if isinstance(fault.get("line"), int) else ""
-    text = f"{call} raised {kind}{place}: {' '.join(message.split()) or 'no message'}"
+    text = f"{call} raised {kind}{place}: {' '.join(message.split()) or 'no message'}{_clash(message)}"
     text += f"\n{str(fault['code'])[:200]}" if fault.get("code") else ""
     shapes = [f"{name} {a.shape}" for name, value in args for a in wire.arrays(value)]
     text += f"\nits arguments had the shapes {', '.join(shapes)}" if shapes else ""
     return StudentError(text, kind, message)
+
+
+def _clash(message):
+    """What NumPy means when it says that shapes do not fit, as the rest of a sentence; "" for other messages."""
+    found = re.search(r"matmul: Input operand 1 has a mismatch in its core dimension 0.*size (\d+) is different from (\d+)",
+                      message)
+    if found:
+        return (f": in a @ b the last axis of a has {found[2]} entries, and the last axis but one of b (its first, where b "
+                f"is a matrix) has {found[1]}; they must be equal")
+    found = re.search(r"could not be broadcast together with shapes \(([\d,]*)\) \(([\d,]*)\)", message)
+    if found:
+        one, other = (tuple(int(n) for n in text.split(",") if n) for text in found.groups())
+        for back in range(1, min(len(one), len(other)) + 1):
+            if one[-back] != other[-back] and 1 not in (one[-back], other[-back]):
+                return (f": axis {-back}, counted from the end, has {one[-back]} entries in the first and {other[-back]} in "
+                        "the second")
+    return ""
 
 
 class LocalStudent(Student):
