@@ -280,3 +280,10 @@ def test_bad_arguments_of_transformers_and_losses_are_named(build, words):
 def test_a_transformer_names_a_width_that_does_not_fit():
     with pytest.raises(RuntimeError, match=r"d_model=8, got shapes \(3, 1, 8\) and \(2, 1, 6\)"):
         nn.Transformer(8, 2, 1, 1)(tinycnn.zeros(3, 1, 8), tinycnn.zeros(2, 1, 6))
+
+
+def test_a_list_of_one_number_stands_for_all_dimensions():
+    conv = nn.Conv2d(2, 3, 3, stride=[2], padding=[1])
+    assert conv.stride == (2, 2) and conv(tinycnn.randn(1, 2, 8, 6)).shape == (1, 3, 4, 3)
+    with pytest.raises(ValueError, match=r"Conv2d: stride must be one integer or 2, got \[1, 2, 3\]"):
+        nn.Conv2d(2, 3, 3, stride=[1, 2, 3])

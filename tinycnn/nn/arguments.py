@@ -14,9 +14,10 @@ def integer(layer, name, value, least=None):
 
 
 def integers(layer, name, value, n, least=None):
-    """`value`, one integer for all of `n` places or one for each, as a tuple of n."""
+    """`value`, one integer (or a list of one) for all of `n` places or one for each, as a tuple of n."""
     if not isinstance(value, (tuple, list)):
         return (integer(layer, name, value, least),) * n
+    value = value * n if len(value) == 1 else value
     if len(value) != n:
         raise ValueError(f"{layer}: {name} must be one integer or {n}, got {value!r}")
     return tuple(integer(layer, name, v, least) for v in value)
