@@ -98,6 +98,11 @@ def test_a_mistake_in_a_convolution_is_named(mistake, gradient, words):
     assert [c.shown for c in report.inputs if not c.ok] == [gradient]
 
 
+def test_a_kernel_that_is_not_flipped_is_named_where_no_padding_tells_the_places_apart():
+    report = check_functions(conv, lambda dy, cache: conv_backward(dy, cache, "flip"), *CONV, options=dict(padding=0))
+    assert "dx is what it would be with w flipped along axis 2 and 3" in str(report).splitlines()[0]
+
+
 def test_a_mistake_that_needs_an_option_is_found_by_switching_it_off():
     wrong = check_functions(conv, lambda dy, cache: conv_backward(dy, cache, "stride"), *CONV, options=dict(stride=2))
     assert "only with stride=2: with stride=1 it is right" in wrong.cause
