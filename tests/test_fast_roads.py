@@ -275,3 +275,21 @@ def test_a_forked_child_starts_threads_of_its_own():
     if not hasattr(os, "fork"):
         pytest.skip("no fork here")
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("layout", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+def test_elementwise_work_by_pieces_is_the_same_in_every_layout(layout, threads, monkeypatch):
+    monkeypatch.setattr(workers, "PIECE", 7)
+    x, y = (np.random.default_rng(i).standard_normal((3, 5, 4), dtype=np.float32).transpose(layout) for i in range(2))
+    z = workers.by_pieces(lambda x, y: x * y + 1, x, y)
+    assert np.array_equal(z, x * y + 1) and z.dtype == np.float32 and z.strides == x.strides
+    other = np.ascontiguousarray(y) if layout != (0, 1, 2) else np.asfortranarray(y)
+    assert np.array_equal(workers.by_pieces(lambda x, y: x - y, x, other), x - y)  # laid out differently: called whole
+
+
+def test_aligned_arrays_begin_at_a_cache_line_and_are_as_large_as_asked_for():
+    for shape in [(), (5,), (4, 33)]:
+        for dtype in (np.float16, np.float32, np.float64):
+            x = workers.aligned(shape, dtype)
+            assert x.shape == shape and x.dtype == dtype and x.flags.c_contiguous and x.ctypes.data % 64 == 0
+    assert workers.aligned((0, 3), np.float32).shape == (0, 3)

@@ -24,6 +24,7 @@ import numpy as np
 WORTH = 0.5e-3        # seconds of work that justify one more thread
 PRODUCTS = 5e10       # rough speed of one core: floating-point operations a second in matrix products,
 BYTES = 1e10          # and bytes a second in everything else
+PIECE = 2**15         # elements of a piece that stays in the cache
 
 _threads = None
 _pool = []            # the queue of jobs, once threads wait at it
@@ -101,6 +102,32 @@ def product(a, b, out=None):
     else:
         parallel(lambda i, j: np.matmul(a[i:j], b if a.ndim == 2 else b[i:j], out=y[i:j]), len(a), flops, most=4)
     return y
+
+
+def by_pieces(function, x, *others, passes=10):
+    """function(x, *others), which computes each element on its own, from arrays of one shape: piece by piece.
+
+    A chain of elementwise operations walks through memory once for each; on pieces that stay in the cache, only once in all,
+    and the pieces are shared out to the cores (GELU: twice as fast on one core). The result is in the dtype of x, and laid
+    out like x; `passes` estimates how often its size is read and written. Where the arrays are small, on a GPU or laid out
+    differently, `function` is simply called.
+    """
+    arrays = x, *others
+    if type(x) is not np.ndarray or x.size < 4 * PIECE or any(a.shape != x.shape or a.strides != x.strides for a in arrays):
+        return function(*arrays)
+    order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+    rows = [a.transpose(order) for a in arrays]
+    if not rows[0].flags.c_contiguous:
+        return function(*arrays)
+    y, rows = aligned(rows[0].shape, x.dtype), [a.reshape(-1) for a in rows]
+    flat = y.reshape(-1)
+
+    def work(start, stop):
+        for piece in (slice(i * PIECE, (i + 1) * PIECE) for i in range(start, stop)):
+            flat[piece] = function(*(a[piece] for a in rows))
+
+    parallel(work, -(-x.size // PIECE), moved=passes * x.nbytes)
+    return y.transpose(np.argsort(order))
 
 
 def _run(work, i, start, stop, done):

@@ -9,6 +9,7 @@ import math
 from ..backend import array_module, erf as erf_of_array
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method
+from ..workers import by_pieces
 from .inplace import twin
 from .rectifier import activation
 from .selection import where
@@ -119,7 +120,7 @@ class GELU(Function):
     def forward(ctx, x, approximate):
         ctx.exact = approximate == "none"
         ctx.save_for_backward(x)
-        return x * GELU.probability(x, ctx.exact, erf_of_array, array_module(x).tanh)
+        return by_pieces(lambda x: x * GELU.probability(x, ctx.exact, erf_of_array, array_module(x).tanh), x)
 
     @staticmethod
     def probability(x, exact, erf, tanh):
@@ -140,7 +141,7 @@ class GELU(Function):
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
         xp = array_module(x)
-        return dy * GELU.slope(x, ctx.exact, erf_of_array, xp.tanh, xp.exp)
+        return by_pieces(lambda x, dy: dy * GELU.slope(x, ctx.exact, erf_of_array, xp.tanh, xp.exp), x, dy)
 
     @staticmethod
     def backward_recorded(ctx, dy):

@@ -10,6 +10,7 @@ from .. import kernels
 from ..backend import array_module, default_generator, device_of
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method, wrap
+from ..workers import by_pieces
 from .elementwise import unbroadcast
 from .inplace import private, twin, write
 from .selection import clamp, where
@@ -28,7 +29,9 @@ class ReLU(Function):
     @staticmethod
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
-        return kernels.relu_backward(dy, y) if kernels.serves(dy) else dy * (y > 0)
+        if kernels.serves(dy):
+            return kernels.relu_backward(dy, y)
+        return by_pieces(lambda dy, y: dy * (y > 0), dy, y, passes=3)
 
 
 class LeakyReLU(Function):
@@ -71,17 +74,18 @@ class PReLU(Function):
 
 
 class Hardtanh(Function):
-    """y = x moved into the interval from low to high.  f' = 1 strictly inside, else 0."""
+    """y = x moved into the interval from low to high.  f' = 1 strictly inside, else 0; y tells where."""
 
     @staticmethod
     def forward(ctx, x, low, high):
-        ctx.save_for_backward((x > low) & (x < high))
-        return array_module(x).clip(x, low, high)
+        ctx.bounds, y = (low, high), array_module(x).clip(x, low, high)
+        ctx.save_for_backward(y)
+        return y
 
     @staticmethod
     def backward(ctx, dy):
-        (inside,) = ctx.saved_tensors
-        return dy * inside
+        (y,), (low, high) = ctx.saved_tensors, ctx.bounds
+        return by_pieces(lambda dy, y: dy * ((y > low) & (y < high)), dy, y, passes=5)
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
