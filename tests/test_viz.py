@@ -42,6 +42,13 @@ def test_over_fitting_is_shaded_where_the_validation_loss_rises_above_the_traini
     assert ("over-fitting" in drawn(viz.curves(history(val, train)))) == shaded
 
 
+def test_a_figure_shows_itself_in_a_notebook_at_its_own_resolution():
+    figure = viz.filters(np.ones((2, 1, 3, 3)))
+    fine = figure._repr_png_()
+    figure.set_dpi(40)
+    assert fine.startswith(b"\x89PNG") and int.from_bytes(figure._repr_png_()[16:20]) < int.from_bytes(fine[16:20]) / 2
+
+
 def test_curves_do_without_validation_and_with_one_epoch():
     rows = [{k: v for k, v in row.items() if not k.startswith("val")} for row in history([1.0, 0.5])]
     assert drawn(viz.curves(rows)) == ["training (running mean)"]

@@ -1,4 +1,7 @@
 """What all pictures share: figures that need no window, and colours that everyone can tell apart."""
+import io
+from functools import partial
+
 import numpy as np
 
 from ..backend import to_numpy
@@ -10,7 +13,16 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#5F5F5F"  # of Oka
 def new_figure(width, height):
     """An empty Figure of `width` by `height` inches that belongs to no window and no pyplot state."""
     from matplotlib.figure import Figure
-    return Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure._repr_png_ = partial(_png, figure)  # notebooks ask for this; without pyplot they do not know Figures
+    return figure
+
+
+def _png(figure):
+    """The bytes of a figure as a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=figure.dpi, bbox_inches="tight")
+    return file.getvalue()
 
 
 def as_numpy(value):
