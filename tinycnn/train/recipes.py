@@ -94,7 +94,7 @@ RECIPES = {
                     augment=("affine",)),
     "fashion-mnist": Recipe(_load("FashionMNIST", 5000), "lenet5", _LENET28, epochs=10, batch_size=64, augment=("flip",)),
     "kmnist": Recipe(_load("KMNIST", 5000), "lenet5", _LENET28, epochs=10, batch_size=64, augment=("affine",)),
-    "cifar10": Recipe(_load("CIFAR10", 5000), "cifar_cnn", {"cifar_cnn": {}}, epochs=2, batch_size=128, augment=("flip",),
+    "cifar10": Recipe(_load("CIFAR10", 5000), "cifar_cnn", {"cifar_cnn": {}}, epochs=3, batch_size=128, augment=("flip",),
                       optimizer="sgd", lr={"sgd": 0.3}),
     "cifar100": Recipe(_load("CIFAR100", 5000), "cifar_resnet20", {"cifar_resnet20": dict(num_classes=100)}, epochs=30,
                        batch_size=128, augment=("crop", "flip"), optimizer="sgd", lr={"sgd": 0.2}),
