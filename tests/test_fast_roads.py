@@ -293,3 +293,11 @@ def test_aligned_arrays_begin_at_a_cache_line_and_are_as_large_as_asked_for():
             x = workers.aligned(shape, dtype)
             assert x.shape == shape and x.dtype == dtype and x.flags.c_contiguous and x.ctypes.data % 64 == 0
     assert workers.aligned((0, 3), np.float32).shape == (0, 3)
+
+
+def test_products_of_float16_are_those_of_float32_rounded():
+    rng = np.random.default_rng(0)
+    x, w = (tinycnn.tensor(rng.standard_normal(shape), dtype=tinycnn.float16) for shape in ((2, 64, 5, 5), (3, 64, 3, 3)))
+    a, b = x.reshape(10, 320), w.reshape(3, 576)[:, :320].T
+    for y, exact in ((tinycnn.conv2d(x, w), tinycnn.conv2d(x.float(), w.float())), (a @ b, a.float() @ b.float())):
+        assert y.dtype == np.float16 and np.array_equal(y.array, exact.array.astype(np.float16))
