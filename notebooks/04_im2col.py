@@ -247,7 +247,7 @@ for images, channels, side, filters in ((32, 3, 64, 32), (32, 16, 32, 16), (16, 
 
 # %% [markdown]
 # The step from loops to columns is the large one. In the small layer the library is behind, because it also checks its
-# arguments and prepares the way back. What it adds for larger layers is a matter of caches, threads and memory layout:
+# arguments and prepares the way back. What it adds for larger layers depends on the machine: caches, threads, memory layout.
 # `tinycnn/ops/conv.py` has the plain road, as in this lesson, and the first page of `tinycnn/ops/fast_conv.py` lists what
 # makes it fast, and what each idea gains.
 #

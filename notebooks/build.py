@@ -56,12 +56,12 @@ def run(notebook, name):
     notebook.cells.insert(0, new_code_cell(SETUP))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         client = NotebookClient(notebook, timeout=600, record_timing=False, resources={"metadata": {"path": folder}},
-                                extra_arguments=["--IPKernelApp.log_level=40"])
+                                coalesce_streams=True, extra_arguments=["--IPKernelApp.log_level=40"])
         client.on_cell_start = lambda cell, cell_index: progress(f"{name}: cell {cell_index} of {len(notebook.cells) - 1}")
         try:
             client.execute(env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
         except CellExecutionError as error:
-            raise BuildError(f"{name}: a cell failed\n{error}") from None
+            raise BuildError(re.sub(r"\x1b\[[0-9;]*m", "", f"{name}: a cell failed\n{error}")) from None
     del notebook.cells[0]
 
 
