@@ -84,6 +84,9 @@ def close(name, got, right, *, tol=1e-7, mistaken=None, **inputs):
     """
     got, right = array(name, got), np.asarray(right)
     shape(name, got, right.shape)
+    if got.dtype.kind == "c" and right.dtype.kind != "c":
+        raise Wrong(f"{name} holds complex numbers, expected real ones")
+    rounded = got.dtype if got.dtype.kind == "f" and got.dtype.itemsize < right.dtype.itemsize else None
     got, right = (a.astype(complex if a.dtype.kind == "c" else float) for a in (got, right))
     scale = np.abs(right[np.isfinite(right)]).max(initial=0)
     with np.errstate(all="ignore"):
@@ -92,6 +95,8 @@ def close(name, got, right, *, tol=1e-7, mistaken=None, **inputs):
         return
     inputs = {key: np.asarray(a, float) for key, a in inputs.items() if isinstance(a, (np.ndarray, float, int))}
     words = next((text for text, a in (mistaken or {}).items() if _alike(got, a, tol)), None)
+    if rounded and _alike(got, right, 8 * np.finfo(rounded).eps):
+        words = f"is right, but rounded to {rounded}: keep the dtype of the input"
     words = words or explain(got, right, wrong, inputs)
     raise Wrong(f"{name} {words}" + _worst(name, got, right, wrong) * (right.size > 1))
 
@@ -185,10 +190,13 @@ def same_twice(function, *args, **kwargs):
 
 def within(seconds, function, *args, advice):
     """The student's function answers within `seconds` (fifty times what the reference takes, say); returns the answer."""
-    start = time.perf_counter()
-    value = function(*args)
-    taken = time.perf_counter() - start
-    if taken > seconds:
+    for _ in range(2):  # of a busy machine the better of two tells more
+        start = time.perf_counter()
+        value = function(*args)
+        taken = time.perf_counter() - start
+        if taken <= seconds:
+            break
+    else:
         raise Wrong(f"{function.__name__} takes {taken:.1f} s where less than {seconds:g} s will do: {advice}")
     return value
 

@@ -21,16 +21,17 @@ REFUSED = ("os.", "socket.", "subprocess.", "ctypes.", "gc.", "shutil.", "tempfi
            "syslog.", "_winapi.", "cpython.remote_debugger_script", "sys.remote_exec")
 
 
-def forbid(own, readable, denied):
+def forbid(own, readable, denied, numpys):
     """Refuse, from now on and for good, what a submission has no business with.
 
-    `own` is its folder, `readable` the folders of Python and numpy, `denied` one that may lie within them. All the hook
-    needs is bound to it here: a submission may put whatever it likes in the place of `str` or `os.path`.
+    `own` is its folder, `readable` the folders of Python and `numpys` those of numpy; `denied` are the folder of tinycnn and
+    parts of the paths of other libraries. All the hook needs is bound to it here: a submission may put whatever it likes in
+    the place of `str` or `os.path`.
     """
     def hook(event, args, *, kind=type, text=str, binary=bytes, integer=int, decode=os.fsdecode, failure=PermissionError,
-             missing=ImportError, own=own, readable=readable, denied=denied, writing=WRITING, harmless=HARMLESS,
-             refused=REFUSED, modules=frozenset(sys.stdlib_module_names - FORBIDDEN | {"numpy", "submission"}),
-             windows=os.name == "nt"):
+             missing=ImportError, own=own, readable=(*readable, *numpys), denied=denied, numpys=numpys, writing=WRITING,
+             harmless=HARMLESS, refused=REFUSED, windows=os.name == "nt",
+             modules=frozenset(sys.stdlib_module_names - FORBIDDEN | {"numpy", "submission"})):
         if event == "import":
             name = args[0]
             if kind(name) is not text or name.partition(".")[0] not in modules:
@@ -48,7 +49,8 @@ def forbid(own, readable, denied):
             if place[:1] != "/" and place[1:2] != ":":
                 place = own + place
             place = place + "/"
-            if "/../" in place or place.startswith(denied):
+            if "/../" in place or place.startswith(denied[0]) or (
+                    (denied[1] in place or denied[2] in place) and not place.startswith(numpys)):
                 raise failure(f"the file {path} is out of bounds here")
             if event == "open" and kind(args[2]) is integer and args[2] & writing:
                 readable = (own,)
@@ -96,10 +98,13 @@ def serve(requests, replies, submission, filename, wire):
             reply = {"fault": wire.fault(error, filename)}
         try:
             wire.send(replies, reply)
-        except TypeError as error:
-            wire.send(replies, {"unfit": str(error)})
         except RecursionError:
             wire.send(replies, {"unfit": "something that contains itself"})
+        except OSError:  # the submission has closed the pipe
+            return
+        except BaseException as error:
+            reason = str(error) if type(error) is TypeError else f"what cannot be sent ({type(error).__name__})"
+            wire.send(replies, {"unfit": reason})
 
 
 def main():
@@ -121,10 +126,11 @@ def main():
     submission = types.ModuleType("submission")
     submission.__file__ = filename
     sys.modules["submission"] = submission
-    python = {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(numpy.__file__))}
+    python = {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)}
+    home = os.path.dirname(numpy.__file__)
     limit(limits)
     forbid(as_root(os.path.dirname(filename)), tuple(as_root(p) for p in python if as_root(p) != "/"),
-           as_root(os.path.dirname(here)))
+           (as_root(os.path.dirname(here)), "/site-packages/", "/dist-packages/"), (as_root(home), as_root(home + ".libs")))
     try:
         exec(compile(source, filename, "exec"), submission.__dict__)
     except BaseException as error:

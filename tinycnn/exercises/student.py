@@ -4,6 +4,7 @@
 behind a pipe. Both hand over copies, note which arguments a function changed, and turn what it raises into a `Wrong`.
 """
 import contextlib
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import tokenize
 import types
 from pathlib import Path
 
@@ -22,6 +24,18 @@ from .report import Wrong
 DAWN = 60    # seconds that Python and numpy have to start
 PRINTED = 2000
 DRIVEN = "your code"   # in messages, where no function of the submission can be named
+
+
+def decoded(content, path):
+    """The text of a Python file, which may start with a byte order mark or say in which encoding it is.
+
+    Raises ValueError where it is no text.
+    """
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        return io.TextIOWrapper(io.BytesIO(content), encoding).read()
+    except (UnicodeDecodeError, LookupError, SyntaxError):
+        raise ValueError(f"{path} is not a text in UTF-8: save it as one") from None
 
 
 class StudentError(Wrong):
@@ -146,10 +160,13 @@ def _fit(value, name):
 
 
 class ProcessStudent(Student):
-    """A submission's text in a process of its own, which is started when needed and stopped after `seconds` a call."""
+    """A submission's text in a process of its own, which is started when needed and stopped after `seconds` a call.
 
-    def __init__(self, source, seconds=10.0, memory=2 * 2**30):
-        self._source, self._seconds, self._memory = source, seconds, memory
+    All calls together may take `total` seconds; `memory` is in bytes, where the system can limit it.
+    """
+
+    def __init__(self, source, seconds=10.0, memory=2 * 2**30, total=float("inf")):
+        self._source, self._seconds, self._memory, self._total, self._left = source, seconds, memory, total, total
         self._home = tempfile.TemporaryDirectory(prefix="exercise-")
         self._process, self._names, self._broken = None, {}, None
         self._deadline, self._late = float("inf"), False
@@ -157,10 +174,7 @@ class ProcessStudent(Student):
     @classmethod
     def from_file(cls, path, **limits):
         """The submission in the file `path`."""
-        try:
-            return cls(Path(path).read_text(encoding="utf-8"), **limits)
-        except UnicodeDecodeError:
-            raise ValueError(f"check: {path} is not a text in UTF-8") from None
+        return cls(decoded(Path(path).read_bytes(), path), **limits)
 
     def call(self, name, args, kwargs):
         """(value, names of the changed arguments) of a call."""
@@ -244,7 +258,8 @@ class ProcessStudent(Student):
         return reply
 
     def _receive(self, name, seconds):
-        self._deadline, nonsense = time.monotonic() + seconds, False
+        start, nonsense = time.monotonic(), False
+        self._deadline = start + min(seconds, self._left)
         try:
             reply = wire.receive(self._process.stdout)
             nonsense = not isinstance(reply, (dict, type(None)))
@@ -252,12 +267,16 @@ class ProcessStudent(Student):
             nonsense = True
         finally:
             self._deadline = float("inf")
+            self._left -= time.monotonic() - start
         if not nonsense and reply is not None:
             return reply
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0 if nonsense else 5)
         code, late = self._process.poll(), self._late
         self._kill()
+        if self._left <= 0:
+            self._broken = Wrong(f"{name}: all calls together took longer than {self._total:g} s, so the rest was not tried")
+            raise self._broken
         if late:
             raise Wrong(f"{name} did not end within {seconds:g} s: look for an endless loop")
         if code and code == -getattr(signal, "SIGXCPU", 0):

@@ -29,6 +29,9 @@ def send(stream, message):
     """Write `message`, made of dicts, lists, tuples, strings, numbers, None and arrays of numbers."""
     blobs = []
     text = json.dumps(_encode(message, blobs)).encode()
+    size = len(text) + sum(map(len, blobs))
+    if size > LIMIT:
+        raise TypeError(f"something of {size:,} bytes; at most {LIMIT:,} are allowed")
     stream.write(b"".join([HEAD.pack(len(text), sum(map(len, blobs))), text, *blobs]))
     stream.flush()
 
@@ -161,6 +164,9 @@ def fault(error, filename):
     elif frames:
         (frame, line), function = frames[-1], frames[-1][0].f_code.co_qualname
         code = linecache.getline(filename, line, frame.f_globals)
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return {"type": type(error).__name__, "message": str(message)[:1000], "line": line, "code": code.strip()[:200],
-            "function": str(function)}
+    try:
+        message = str(error.msg if isinstance(error, SyntaxError) else error)
+    except BaseException:  # of an exception that the submission has made
+        message = "its message cannot be shown"
+    return {"type": type.__getattribute__(type(error), "__name__"), "message": message[:1000], "line": line,
+            "code": code.strip()[:200], "function": str(function)}

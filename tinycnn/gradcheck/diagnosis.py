@@ -25,10 +25,11 @@ def no_law(s):
             f"with the right one {cosine:.4f}){jacobian.pinpointed(s)}")
 
 
-LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.upstream_ignored, whole.tie_unfair,
-        whole.constant_ratio, whole.derivative_missing, whole.gradients_exchanged, whole.not_transposed, whole.axes_swapped,
-        whole.reversed_axes, whole.shifted, sums.extra_sum, part.clearly_somewhere, part.one_of_each_row, sums.mistreated_dy,
-        sums.uses_not_added, sums.diagonal_only, part.mask_wrong, part.factor_off, part.term_off, part.factor_per_slice,
+LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.low_precision, whole.upstream_ignored,
+        whole.tie_unfair, whole.constant_ratio, whole.derivative_missing, whole.gradients_exchanged,
+        whole.not_transposed, whole.axes_swapped, whole.reversed_axes, whole.shifted, sums.extra_sum, part.clearly_somewhere,
+        part.one_of_each_row, sums.mistreated_dy, sums.uses_not_added, sums.diagonal_only, part.mask_wrong, part.factor_off,
+        part.term_off, part.factor_per_slice,
         jacobian.wrong_places, part.only_somewhere, part.normalisation_term, sums.mistreated_input, whole.shuffled,
         part.passes_without_an_option, part.passes_for_one_example, jacobian.local_derivative, jacobian.wrong_reach,
         jacobian.factor_per_output, no_law)

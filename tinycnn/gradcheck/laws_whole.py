@@ -48,6 +48,15 @@ def not_connected(s):
         return f"is zero everywhere, though the output depends on {s.check.name}: its path is not connected"
 
 
+def low_precision(s):
+    """Right to the first digits only."""
+    errors = [np.abs(a - n).max() / scale for a, n, scale in zip(s.a, s.n, s.check.scales) if np.isfinite(n).all()]
+    if errors and s.check.wrong.sum() > 1 and max(errors) < 1e-5 and all(same(a, n, 1e-4) for a, n in zip(s.a, s.n)):
+        kind = str(s.a[0].dtype) if s.a[0].dtype != np.float64 else "float32"
+        return (f"is right to {max(errors):.0e} only, which is the precision of {kind}: look where it is computed or stored "
+                "in that dtype, and keep the dtype of the input")
+
+
 def upstream_ignored(s):
     """The gradient is the same whatever dy is."""
     if np.array_equal(s.a[0], s.a[1]) and not same(s.n[0], s.n[1]):

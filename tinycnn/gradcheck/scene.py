@@ -6,7 +6,7 @@ import numpy as np
 CLOSE = 1e-6    # two arrays are the same for a law
 
 
-def same(a, b):
+def same(a, b, close=CLOSE):
     """Whether two arrays agree wherever both are known, which must be at least at half of the entries."""
     if a.shape != b.shape or a.size == 0:
         return False
@@ -14,7 +14,7 @@ def same(a, b):
     if 2 * known.sum() < a.size:
         return False
     scale = max(np.abs(a[known]).max(), np.abs(b[known]).max())
-    return bool(scale > 0 and np.abs(a[known] - b[known]).max() <= CLOSE * scale)
+    return bool(scale > 0 and np.abs(a[known] - b[known]).max() <= close * scale)
 
 
 class Scene:

@@ -1,0 +1,167 @@
+"""What students hand in: a folder, a .zip or one .py a student, found and read without trusting any of it.
+
+Nothing is unpacked onto the disk and no link is followed; a file is a text of at most a megabyte, or it is not read.
+"""
+import ast
+import hashlib
+import re
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from .course import load, names
+from .student import decoded
+
+LARGEST = 2**20      # bytes of a file
+MANY = 2000          # files of one student that are looked at
+
+
+@dataclass
+class Submission:
+    """What one student handed in: the text of each exercise's file, and remarks on what was odd."""
+    student: str
+    sources: dict = field(default_factory=dict)      # {exercise: text}
+    remarks: list = field(default_factory=list)
+
+    @property
+    def digest(self):
+        """A fingerprint of it all."""
+        content = "\0".join(f"{name}\0{self.sources[name]}" for name in sorted(self.sources))
+        return hashlib.sha256("\0".join([content, *self.remarks]).encode(errors="surrogatepass")).hexdigest()
+
+
+def collect(folder, only=()):
+    """A Submission for each student in `folder`, by name; with `only`, other exercises are left out.
+
+    Raises NotADirectoryError where there is no such folder.
+    """
+    folder, found = Path(folder), {}
+    if not folder.is_dir():
+        raise NotADirectoryError(20, "a folder of submissions is expected", str(folder))
+    for path in sorted(folder.iterdir(), key=lambda p: p.name.casefold()):
+        if path.name.startswith((".", "__")):
+            continue
+        single = path.suffix.lower() == ".py" and not path.is_dir()
+        student, exercise = _of_single(path.stem, only) if single else (path.name, None)
+        if path.suffix.lower() == ".zip" and not path.is_dir():
+            student = path.stem
+        entry = found.setdefault(student, Submission(student))
+        try:
+            if path.is_symlink():
+                entry.remarks.append(f"{path.name} is a link, and links are not followed")
+            elif single:
+                _add(entry, path.name, lambda: path.read_bytes(), path.stat().st_size, only, exercise)
+            elif path.is_dir():
+                _from_folder(entry, path, only)
+            elif path.suffix.lower() == ".zip":
+                _from_zip(entry, path, only)
+            else:
+                entry.remarks.append(f"{path.name} is neither a folder nor a .zip nor a .py")
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+            entry.remarks.append(f"{path.name} cannot be read: {type(error).__name__}: {error}")
+    for entry in found.values():
+        if not entry.sources and not entry.remarks:
+            entry.remarks.append("nothing was handed in")
+    return list(found.values())
+
+
+def _of_single(stem, only):
+    """(student, exercise or None) of a single file: ada_linear, linear_ada, or ada."""
+    for name in sorted(names(), key=len, reverse=True):
+        for pattern in (rf"(?P<who>.+?)[-_. ]+{name}", rf"{name}[-_. ]+(?P<who>.+)"):
+            match = re.fullmatch(pattern, stem, re.IGNORECASE)
+            if match:
+                return match["who"], name
+    return stem, only[0] if len(only) == 1 else None
+
+
+def _from_folder(entry, folder, only):
+    base, count, waiting = folder.resolve(), 0, [folder]
+    while waiting:
+        for path in sorted(waiting.pop(0).iterdir()):
+            count += 1
+            if count > MANY:
+                entry.remarks.append(f"only the first {MANY} files were looked at")
+                return
+            if path.is_symlink():
+                entry.remarks.append(f"{path.name} is a link, and links are not followed")
+            elif path.is_dir():
+                waiting += [path] * (not path.name.startswith((".", "__")))
+            elif path.suffix.lower() == ".py" and not path.name.startswith("."):
+                _add(entry, path.resolve().relative_to(base).as_posix(), path.read_bytes, path.stat().st_size, only)
+
+
+def _from_zip(entry, path, only):
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist()[:MANY]:
+            name = PurePosixPath(info.filename.replace("\\", "/"))
+            hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts)
+            if not info.is_dir() and not hidden and name.suffix.lower() == ".py":
+                def content():
+                    with archive.open(info) as file:
+                        return file.read(LARGEST + 1)  # whatever the archive says about its size
+                _add(entry, str(name), content, info.file_size, only)
+
+
+def _add(entry, shown, read, size, only, exercise=None):
+    """Read one file into `entry`, under the exercise that its name or what it defines says."""
+    stem = PurePosixPath(shown).stem
+    close = exercise or _nearest(stem)
+    content = read() if size <= LARGEST else b"x" * (LARGEST + 1)
+    if len(content) > LARGEST:
+        entry.remarks.append(f"{shown} has more than {LARGEST // 2**20} MiB and was not read")
+        return
+    try:
+        source = decoded(content, shown)
+    except ValueError as error:
+        entry.remarks.append(str(error))
+        return
+    if close is None:
+        close = _by_content(source)
+        if close is None:
+            entry.remarks.append(f"{shown} is not the name of an exercise; {_did_you_mean(stem)}")
+            return
+        entry.remarks.append(f"{shown} was taken for {close}.py, whose functions it defines")
+    elif exercise is None and stem != close:
+        entry.remarks.append(f"{shown} was taken for {close}.py")
+    if only and close not in only:
+        return
+    if close in entry.sources:
+        entry.remarks.append(f"there are several files for {close}; {shown} was left out")
+        return
+    entry.sources[close] = source
+
+
+def _plain(stem):
+    """A stem without what browsers, editors and students add: linear (1), Linear-final, copy of linear."""
+    stem = re.sub(r"[\W_]+", "_", stem.casefold()).strip("_")
+    stem = re.sub(r"^(copy_of|my)_|_(copy|final|solution|submission|v?\d+)$", "", stem)
+    return stem
+
+
+def _nearest(stem):
+    """The exercise that the name of a file means, None where that is unclear."""
+    if stem in names():
+        return stem
+    plain = _plain(_plain(stem))
+    return plain if plain in names() else None
+
+
+def _did_you_mean(stem):
+    import difflib
+    close = difflib.get_close_matches(_plain(stem), names(), 1, 0.6)
+    return f"did you mean {close[0]}.py?" if close else "see tinycnn exercises list"
+
+
+def _by_content(source):
+    """The one exercise whose functions a file defines, all of them; None where there is none or several."""
+    defined = _defined(source)
+    fitting = [name for name in names() if _defined(load(name).source) and _defined(load(name).source) <= defined]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _defined(source):
+    try:
+        return {node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
