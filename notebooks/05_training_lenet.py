@@ -167,7 +167,7 @@ axes[1].legend(frameon=False)
 for ax in axes:
     tidy(ax)
 plt.show()
-print(f"of the surest nine tenths, {100 * (1 - right[:9000].mean()):.2f} % are wrong; of all, {100 * (1 - right.mean()):.2f} %")
+print(f"wrong of all: {100 * (1 - right.mean()):.2f} %, of the surest nine tenths: {100 * (1 - right[:9000].mean()):.2f} %")
 
 # %% [markdown]
 # ## More than 99 %
