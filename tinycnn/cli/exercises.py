@@ -1,32 +1,91 @@
-"""`tinycnn exercises list|start|check|hint`: the exercises, from the file to fill in to the verdict."""
+"""`tinycnn exercises ...`: the exercises, from the file to fill in to the verdict; for students and for instructors."""
 import argparse
 import json
 from pathlib import Path
 
+from .arguments import count, positive
+
 
 def add_exercises(commands):
     """`tinycnn exercises`."""
-    p = commands.add_parser("exercises", help="list the exercises, start one, check it, ask for a hint",
+    p = commands.add_parser("exercises", help="list the exercises, start one, check it, ask for a hint, grade a class",
                             description="Exercises: write what a network is made of, and learn what is wrong with it. All "
                             "of it works offline.")
+    p.add_argument("--with", dest="own", metavar="FILE", type=Path, action="append", default=[],
+                   help="a Python file that registers exercises of one's own (may be repeated)")
     actions = p.add_subparsers(metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="the exercises, lecture by lecture")
-    listing.add_argument("--json", action="store_true", help="print one JSON list")
-    listing.set_defaults(run=list_exercises, forwards=False)
-    start = actions.add_parser("start", help="write the file of an exercise, to be filled in")
-    start.add_argument("name", metavar="NAME", help="see tinycnn exercises list")
-    start.add_argument("--file", type=Path, help="where to write it (default: NAME.py)")
-    start.set_defaults(run=start_exercise, forwards=False)
-    check = actions.add_parser("check", help="check a file: points, and what is wrong",
-                               description="Check a file. The exit code is 0 when all is right, else 1.")
-    check.add_argument("name", metavar="NAME", help="see tinycnn exercises list")
-    check.add_argument("--file", type=Path, help="the file (default: NAME.py)")
-    check.add_argument("--seed", type=int, help="the start of all random numbers (default: a fresh one)")
-    check.set_defaults(run=check_exercise, forwards=False)
-    hint = actions.add_parser("hint", help="a hint; the third nearly gives the answer")
-    hint.add_argument("name", metavar="NAME", help="see tinycnn exercises list")
-    hint.add_argument("number", type=_number, nargs="?", default=1, metavar="NUMBER", help="1, 2 or 3 (default: 1)")
-    hint.set_defaults(run=give_hint, forwards=False)
+    _add_students(actions)
+    _add_instructors(actions)
+
+
+def _action(actions, name, run, help, *, named=True, description=None):
+    def go(args):
+        _register(args.own)
+        return run(args)
+    p = actions.add_parser(name, help=help, description=description)
+    p.set_defaults(run=go, forwards=False)
+    if named:
+        p.add_argument("name", metavar="NAME", help="see tinycnn exercises list")
+    return p
+
+
+def _register(files):
+    """Run the files that register exercises."""
+    import runpy
+    for file in files:
+        if not file.exists():
+            raise FileNotFoundError(2, "no such file", str(file))
+        runpy.run_path(str(file))
+
+
+def _add_students(actions):
+    p = _action(actions, "list", list_exercises, "the exercises, lecture by lecture", named=False)
+    p.add_argument("--json", action="store_true", help="print one JSON list")
+    p = _action(actions, "start", start_exercise, "write the file of an exercise, to be filled in")
+    p.add_argument("--file", type=Path, help="where to write it (default: NAME.py)")
+    p = _action(actions, "check", check_exercise, "check a file: points, and what is wrong",
+                description="Check a file. The exit code is 0 when all is right, else 1.")
+    p.add_argument("--file", type=Path, help="the file (default: NAME.py)")
+    p.add_argument("--seed", type=int, help="the start of all random numbers (default: a fresh one)")
+    p = _action(actions, "hint", give_hint, "a hint; the third nearly gives the answer")
+    p.add_argument("number", type=_number, nargs="?", default=1, metavar="NUMBER", help="1, 2 or 3 (default: 1)")
+    p = _action(actions, "demo", run_demo, "a small network learns digits with your function inside")
+    p.add_argument("--file", type=Path, help="the file (default: NAME.py)")
+    p.add_argument("--picture", type=Path, help="where to draw the curves (default: NAME.png)")
+    p = _action(actions, "progress", show_progress, "what is solved, points, and the time that is left", named=False)
+    p.add_argument("folder", type=Path, nargs="?", default=Path("."), metavar="FOLDER",
+                   help="with your files (default: here)")
+
+
+def _add_instructors(actions):
+    p = _action(actions, "grade", grade_class, "grade a folder of submissions", named=False,
+                description="Grade a folder with a folder, a .zip or a .py for each student. Writes a CSV, a record to go "
+                "on from, and a Markdown file for each student.")
+    p.add_argument("folder", type=Path, metavar="FOLDER", help="the submissions")
+    p.add_argument("--out", type=Path, default=Path("grades.csv"), help="the CSV (default: %(default)s)")
+    _add_only(p, "default: all that anybody handed in")
+    p.add_argument("--seed", type=int, help="of an earlier grading, to repeat it (default: a fresh one)")
+    p.add_argument("--seconds", type=positive, default=10.0, help="for one call (default: %(default)g)")
+    p.add_argument("--total", type=positive, default=120.0, help="for all calls of an exercise (default: %(default)g)")
+    p.add_argument("--memory", type=positive, default=2.0,
+                   help="in GiB, where the system can limit it (default: %(default)g)")
+    p.add_argument("--jobs", type=count, default=1, help="students at a time (default: %(default)s)")
+    p.add_argument("--fresh", action="store_true", help="begin anew, whatever the record says")
+    p = _action(actions, "make-release", release, "write the stubs for students, without solutions", named=False)
+    p.add_argument("folder", type=Path, metavar="DEST", help="a new folder")
+    _add_only(p)
+    p.add_argument("--nbgrader", action="store_true", help="write an nbgrader course instead")
+    p = _action(actions, "gradescope", gradescope, "write the archive of a Gradescope autograder", named=False)
+    p.add_argument("file", type=Path, metavar="DEST", help="a new .zip")
+    _add_only(p)
+    p = _action(actions, "bank", count_bank, "try every known mistake and every hostile submission, and count", named=False)
+    _add_only(p, "default: all, and the hostile submissions")
+    p.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to this file")
+    p.add_argument("--jobs", type=count, default=2, help="hostile submissions at a time (default: %(default)s)")
+
+
+def _add_only(p, default="default: all"):
+    p.add_argument("--only", metavar="NAME", action="append", default=[], help=f"this exercise (may be repeated; {default})")
 
 
 def _number(text):
@@ -35,15 +94,17 @@ def _number(text):
     return int(text)
 
 
+# ---- for students -----------------------------------------------------------------------------------------------------
+
 def list_exercises(args):
     """`tinycnn exercises list`: one line an exercise."""
-    from ..exercises import LECTURES, load, names
+    from ..exercises import lectures, load, names
     known = set(names())
     if args.json:
         print(json.dumps([{"name": e.name, "title": e.title, "lecture": e.lecture, "minutes": e.minutes}
                           for e in map(load, names())], indent=2))
         return
-    for number, (title, members) in enumerate(LECTURES, 1):
+    for number, (title, members) in enumerate(lectures(), 1):
         members = [load(name) for name in members if name in known]
         if members:
             print(f"{number}. {title}")
@@ -60,10 +121,16 @@ def start_exercise(args):
 
 
 def check_exercise(args):
-    """`tinycnn exercises check`: the report."""
+    """`tinycnn exercises check`: the report; what it says is noted beside the file."""
     from ..exercises import check
-    report = check(args.name, args.file or Path(f"{args.name}.py"), seed=args.seed)
+    from ..exercises.progress import record
+    path = args.file or Path(f"{args.name}.py")
+    report = check(args.name, path, seed=args.seed)
     print(report)
+    try:
+        record(report, path)
+    except OSError:  # a folder that cannot be written to has no record
+        pass
     return 0 if report else 1
 
 
@@ -71,3 +138,63 @@ def give_hint(args):
     """`tinycnn exercises hint`."""
     from ..exercises import load
     print(load(args.name).hints[args.number - 1])
+
+
+def run_demo(args):
+    """`tinycnn exercises demo`: both accuracies, and the picture."""
+    from ..exercises import demo
+    from ..exercises.demos import DEMOS
+    picture = args.picture or Path(f"{args.name}.png")
+    results = demo(args.name, args.file, picture)
+    if results is None:
+        print(f"there is no demo for {args.name}; there is one for {', '.join(DEMOS)}")
+        return
+    print(f"{results['yours'][0]:6.1%} of the test digits with your function, loss {results['yours'][1][-1]:.3f}")
+    print(f"{results['other'][0]:6.1%} {DEMOS[args.name].other}, loss {results['other'][1][-1]:.3f}")
+    print(f"{picture}: the loss of both, step by step")
+
+
+def show_progress(args):
+    """`tinycnn exercises progress`."""
+    from ..exercises import progress
+    print(progress(args.folder))
+
+
+# ---- for instructors --------------------------------------------------------------------------------------------------
+
+def grade_class(args):
+    """`tinycnn exercises grade`: where the results are, and the average."""
+    from ..exercises import grade
+    grading = grade(args.folder, args.out, exercises=args.only, seed=args.seed, seconds=args.seconds, total=args.total,
+                    memory=int(args.memory * 2**30), jobs=args.jobs, fresh=args.fresh)
+    of = 100 * len(grading.exercises)
+    mean = sum(g.total for g in grading.grades) / len(grading.grades)
+    kept = f", {grading.kept} of them kept from an earlier run" * bool(grading.kept)
+    print(f"{len(grading.grades)} students{kept}, {len(grading.exercises)} exercises, {mean:.1f} of {of} points on average, "
+          f"seed {grading.seed}")
+    print(f"{args.out}: the points; {args.out.with_name(args.out.stem + '-feedback')}: a page for each student")
+
+
+def release(args):
+    """`tinycnn exercises make-release`."""
+    from ..exercises import make_nbgrader, make_release
+    paths = (make_nbgrader if args.nbgrader else make_release)(args.folder, args.only)
+    print(f"{args.folder}: {len(paths)} files")
+    if args.nbgrader:
+        print(f"next: cd {args.folder} && nbgrader generate_assignment {paths[0].stem}")
+
+
+def gradescope(args):
+    """`tinycnn exercises gradescope`."""
+    from ..exercises import make_gradescope
+    print(f"{make_gradescope(args.file, args.only)}: upload it as the autograder")
+
+
+def count_bank(args):
+    """`tinycnn exercises bank`: the counts; the exit code is 1 where one of them is not as it should be."""
+    from ..exercises.bank import count as count_all
+    bank = count_all(args.only, jobs=args.jobs)
+    print(bank)
+    if args.markdown:
+        args.markdown.write_text(bank.markdown(), encoding="utf-8")
+    return 0 if bank.ok else 1

@@ -8,17 +8,24 @@
 `sources/` holds what students get, with the reference solutions in it; `checks/` what is checked, with oracles in plain
 loops and the mistakes that people make. `exercise.py` says what an exercise is, `expect.py` what checks can say;
 `student.py` calls the submission, `wire.py` and `sandbox.py` are its process; `report.py` is the answer, `course.py` the
-order of it all.
+order of it all. For instructors: `grading.py` and `submissions.py` grade a class, `release.py` writes what students and
+other graders get, `hostile.py` and `bank.py` are the proof; see README.md. `demos.py` and `progress.py` are for students.
 """
 import os
 import secrets
 from pathlib import Path
 
-from .course import LECTURES, load, names
+from . import expect
+from .course import LECTURES, lectures, load, names, register
+from .exercise import Exercise
+from .grading import grade
+from .progress import progress
+from .release import make_gradescope, make_nbgrader, make_release
 from .report import Report, Wrong
 from .student import LocalStudent, ProcessStudent
 
-__all__ = ["LECTURES", "Report", "Wrong", "check", "load", "names", "start"]
+__all__ = ["Exercise", "LECTURES", "Report", "Wrong", "check", "demo", "expect", "grade", "lectures", "load",
+           "make_gradescope", "make_nbgrader", "make_release", "names", "progress", "register", "start"]
 
 
 def start(name, path=None):
@@ -34,12 +41,12 @@ def start(name, path=None):
     return path
 
 
-def check(name, *submission, seed=None, seconds=10.0):
+def check(name, *submission, seed=None, seconds=10.0, part=None):
     """The Report on a submission to exercise `name`, for numbers drawn from `seed` (default: a fresh one).
 
     The submission is the path of a file, which runs in a process of its own and may take `seconds` for each call, or
-    functions, classes or a module of this process. Raises ValueError for an unknown exercise, OSError for a file that cannot
-    be read, TypeError for no submission.
+    functions, classes or a module of this process. With `part`, the name of one check, only that is made. Raises ValueError
+    for an unknown exercise or part, OSError for a file that cannot be read, TypeError for no submission.
     """
     exercise = load(name)
     if not submission:
@@ -50,4 +57,10 @@ def check(name, *submission, seed=None, seconds=10.0):
     else:
         student = LocalStudent(*submission)
     with student:
-        return exercise.grade(student, seed)
+        return exercise.grade(student, seed, part)
+
+
+def demo(name, path=None, picture=None, seed=0):
+    """Train a small network with the student's function inside: see `demos.py`."""
+    from . import demos
+    return demos.demo(name, path, picture, seed)

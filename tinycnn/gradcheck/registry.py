@@ -142,12 +142,24 @@ def mutants_of(function):
 @contextlib.contextmanager
 def mutated(mutant):
     """Inside the `with` block the Function of `mutant` has its wrong backward."""
-    right = mutant.function.__dict__["backward"]
-    mutant.function.backward = staticmethod(lambda ctx, *dy: mutant.backward(right.__func__, ctx, *dy))
+    with swapped(mutant.function, backward=mutant.backward):
+        yield
+
+
+@contextlib.contextmanager
+def swapped(function, **methods):
+    """Inside the `with` block `function` has other methods, forward or backward; each gets the right one as first argument."""
+    before = {name: function.__dict__[name] for name in methods}
+
+    def bound(name, method):
+        return staticmethod(lambda ctx, *args, **options: method(before[name].__func__, ctx, *args, **options))
+    for name, method in methods.items():
+        setattr(function, name, bound(name, method))
     try:
         yield
     finally:
-        mutant.function.backward = right
+        for name, right in before.items():
+            setattr(function, name, right)
 
 
 def load():
