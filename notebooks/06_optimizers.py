@@ -202,6 +202,7 @@ plt.show()
 # $m$ and $s$ begin at 0 and would be too small at first; dividing by $1 - \beta^t$ corrects that. The result against the
 # library, and what follows for a loss that is multiplied by 1000:
 
+
 # %%
 def adam(gradient, p, lr, steps, beta1=0.9, beta2=0.999, eps=1e-8):
     """The point after `steps` steps of Adam."""
