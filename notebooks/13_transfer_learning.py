@@ -212,5 +212,9 @@ plt.show()
 # - A frozen network with batch norm should also be put into evaluation mode (`body.eval()`): its running means change in
 #   every forward pass in training mode, whether its weights are frozen or not.
 #
-# **Exercises.** Swap the tasks: learn 5 to 9 first. Freeze only the first convolution. Replace the teacher by one that has
-# seen nothing but noise: how much of the gain is left, and why is it not zero?
+# ## Exercises
+#
+# - `tinycnn exercises start transfer`: keep the body, replace the head
+# - Swap the tasks: learn 5 to 9 first.
+# - Freeze only the first convolution.
+# - Replace the teacher by one that has seen nothing but noise. How much of the gain is left, and why is it not zero?
