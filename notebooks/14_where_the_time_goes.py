@@ -1,0 +1,324 @@
+# %% [markdown]
+# # CPU, GPU, and where the time goes
+#
+# Training a network is a few kinds of operations, many million times. Which of them take the time, how fast could they be at
+# best, and what stands between? This lesson measures: a step of a small network, matrix products, three ways to convolve,
+# small tensors, threads, and memory. The last part shows what a GPU does differently, in the code that runs there.
+#
+# All times are those of the machine that ran this notebook. The ratios are what to look at; run it on yours.
+
+# %%
+import time
+import tracemalloc
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+import tinycnn
+import tinycnn.nn.functional as F
+from tinycnn import kernels, nn
+from tinycnn.models import SimpleCNN
+from tinycnn.optim import Adam
+from tinycnn.utils.checkpoint import checkpoint_sequential
+from tinycnn.viz.style import BLUE, GREY, ORANGE, tidy
+
+
+def seconds(work, repeats=7):
+    """The best of a few: the other times were longer because of something else."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+# %% [markdown]
+# ## A step, operation by operation
+#
+# The network for handwritten digits and a batch of 64 pictures of 28x28. (They are noise: time does not depend on what they
+# show.) `tinycnn.profile` looks at the clock before and after every operation, forward and backward.
+
+# %%
+tinycnn.manual_seed(0)
+model = SimpleCNN(num_classes=10, in_channels=1, image_size=28, channels=(16, 32), kernel_size=5, padding=2)
+optimizer = Adam(model.parameters(), 0.001)
+x, y = tinycnn.randn(64, 1, 28, 28), tinycnn.randint(10, (64,))
+
+
+def step():
+    """Forward, backward, and a change of the weights."""
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+
+
+step()  # the first one also fills caches
+with tinycnn.profile(peak=True) as prof:
+    step()
+print(prof.table())
+
+# %% [markdown]
+# The same as a picture. What is worth making faster, and what is not?
+
+# %%
+figure = prof.plot(limit=6)
+figure.set_dpi(80)
+figure
+
+# %% [markdown]
+# If an operation with the share $s$ of the time cost nothing at all, the whole would be $1 / (1 - s)$ times as fast. (This
+# is Amdahl's law.) It says where an effort pays:
+
+# %%
+for row in prof.rows[:5]:
+    share = row.time / prof.total
+    print(f"a step without the cost of {row.name:12} would be {1 / (1 - share):.2f} times as fast")
+
+# %% [markdown]
+# The last columns of the table tell how near a convolution comes to the *peak*, the speed of large matrix products on this
+# machine.
+#
+# ## The peak
+#
+# A product of two $n \times n$ matrices has $2 n^3$ operations on $3 n^2$ numbers. The larger $n$, the more is done with
+# each number that was fetched. How large must it be?
+
+# %%
+sizes, rates = (8, 16, 32, 64, 128, 256, 512, 1024), []
+for n in sizes:
+    a = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
+    rates.append(2 * n**3 / seconds(lambda: a @ a) / 1e9)
+figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
+ax.loglog(sizes, rates, color=BLUE, marker="o")
+ax.set_xticks(sizes, map(str, sizes))
+ax.minorticks_off()
+ax.set_xlabel("rows of the matrices")
+ax.set_ylabel("GFLOP/s")
+ax.set_title("matrix products on one core", fontsize=10)
+tidy(ax)
+plt.show()
+print(f"{rates[0]:.1f} GFLOP/s with {sizes[0]} rows, {max(rates):.0f} at best")
+
+# %% [markdown]
+# ## Three ways to convolve
+#
+# The definition is seven loops: pictures, filters, two for the place, channels, two for the offset. In Python each
+# multiplication then costs the interpreter's work. `im2col` writes every window as a column and makes one matrix product of
+# it all. The library makes its columns in pieces that fit the processor's cache, shares them out to the cores, and for 3x3
+# kernels may trade multiplications for additions (Winograd).
+
+
+# %%
+def loops(x, w):
+    """x (N, C, H, W), w (F, C, K, K) -> y (N, F, H - K + 1, W - K + 1)."""
+    (N, C, H, W), (filters, _, K, _) = x.shape, w.shape
+    y = np.zeros((N, filters, H - K + 1, W - K + 1), x.dtype)
+    for n, f, i, j in np.ndindex(*y.shape):
+        for c in range(C):
+            for a in range(K):
+                for b in range(K):
+                    y[n, f, i, j] += w[f, c, a, b] * x[n, c, i + a, j + b]
+    return y
+
+
+def columns(x, w):
+    """The same by im2col."""
+    N, C, H, W = x.shape
+    filters, _, K, _ = w.shape
+    windows = np.lib.stride_tricks.sliding_window_view(x, (K, K), (2, 3))  # (N, C, H', W', K, K), a view
+    cols = windows.transpose(1, 4, 5, 0, 2, 3).reshape(C * K * K, -1)  # here every pixel is copied K * K times
+    y = w.reshape(filters, -1) @ cols
+    return y.reshape(filters, N, H - K + 1, W - K + 1).swapaxes(0, 1)
+
+
+# %%
+def library(x, w):
+    """The same by conv2d."""
+    return F.conv2d(tinycnn.tensor(x), tinycnn.tensor(w)).numpy()
+
+
+chance = np.random.default_rng(0)
+w = chance.standard_normal((32, 32, 3, 3), dtype=np.float32)
+small, large = (chance.standard_normal(shape, dtype=np.float32) for shape in ((1, 32, 4, 4), (32, 32, 28, 28)))
+print("all agree:", np.allclose(loops(small, w), columns(small, w), atol=1e-3),
+      np.allclose(columns(small, w), library(small, w), atol=1e-3))
+rates = {}
+for name, way, x in (("seven loops", loops, small), ("im2col", columns, large), ("library", library, large)):
+    products = len(x) * len(w) * (x.shape[2] - 2) ** 2 * w[0].size
+    rates[name] = 2 * products / seconds(lambda: way(x, w), 5)
+    print(f"{name:12} {rates[name] / 1e9:10.4f} GFLOP/s, {rates[name] / rates['seven loops']:9,.0f} times the loops")
+
+# %% [markdown]
+# Nothing was computed differently: the same products, the same sums. What changed is who runs the loop.
+#
+# ## Small tensors
+#
+# How long does a ReLU take, for tensors from one number to ten million? A straight line would be time in proportion to the
+# work.
+
+# %%
+sizes, times = np.logspace(0, 7, 15).astype(int), []
+for n in sizes:
+    values = tinycnn.randn(int(n))
+    times.append(1e6 * seconds(lambda: F.relu(values)))
+figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
+ax.loglog(sizes, times, color=BLUE, marker="o", label="measured")
+ax.loglog(sizes, times[-1] / sizes[-1] * sizes, color=GREY, ls="--", label="in proportion to the size")
+ax.set_ylim(min(times) / 3, None)
+ax.set_xlabel("numbers")
+ax.set_ylabel("microseconds")
+ax.set_title("a ReLU", fontsize=10)
+ax.legend(frameon=False)
+tidy(ax)
+plt.show()
+print(f"one number: {times[0]:.1f} microseconds; {sizes[-1]:,} numbers: {times[-1]:,.0f}")
+
+# %% [markdown]
+# On the left the line is flat: the time is that of Python, which checks arguments and makes a node for the graph, and the
+# numbers themselves cost nothing. On the right it is memory. That is why batches exist, and it is the more so on a GPU,
+# where the flat part reaches much further.
+
+# %%
+print(f"{'batch':>6} {'ms a step':>10} {'us a picture':>13}")
+for batch in (1, 4, 16, 64, 256):
+    pictures, labels = tinycnn.randn(batch, 1, 28, 28), tinycnn.randint(10, (batch,))
+    taken = seconds(lambda: F.cross_entropy(model(pictures), labels).backward(), 3)
+    print(f"{batch:6} {1e3 * taken:10.2f} {1e6 * taken / batch:13.0f}")
+
+# %% [markdown]
+# ## Threads
+#
+# Work that can be cut into parts can be shared out to cores: here the pictures of a batch. NumPy lets go of Python's lock
+# while it computes, so threads really run side by side. Waking one takes some ten microseconds, so small work stays on one
+# core.
+
+# %%
+cores = tinycnn.get_num_threads()
+weight = tinycnn.tensor(w)
+for name, batch in (("small", tinycnn.tensor(small)), ("large", tinycnn.tensor(large))):
+    times = {}
+    for n in dict.fromkeys((1, cores)):
+        tinycnn.set_num_threads(n)
+        times[n] = seconds(lambda: F.conv2d(batch, weight, padding=1))
+    print(f"{name} convolution:", ", ".join(f"{n} thread{'s' * (n > 1)} {1e3 * t:.2f} ms" for n, t in times.items()))
+tinycnn.set_num_threads(cores)
+
+# %% [markdown]
+# ## Memory
+#
+# Backward needs what forward computed, so every layer keeps something until backward has come by. `summary` counts it for
+# one picture:
+
+# %%
+print(tinycnn.summary(model, (1, 28, 28)))
+
+# %% [markdown]
+# Where memory is short, time can be paid for it: keep only what enters each of $k$ *segments* and compute the rest again in
+# backward, one segment at a time. With $n$ layers that is about $k + n/k$ activations, least at $k = \sqrt n$; the price is
+# a second forward pass. Is it so? Twenty-four layers, the highest memory at any moment of a step, and its time:
+
+# %%
+deep = nn.Sequential(*[nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.Tanh()) for _ in range(24)])
+pictures = tinycnn.randn(16, 8, 32, 32)
+segments, peaks, times = (1, 2, 3, 4, 6, 8, 12, 24), [], []
+for k in segments:
+    def run():
+        """A step in k segments."""
+        checkpoint_sequential(deep, k, pictures).square().mean().backward()
+    times.append(seconds(run, 3))
+    tracemalloc.start()
+    run()
+    peaks.append(tracemalloc.get_traced_memory()[1] / 1e6)
+    tracemalloc.stop()
+
+figure, axes = plt.subplots(1, 2, figsize=(7, 2.7), layout="constrained")
+for ax, values, colour, label in ((axes[0], peaks, BLUE, "highest memory (MB)"), (axes[1], times, ORANGE, "seconds a step")):
+    ax.plot(segments, values, color=colour, marker="o")
+    ax.set_xlabel("segments")
+    ax.set_ylabel(label)
+    ax.set_ylim(0, 1.15 * max(values))
+    tidy(ax)
+figure.suptitle("24 layers, recomputed in segments", fontsize=10)
+plt.show()
+print(f"least memory with {segments[int(np.argmin(peaks))]} segments: {min(peaks) / peaks[0]:.0%} of that without; "
+      f"time {times[int(np.argmin(peaks))] / times[0]:.2f} times as long")
+
+# %% [markdown]
+# ## What changes on a GPU
+#
+# A GPU has thousands of small cores that all run the same program, a *kernel*, each with another number. It is told apart by
+# that number alone. Here is `im2col` as it runs there, from `tinycnn/kernels/windows.cu`:
+
+# %%
+text = kernels.FILES["windows"].read_text()
+start = text.index("// One thread an (c, n, oh, ow)")
+print(text[start:text.index("// The adjoint")])
+
+# %% [markdown]
+# `FOR_EACH(i, count)` deals the numbers below `count` out to the threads. Each turns its number into a channel, a picture
+# and a place, and copies one window. Neighbouring threads have neighbouring `ow`, and so read and write neighbouring memory,
+# which a GPU fetches in one go. The same program, with a Python loop in place of the threads:
+
+
+# %%
+def thread(i, x, cols, K, padding):
+    """What thread number i does."""
+    N, C, H, W = x.shape
+    OH, OW = H + 2 * padding - K + 1, W + 2 * padding - K + 1
+    c, column = divmod(i, N * OH * OW)
+    n, place = divmod(column, OH * OW)
+    oh, ow = divmod(place, OW)
+    for kh in range(K):
+        for kw in range(K):
+            h, w = oh + kh - padding, ow + kw - padding
+            inside = 0 <= h < H and 0 <= w < W
+            cols[(c * K + kh) * K + kw, column] = x[n, c, h, w] if inside else 0
+
+
+x = chance.standard_normal((2, 3, 5, 6), dtype=np.float32)
+cols = np.empty((3 * 9, 2 * 5 * 6), np.float32)
+for i in chance.permutation(3 * 2 * 5 * 6):  # in any order: nobody waits for anybody
+    thread(int(i), x, cols, 3, 1)
+expected = F.unfold(tinycnn.tensor(x), 3, padding=1).numpy()  # (N, C * K * K, places)
+print("the same as unfold:", np.array_equal(cols, expected.transpose(1, 0, 2).reshape(27, -1)))
+
+# %% [markdown]
+# No thread writes where another one writes, so their order does not matter, and the result is the same every time. The
+# adjoint, col2im, keeps to that rule by turning the question around: not "where does this copy go?" but "which copies are
+# mine?".
+#
+# For the user one word changes. A model and its data have to live on the same device:
+
+# %%
+device = "cuda" if tinycnn.cuda.is_available() else "cpu"
+model = model.to(device)
+scores = model(tinycnn.randn(64, 1, 28, 28, device=device))
+print(f"computed on {scores.device}")
+
+# %% [markdown]
+# What else is different there:
+#
+# - **Work is queued.** A call returns before the result is there; `.item()` and `print` wait for it. A clock around a call
+#   measures the queueing, unless `tinycnn.cuda.synchronize()` stands before the second look at it. The profiler does that.
+# - **Every call has a fixed price**, some microseconds for the launch. The flat part of the ReLU's curve is longer, small
+#   networks leave the GPU idle, and large batches cost nothing extra.
+# - **Copies between the memories are slow** next to everything else. Data goes over once, in batches, ahead of its use
+#   (`pin_memory=True` and `non_blocking=True`).
+# - **Memory is small**, so recomputing, accumulating gradients over several batches and 16-bit numbers matter more.
+#
+# ## What to take home
+#
+# - Measure before you optimise: one operation usually has most of the time.
+# - Two limits: operations a second and bytes a second. Which one holds depends on how often a fetched number is used.
+# - Give the inner loop to something that is fast at loops: a matrix product.
+# - Python costs microseconds a call, so make few calls with much work.
+# - Time and memory can be exchanged.
+#
+# ## Exercises
+#
+# - `tinycnn exercises start im2col`: the windows as columns, without a loop over pixels.
+# - `tinycnn exercises start nhwc_conv`: the same convolution for pictures whose channels come last.
+# - Profile a network of your own, with a batch of 1 and of 256. Which operations change places?
+# - `tinycnn profile --help` does the first part of this lesson for every model of the zoo.
