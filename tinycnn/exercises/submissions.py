@@ -3,6 +3,7 @@
 Nothing is unpacked onto the disk and no link is followed; a file is a text of at most a megabyte, or it is not read.
 """
 import ast
+import difflib
 import hashlib
 import re
 import zipfile
@@ -22,6 +23,7 @@ class Submission:
     student: str
     sources: dict = field(default_factory=dict)      # {exercise: text}
     remarks: list = field(default_factory=list)
+    guessed: set = field(default_factory=set)        # exercises whose file has another name
 
     @property
     def digest(self):
@@ -126,9 +128,13 @@ def _add(entry, shown, read, size, only, exercise=None):
         entry.remarks.append(f"{shown} was taken for {close}.py")
     if only and close not in only:
         return
-    if close in entry.sources:
+    exact = exercise is not None or stem == close
+    if close in entry.sources and not (exact and close in entry.guessed):
         entry.remarks.append(f"there are several files for {close}; {shown} was left out")
         return
+    if close in entry.sources:
+        entry.remarks.append(f"there are several files for {close}; {shown} was graded")
+    entry.guessed = entry.guessed - {close} if exact else entry.guessed | {close}
     entry.sources[close] = source
 
 
@@ -148,7 +154,6 @@ def _nearest(stem):
 
 
 def _did_you_mean(stem):
-    import difflib
     close = difflib.get_close_matches(_plain(stem), names(), 1, 0.6)
     return f"did you mean {close[0]}.py?" if close else "see tinycnn exercises list"
 
