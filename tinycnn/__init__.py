@@ -64,8 +64,8 @@ from .workers import *
 __version__ = "0.1.0"
 
 # loaded on first use: not every program needs them, and most need more than numpy
-_LAZY = ("data", "distributed", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler", "serialization",
-         "train", "utils", "vision", "viz")
+_LAZY = ("data", "distributed", "exercises", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler",
+         "serialization", "train", "utils", "vision", "viz")
 
 
 inference_mode = no_grad
