@@ -166,9 +166,9 @@ def turned(p):
 start = [(4 - 1) / math.sqrt(2), (4 + 1) / math.sqrt(2)]  # the same point of the valley
 with np.errstate(over="ignore", invalid="ignore"):
     on_turned = race(turned, start, STEPS)
-print(f"{'height after 100 steps':22}" + "".join(f"{name:>10}" for name in OPTIMIZERS))
+print(f"{'height after 100 steps':24}" + "".join(f"{name:>10}" for name in OPTIMIZERS))
 for words, surface, results in (("along the axes", valley, on_valley), ("turned", turned, on_turned)):
-    print(f"{words:22}" + "".join(f"{height(surface, path):10.1e}" for _, path in results.values()))
+    print(f"{words:24}" + "".join(f"{height(surface, path):10.1e}" for _, path in results.values()))
 
 # %% [markdown]
 # What looked like insight into the valley was luck with the axes. In a network the axes are not without meaning, though: the
