@@ -14,7 +14,6 @@ from tinycnn import data, exercises
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 DATA = {"mnist": data.MNIST, "cifar10": data.CIFAR10}
-QUICK = ("01", "02", "03", "04")  # these take some two seconds each
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 pytestmark = pytest.mark.skipif(not LESSONS, reason="the lessons are not beside the tests")
 
@@ -43,8 +42,7 @@ def outputs(path):
     return [output for cell in notebook(path)["cells"] if cell["cell_type"] == "code" for output in cell["outputs"]]
 
 
-@pytest.mark.parametrize("path", [
-    pytest.param(path, id=path.stem, marks=() if path.name.startswith(QUICK) else pytest.mark.slow) for path in LESSONS])
+@each_lesson
 def test_a_lesson_runs_without_errors_or_warnings(path, tmp_path):
     needed = re.match(r"#.*\n# data: (\w+)\n", path.read_text(encoding="utf-8"))
     if needed and DATA[needed[1]].place() is None:
