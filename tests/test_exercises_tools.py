@@ -235,6 +235,13 @@ def test_one_check_alone_can_be_asked_for():
         exercises.load("linear").grade(student, 0, "gradients")
 
 
+def test_in_a_notebook_one_function_may_have_any_name():
+    space = {}
+    exec(exercises.load("conv_forward").source, space)
+    assert exercises.check("conv_forward", lambda x, w, b: space["conv2d"](x, w, b)).points == 100
+    assert exercises.check("linear", lambda x, w, b: x).points == 0
+
+
 def test_list_is_also_json(capsys):
     assert main(["exercises", "list", "--json"]) == 0
     assert [e["name"] for e in json.loads(capsys.readouterr().out)] == NAMES

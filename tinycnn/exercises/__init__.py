@@ -13,6 +13,7 @@ other graders get, `hostile.py` and `bank.py` are the proof; see README.md. `dem
 """
 import os
 import secrets
+import types
 from pathlib import Path
 
 from . import expect
@@ -45,8 +46,9 @@ def check(name, *submission, seed=None, seconds=10.0, part=None):
     """The Report on a submission to exercise `name`, for numbers drawn from `seed` (default: a fresh one).
 
     The submission is the path of a file, which runs in a process of its own and may take `seconds` for each call, or
-    functions, classes or a module of this process. With `part`, the name of one check, only that is made. Raises ValueError
-    for an unknown exercise or part, OSError for a file that cannot be read, TypeError for no submission.
+    functions, classes or a module of this process; where one function is all there is to write, its name does not matter.
+    With `part`, the name of one check, only that is made. Raises ValueError for an unknown exercise or part, OSError for a
+    file that cannot be read, TypeError for no submission.
     """
     exercise = load(name)
     if not submission:
@@ -54,6 +56,8 @@ def check(name, *submission, seed=None, seconds=10.0, part=None):
     seed = secrets.randbelow(2**31) if seed is None else seed
     if isinstance(submission[0], (str, os.PathLike)):
         student = ProcessStudent.from_file(submission[0], seconds=seconds)
+    elif len(submission) == len(exercise.defines) == 1 and isinstance(submission[0], types.FunctionType):
+        student = LocalStudent({exercise.defines[0]: submission[0]})
     else:
         student = LocalStudent(*submission)
     with student:

@@ -1,4 +1,5 @@
 """An exercise: a file to fill in, checks with points, and the mistakes that people make in it."""
+import ast
 import re
 import textwrap
 import time
@@ -75,6 +76,11 @@ class Exercise:
         return self.text or (SOURCES / f"{self.name}.py").read_text(encoding="utf-8")
 
     @property
+    def defines(self):
+        """The names of the functions and classes that a submission defines."""
+        return defined(self.source)
+
+    @property
     def stub(self):
         """The text that a student starts from."""
         return stub_of(self.source, self.name)
@@ -101,6 +107,14 @@ class Exercise:
         except Exception as error:  # a check stumbles over what the submission returned
             text, crashed = f"what your function returned cannot be used: {type(error).__name__}: {error}", True
         return Result(check.name, 0 if text else check.points, check.points, text, time.perf_counter() - start, crashed)
+
+
+def defined(source):
+    """The names of the functions and classes in a text, in its order; none where it cannot be parsed."""
+    try:
+        return [node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 def stub_of(source, name="the file"):

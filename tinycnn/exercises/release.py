@@ -85,12 +85,10 @@ def notebook(exercise):
     source = exercise.source
     tree, lines = ast.parse(source), source.splitlines()
     cells = [_cell("markdown", f"# {ast.get_docstring(tree)}", "statement", locked=True)]
-    defined, plain = [], []
+    plain = []
     starts = [node.lineno - 1 for node in tree.body[1:]]
     for node, start, end in zip(tree.body[1:], starts, [*starts[1:], len(lines)]):
         text = "\n".join(lines[start:end]).strip()
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            defined.append(node.name)
         if BEGIN in text:
             cells += [_cell("code", "\n\n".join(plain))] * bool(plain) + [_cell("code", text, node.name, solution=True)]
             plain = []
@@ -99,8 +97,8 @@ def notebook(exercise):
     cells += [_cell("code", "\n\n".join(plain))] * bool(plain)
     for number, check in enumerate(exercise.checks, 1):
         test = (f"# {check.name}: {check.points} points\nfrom tinycnn import exercises\n\n"
-                f"report = exercises.check({exercise.name!r}, {', '.join(defined)}, part={check.name!r})\nprint(report)\n"
-                "assert report, report.headline")
+                f"report = exercises.check({exercise.name!r}, {', '.join(exercise.defines)}, part={check.name!r})\n"
+                "print(report)\nassert report, report.headline")
         cells.append(_cell("code", test, f"check_{number}", points=check.points))
     return {"cells": cells, "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                                          "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}

@@ -2,7 +2,6 @@
 
 Nothing is unpacked onto the disk and no link is followed; a file is a text of at most a megabyte, or it is not read.
 """
-import ast
 import difflib
 import hashlib
 import re
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from .course import load, names
+from .exercise import defined
 from .student import decoded
 
 LARGEST = 2**20      # bytes of a file
@@ -160,13 +160,6 @@ def _did_you_mean(stem):
 
 def _by_content(source):
     """The one exercise whose functions a file defines, all of them; None where there is none or several."""
-    defined = _defined(source)
-    fitting = [name for name in names() if _defined(load(name).source) and _defined(load(name).source) <= defined]
+    found = set(defined(source))
+    fitting = [name for name in names() if found and found.issuperset(load(name).defines)]
     return fitting[0] if len(fitting) == 1 else None
-
-
-def _defined(source):
-    try:
-        return {node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
