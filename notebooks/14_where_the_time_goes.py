@@ -177,8 +177,8 @@ print(f"one number: {times[0]:.1f} microseconds; {sizes[-1]:,} numbers: {times[-
 
 # %% [markdown]
 # On the left the line is flat: the time is that of Python, which checks arguments and makes a node for the graph, and the
-# numbers themselves cost nothing. On the right it is memory. That is why batches exist, and it is the more so on a GPU,
-# where the flat part reaches much further.
+# numbers themselves cost nothing. On the right it is memory. That is why batches exist, and the more so on a GPU, where the
+# flat part reaches much further.
 
 # %%
 print(f"{'batch':>6} {'ms a step':>10} {'us a picture':>13}")
