@@ -218,6 +218,8 @@ def test_gradients_in_the_wrong_order_and_of_another_input_are_named():
         return dy * x, dy * y
     report = check_functions(lambda x, y: (x * y, (x, y)), backward, draw(3, 3), draw(3, 3))
     assert "dx is dy: backward returns the gradients in the wrong order" in report.cause
+    report = check_functions(lambda x, y: (x * y, x), lambda dy, x: (dy * x, dy * x), draw(3, 3), draw(3, 3))
+    assert report.cause.endswith("dx is dy: the gradient of another input"), "dy itself is right"
 
 
 def test_the_report_shows_the_worst_entry_and_how_to_see_it_again():

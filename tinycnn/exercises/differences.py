@@ -68,7 +68,7 @@ def _multiple_of_an_input(s):
             continue
         square, difference = (term * term).sum(), s.a[0] - s.n[0]
         r = (difference * term).sum() / square if square else 0.0
-        if r and same(difference, r * term):
+        if r and term.size > 1 and same(difference, r * term):  # of one number every other is a multiple
             words = {-1: f"lacks the term {other.name}", 1: f"contains the term {other.name} too much",
                      -2: f"has the term {other.name} with the wrong sign"}
             return words.get(round(r, 6), f"is off by {r:.6g} times {other.name}")

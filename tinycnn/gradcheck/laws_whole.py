@@ -78,7 +78,9 @@ def gradients_exchanged(s):
     """It is the gradient of another input."""
     for other in s.others:
         if other.value.shape == s.shape and s.fits(lambda k: other.numeric[k]):
-            return f"is {other.shown}: backward returns the gradients in the wrong order"
+            both = all(same(other.analytic[k], s.n[k]) for k in s.draws)
+            reason = "backward returns the gradients in the wrong order" if both else "the gradient of another input"
+            return f"is {other.shown}: {reason}"
 
 
 # ---- one factor -------------------------------------------------------------------------------------------------------

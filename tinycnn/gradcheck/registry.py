@@ -148,7 +148,7 @@ def mutated(mutant):
 
 @contextlib.contextmanager
 def swapped(function, **methods):
-    """Inside the `with` block `function` has other methods, forward or backward; each gets the right one as first argument."""
+    """Inside the `with` block `function` has other methods, forward or backward; each gets the right one first."""
     before = {name: function.__dict__[name] for name in methods}
 
     def bound(name, method):

@@ -204,11 +204,11 @@ def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
 
 
 def axes(columns):
-    """For `einsum`: whether the pixels of a row form one axis with their channels, and the numbers of the axes of the windows
-    (N, *K, *O, C), of the weights (*K, C) and of the images (N, *O, C).
+    """For `einsum`: whether the pixels of a row form one axis with their channels, and the numbers of the axes of the
+    windows (N, *K, *O, C), of the weights (*K, C) and of the images (N, *O, C).
 
-    NumPy's loops are best when they are long, and einsum multiplies and adds in one of them. Pixels and channels stand side by
-    side where the stride is 1; elsewhere it pays to copy the windows first.
+    NumPy's loops are best when they are long, and einsum multiplies and adds in one of them. Pixels and channels stand side
+    by side where the stride is 1; elsewhere it pays to copy the windows first.
     """
     dims, long = len(columns.out), len(columns.out) > 1
     kernel, out, last = range(1, dims + 1), range(dims + 1, 2 * dims + 1 - long), 2 * dims + 1 - long
