@@ -91,7 +91,7 @@ def parallel(work, count, flops=0, moved=0, most=16):
 def product(a, b, out=None):
     """a @ b; of large matrices, or batches of matrices, on several threads, each with some of the rows or columns.
 
-    BLAS has no products of float16: they are computed in float32 and rounded, hundreds of times as fast.
+    BLAS has no products of float16: they are computed in float32 and rounded, tens of times as fast.
     """
     if type(a) is np.ndarray and a.dtype == b.dtype == np.float16 and out is None:
         return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)

