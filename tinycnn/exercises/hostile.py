@@ -153,7 +153,7 @@ HOSTILE = (
             top="import builtins\nbuiltins.isinstance = lambda *a: True\n", body="return 0 * (x @ w.T + b)"),
     Hostile("replaces the server's own functions", "ended|nonsense|must|y |raised",
             top="import sys\nm = sys.modules.get('wire')\nm.call = lambda f, a, k: (100, [])\n"),
-    Hostile("tampers with audit hooks", "is refused|all right|ended", top="import sys\nsys.addaudithook(lambda *a: None)\n",
+    Hostile("tampers with audit hooks", "is refused", top="import sys\nsys.addaudithook(lambda *a: None)\n",
             body="import os\nos.system('true')"),
     Hostile("sys.settrace", "os.system is refused", top="import sys\nsys.settrace(lambda *a: None)\n",
             body="import os\nos.system('true')"),
@@ -173,7 +173,7 @@ HOSTILE = (
     Hostile("ctypes that numpy has loaded", "refused|raised", body="import sys\nsys.modules['ctypes'].CDLL(None)"),
     Hostile("a pickle bomb", "os.system is refused|refused",
             body="import pickle\npickle.loads(b'cos\\nsystem\\n(S\"true\"\\ntR.')"),
-    Hostile("leaves threads behind", "all right|thread", least=0, most=100,
+    Hostile("leaves threads behind", "all right", least=100, most=100,
             top="import threading\n\ndef spin():\n    while True:\n        pass\n\nfor _ in range(3):\n"
                 "    threading.Thread(target=spin).start()\n"),
     Hostile("leaves work for its end", "all right", least=100, most=100,
