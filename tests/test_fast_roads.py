@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import tinycnn
 from tinycnn import workers
 from tinycnn.gradcheck import registry
-from tinycnn.ops import columns, conv, fast_conv, fast_norm, norm, pool, pool_average, pool_max, winograd
+from tinycnn.backend import erf
+from tinycnn.ops import columns, conv, fast_conv, fast_gelu, fast_norm, norm, pool, pool_average, pool_max, winograd
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -133,6 +134,36 @@ def test_every_case_is_the_same_by_both_roads_and_in_every_run(case, threads, mo
         monkeypatch.setattr(file, "by_images", lambda work, x, passes: work(slice(None)))
     for a, b in zip(fast, results(case), strict=True):
         close(a, b)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize("layout", [(0, 1, 2), (2, 0, 1)])
+def test_gelu_in_float32_is_gelu_in_float64_rounded(approximate, layout, threads, monkeypatch):
+    monkeypatch.setattr(workers, "PIECE", 40)
+    values = np.concatenate([np.linspace(-9, 9, 1496), [1e3, -1e3, 1e18, -1e18]]).reshape(10, 30, 5).transpose(layout)
+
+    def run(dtype):
+        x = tinycnn.tensor(values.astype(dtype), requires_grad=True)
+        x.array = x.array if layout == (0, 1, 2) else x.array.copy(order="F")
+        y = tinycnn.nn.functional.gelu(x, approximate)
+        y.backward(tinycnn.tensor(np.cos(values).astype(dtype)))
+        return y.detach().array, x.grad.array
+    fast, again, plain = run(np.float32), run(np.float32), run(np.float64)
+    for a, b, c in zip(fast, again, plain):
+        assert a.dtype == np.float32 and np.array_equal(a, b)
+        np.testing.assert_allclose(a, c, rtol=5e-7, atol=1e-6)
+    monkeypatch.setattr(fast_gelu, "serves", lambda x: False)
+    for a, b in zip(fast, run(np.float32)):
+        np.testing.assert_allclose(a, b, rtol=5e-7, atol=1e-6)
+
+
+def test_erf_in_float32_is_right_to_float32s_precision_everywhere():
+    x = np.concatenate([np.linspace(0, 6, 100001), 10.0 ** np.linspace(-37, 38, 1001)]).astype(np.float32)
+    y, exact = erf(x), erf(x.astype(np.float64))
+    assert y.dtype == np.float32 and abs(y - exact)[1:].max() < 1.8e-7 and (abs(y - exact)[1:] / exact[1:]).max() < 2.8e-7
+    assert np.array_equal(erf(-x), -y) and np.signbit(erf(np.float32([-0.0])))[0]
+    ends = erf(np.float32([np.inf, -np.inf, np.nan]))
+    assert ends[0] == 1 and ends[1] == -1 and np.isnan(ends[2])
 
 
 def test_large_images_are_the_same_by_both_roads_and_in_every_run():
@@ -285,6 +316,9 @@ def test_elementwise_work_by_pieces_is_the_same_in_every_layout(layout, threads,
     assert np.array_equal(z, x * y + 1) and z.dtype == np.float32 and z.strides == x.strides
     other = np.ascontiguousarray(y) if layout != (0, 1, 2) else np.asfortranarray(y)
     assert np.array_equal(workers.by_pieces(lambda x, y: x - y, x, other), x - y)  # laid out differently: called whole
+    for y in (y, other):
+        z = workers.by_pieces(lambda z, x, y: np.subtract(x, y, out=z), x, y, writes=True)
+        assert np.array_equal(z, x - y) and z.dtype == np.float32 and z.strides == x.strides
 
 
 def test_aligned_arrays_begin_at_a_cache_line_and_are_as_large_as_asked_for():
