@@ -13,7 +13,8 @@ import tinycnn
 from tinycnn import workers
 from tinycnn.gradcheck import registry
 from tinycnn.backend import erf
-from tinycnn.ops import columns, conv, fast_conv, fast_gelu, fast_norm, norm, pool, pool_average, pool_max, winograd
+from tinycnn.ops import (columns, conv, fast_conv, fast_gelu, fast_layer_norm, fast_norm, norm, pool, pool_average, pool_max,
+                         winograd)
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -32,6 +33,8 @@ def threads(request, monkeypatch):
     if request.param == 3:
         winograd_for_all(monkeypatch)
     monkeypatch.setattr(fast_norm, "PIECE_BYTES", 100)
+    monkeypatch.setattr(fast_layer_norm, "PIECE_BYTES", 100)
+    monkeypatch.setattr(fast_layer_norm, "LEAST", 1)
     monkeypatch.setattr(pool, "PIECE_BYTES", 300)
     return request.param
 
@@ -129,10 +132,38 @@ def test_every_case_is_the_same_by_both_roads_and_in_every_run(case, threads, mo
     assert all(np.array_equal(a, b) for a, b in zip(fast, again))
     for name, plain in PLAIN.items():
         monkeypatch.setattr(conv, name, plain)
-    monkeypatch.setattr(fast_norm, "serves", lambda *_: False)
+    for file in (fast_norm, fast_layer_norm):
+        monkeypatch.setattr(file, "serves", lambda *_: False)
     for file in (pool_max, pool_average):
         monkeypatch.setattr(file, "by_images", lambda work, x, passes: work(slice(None)))
     for a, b in zip(fast, results(case), strict=True):
+        close(a, b)
+
+
+def test_fast_layer_norm_keeps_small_differences_of_large_numbers(threads):
+    """Mean 1000, deviation 1: a variance in one pass, mean(x^2) - mean(x)^2, would have no right digit."""
+    rng = np.random.default_rng(0)
+    x, w = (1000 + rng.standard_normal((40, 30))).astype("f"), rng.standard_normal(30, dtype=np.float32)
+    y, mu, r = fast_layer_norm.normalise(x, w, None, 1e-5, 1)
+    dx, dw, db = fast_layer_norm.gradients(np.cos(y), x, mu, r, w, 1)
+    assert {v.dtype for v in (y, mu, r, dx, dw, db)} == {np.dtype("f")}
+    exact = x.astype(float) - x.mean(1, float, keepdims=True)
+    np.testing.assert_allclose(y, w * exact / exact.std(1, keepdims=True), atol=3e-4)
+    np.testing.assert_allclose(dw, (np.cos(y) * exact / exact.std(1, keepdims=True)).sum(0), atol=3e-3)
+
+
+def test_second_derivatives_of_fast_layer_norm_are_the_plain_ones(threads, monkeypatch):
+    rng = np.random.default_rng(0)
+    values, v = rng.standard_normal((2, 4, 6))
+
+    def second():
+        x, w = tinycnn.tensor(values, requires_grad=True), tinycnn.tensor(v[0], requires_grad=True)
+        y = tinycnn.nn.functional.layer_norm(x, (6,), w)
+        (dx,) = tinycnn.autograd.grad((y * y * y).sum(), x, create_graph=True)
+        return [g.array for g in tinycnn.autograd.grad((dx * tinycnn.tensor(v)).sum(), (x, w))]
+    fast = second()
+    monkeypatch.setattr(fast_layer_norm, "serves", lambda *_: False)
+    for a, b in zip(fast, second(), strict=True):
         close(a, b)
 
 

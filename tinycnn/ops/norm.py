@@ -7,7 +7,7 @@ from .. import kernels
 from ..backend import array_module, is_array
 from ..function import Function
 from ..tensor import Tensor, check_floating, wrap
-from . import fast_norm
+from . import fast_layer_norm, fast_norm
 from .elementwise import unbroadcast
 from .inplace import write
 
@@ -53,7 +53,7 @@ class Normalize(Function):
     The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
     Cost: about 7 passes over x forward, 10 backward; saved: x, mu and r. Batch norm on the CPU takes the fast road of
     `fast_norm.py`, which reads and writes main memory half as often; on a GPU, two kernels do it in 4 and 4
-    (`kernels/norm.cu`).
+    (`kernels/norm.cu`). Layer norm on the CPU takes that of `fast_layer_norm.py`.
     Source: Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167); Ba et al., Layer Normalization, 2016
     (arXiv:1607.06450); Wu and He, Group Normalization, 2018 (arXiv:1803.08494).
     """
@@ -65,6 +65,11 @@ class Normalize(Function):
         ctx.axes, ctx.count = axes, math.prod(x.shape[axis] for axis in axes)
         ctx.affine, ctx.types, ctx.eps = affine, [None if p is None else p.shape for p in (w, b)], eps
         ctx.constant = statistics is not None
+        ctx.rows, ctx.fast = fast_layer_norm.serves(x, axes, affine), None
+        if ctx.rows:
+            y, mu, r = fast_layer_norm.normalise(x, w, b, eps, len(axes))
+            ctx.save_for_backward(x, mu, r, w)
+            return y
         ctx.fast = road(x, axes, affine)
         if ctx.fast:
             mu, var = statistics or ctx.fast.moments(x)
@@ -89,6 +94,9 @@ class Normalize(Function):
     @staticmethod
     def backward(ctx, dy):
         x, *rest = ctx.saved_tensors
+        if ctx.rows:
+            gradients = fast_layer_norm.gradients(dy, x, *rest, len(ctx.axes))
+            return [g if need else None for g, need in zip(gradients, ctx.needs_input_grad)]
         return Normalize.gradients(ctx, dy, x if ctx.view is None else x.reshape(ctx.view), *rest)
 
     @staticmethod
