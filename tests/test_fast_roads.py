@@ -32,9 +32,10 @@ def threads(request, monkeypatch):
     monkeypatch.setattr(columns.Columns, "few_windows", 0)
     if request.param == 3:
         winograd_for_all(monkeypatch)
-    monkeypatch.setattr(fast_norm, "PIECE_BYTES", 100)
     monkeypatch.setattr(fast_layer_norm, "PIECE_BYTES", 100)
     monkeypatch.setattr(fast_layer_norm, "LEAST", 1)
+    monkeypatch.setattr(fast_norm, "PIECE", 25)
+    monkeypatch.setattr(fast_norm, "WIDTH", 12)
     monkeypatch.setattr(pool, "PIECE_BYTES", 300)
     return request.param
 
@@ -195,6 +196,37 @@ def test_erf_in_float32_is_right_to_float32s_precision_everywhere():
     assert np.array_equal(erf(-x), -y) and np.signbit(erf(np.float32([-0.0])))[0]
     ends = erf(np.float32([np.inf, -np.inf, np.nan]))
     assert ends[0] == 1 and ends[1] == -1 and np.isnan(ends[2])
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (5, 4, 9), (2, 3, 61, 67), (1, 1, 40, 50), (3, 700, 2, 1), (1, 9000, 2, 2)])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_batch_norm_in_rows_of_any_length_is_plain_batch_norm(shape, channels_last, monkeypatch):
+    def run():
+        x = tinycnn.tensor(a, requires_grad=True)
+        y = tinycnn.nn.functional.batch_norm(x, None, None, w, b, training=True)
+        return [t.array for t in (y.detach(), *tinycnn.autograd.grad(y, (x, w, b), dy))]
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal(shape) if not channels_last else np.moveaxis(rng.standard_normal((shape[0], *shape[2:], shape[1])), -1, 1)
+    w, b = (tinycnn.tensor(rng.standard_normal(shape[1]), requires_grad=True) for _ in range(2))
+    dy = tinycnn.tensor(rng.standard_normal(shape))
+    fast = run()
+    monkeypatch.setattr(fast_norm, "serves", lambda *_: False)
+    for x, y in zip(fast, run(), strict=True):
+        close(x, y)
+
+
+def test_batch_norm_is_as_exact_as_float32_allows_where_the_mean_is_large():
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((8, 3, 40, 40)) + 300, rng.standard_normal((8, 3, 40, 40)) + 0.5
+    x[0] -= 3
+
+    def run(dtype):
+        t, w, b = (tinycnn.tensor(a, dtype=dtype, requires_grad=True) for a in (x.astype(np.float32), [2.0] * 3, [1.0] * 3))
+        mean, variance = tinycnn.zeros(3, dtype=dtype), tinycnn.zeros(3, dtype=dtype)
+        y = tinycnn.nn.functional.batch_norm(t, mean, variance, w, b, training=True, momentum=1.0)
+        return [r.detach().array for r in (mean, variance, y, *tinycnn.autograd.grad(y, (t, w, b), tinycnn.tensor(dy, dtype=dtype)))]
+    for got, exact in zip(run(tinycnn.float32), run(tinycnn.float64), strict=True):
+        assert abs(got - exact).max() <= 4e-4 * abs(exact).max()
 
 
 def test_large_images_are_the_same_by_both_roads_and_in_every_run():

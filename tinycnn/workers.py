@@ -68,6 +68,7 @@ def parallel(work, count, flops=0, moved=0, most=16):
     parts = 1 if inside else max(1, min(int((flops / PRODUCTS + moved / BYTES) / WORTH), count, most))
     if parts == 1:
         return [work(0, count)]
+    parts -= parts % 2  # of an odd number, one of two cores gets more
     cuts = [count * i // parts for i in range(parts + 1)]
     jobs, done, results = SimpleQueue(), SimpleQueue(), [None] * parts
     with one_blas_thread():
