@@ -217,7 +217,7 @@ def test_batch_norm_in_rows_of_any_length_is_plain_batch_norm(shape, channels_la
 
 def test_batch_norm_is_as_exact_as_float32_allows_where_the_mean_is_large():
     rng = np.random.default_rng(0)
-    x, dy = rng.standard_normal((8, 3, 40, 40)) + 300, rng.standard_normal((8, 3, 40, 40)) + 0.5
+    x, dy = rng.standard_normal((8, 3, 40, 40)) + 30, rng.standard_normal((8, 3, 40, 40)) + 0.5
     x[0] -= 3
 
     def run(dtype):
@@ -226,7 +226,7 @@ def test_batch_norm_is_as_exact_as_float32_allows_where_the_mean_is_large():
         y = tinycnn.nn.functional.batch_norm(t, mean, variance, w, b, training=True, momentum=1.0)
         return [r.detach().array for r in (mean, variance, y, *tinycnn.autograd.grad(y, (t, w, b), tinycnn.tensor(dy, dtype=dtype)))]
     for got, exact in zip(run(tinycnn.float32), run(tinycnn.float64), strict=True):
-        assert abs(got - exact).max() <= 4e-4 * abs(exact).max()
+        assert abs(got - exact).max() <= 2e-4 * abs(exact).max()
 
 
 def test_large_images_are_the_same_by_both_roads_and_in_every_run():

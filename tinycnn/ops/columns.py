@@ -17,12 +17,12 @@ FEW = 4                   # channels, up to which columns are copied as rows of 
 
 def channels_last(x):
     """x (N, C, *S) as a contiguous array (N, *S, C): a view where it is laid out that way already, else a copy."""
-    return np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
 
 
 def channels_first(x):
     """An array (N, *S, C) as the view (N, C, *S)."""
-    return np.moveaxis(x, -1, 1)
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
 class Columns:

@@ -39,7 +39,6 @@ class Rows:
         most = max(1, min(WIDTH // self.channels, pixels))
         self.pixels = next((n for n in range(most, most // 2, -1) if pixels % n == 0), most)  # in a row; the last may be short
         self.width = self.pixels * self.channels
-        self.ones = np.ones(max(self.pixels, PIECE // self.channels), self.dtype)
 
     def empty(self):
         """An array like x to be filled, whose channels stand side by side."""
@@ -52,7 +51,7 @@ class Rows:
     def total(self, matrix):
         """The sums over the pixels of a piece, for every channel."""
         pixels = matrix.reshape(-1, self.channels)
-        return np.dot(self.ones[:len(pixels)], pixels)
+        return np.dot(np.ones(len(pixels), self.dtype), pixels)  # np.dot lets other threads run, vector @ matrix does not
 
     def like_axes(self, v):
         """A number for every channel, in the shape (1, C, 1, ...)."""
