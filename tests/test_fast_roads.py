@@ -206,7 +206,9 @@ def test_batch_norm_in_rows_of_any_length_is_plain_batch_norm(shape, channels_la
         y = tinycnn.nn.functional.batch_norm(x, None, None, w, b, training=True)
         return [t.array for t in (y.detach(), *tinycnn.autograd.grad(y, (x, w, b), dy))]
     rng = np.random.default_rng(0)
-    a = rng.standard_normal(shape) if not channels_last else np.moveaxis(rng.standard_normal((shape[0], *shape[2:], shape[1])), -1, 1)
+    a = rng.standard_normal(shape)
+    if channels_last:
+        a = columns.channels_first(columns.channels_last(a))
     w, b = (tinycnn.tensor(rng.standard_normal(shape[1]), requires_grad=True) for _ in range(2))
     dy = tinycnn.tensor(rng.standard_normal(shape))
     fast = run()
@@ -224,7 +226,8 @@ def test_batch_norm_is_as_exact_as_float32_allows_where_the_mean_is_large():
         t, w, b = (tinycnn.tensor(a, dtype=dtype, requires_grad=True) for a in (x.astype(np.float32), [2.0] * 3, [1.0] * 3))
         mean, variance = tinycnn.zeros(3, dtype=dtype), tinycnn.zeros(3, dtype=dtype)
         y = tinycnn.nn.functional.batch_norm(t, mean, variance, w, b, training=True, momentum=1.0)
-        return [r.detach().array for r in (mean, variance, y, *tinycnn.autograd.grad(y, (t, w, b), tinycnn.tensor(dy, dtype=dtype)))]
+        gradients = tinycnn.autograd.grad(y, (t, w, b), tinycnn.tensor(dy, dtype=dtype))
+        return [r.detach().array for r in (mean, variance, y, *gradients)]
     for got, exact in zip(run(tinycnn.float32), run(tinycnn.float64), strict=True):
         assert abs(got - exact).max() <= 2e-4 * abs(exact).max()
 

@@ -3,7 +3,7 @@
 `norm.py` says what is computed; here the same is done in fewer walks through memory, which is all that batch norm costs:
 
 - In memory the channels of a pixel stand side by side, so an array (N, C, *S) is a matrix whose rows are some pixels each,
-  8192 numbers or so: NumPy sets out anew for every row that meets a vector, which costs as much as 1000 additions. Vectors
+  8192 numbers or so: NumPy sets out anew for every row that meets a vector, which costs as much as 1000 products. Vectors
   of C numbers are repeated for every pixel of a row.
 - Rows are worked on in pieces that stay in the cache, so that a chain of operations reads and writes main memory once; and
   the pieces are shared out to the cores.
@@ -37,7 +37,7 @@ class Rows:
         self.shape, self.channels, self.dtype = x.shape, x.shape[1], x.dtype
         pixels = x.size // self.channels
         most = max(1, min(WIDTH // self.channels, pixels))
-        self.pixels = next((n for n in range(most, most // 2, -1) if pixels % n == 0), most)  # in a row; the last may be short
+        self.pixels = next((n for n in range(most, most // 2, -1) if pixels % n == 0), most)  # in a row, but for the last
         self.width = self.pixels * self.channels
 
     def empty(self):
