@@ -28,7 +28,7 @@ def threads(request, monkeypatch):
     monkeypatch.setattr(workers, "_threads", request.param)
     monkeypatch.setattr(workers, "WORTH", 1e-15)
     monkeypatch.setattr(columns, "PIECE_BYTES", 400)
-    monkeypatch.setattr(columns, "PIECE_ROWS", 1)
+    monkeypatch.setattr(columns.Columns, "piece_rows", 1)
     monkeypatch.setattr(columns.Columns, "few_windows", 0)
     if request.param == 3:
         winograd_for_all(monkeypatch)
@@ -43,7 +43,9 @@ def threads(request, monkeypatch):
 def winograd_for_all(patch):
     """Every 3x3 convolution, however small, takes Winograd's road."""
     patch.setattr(winograd, "LEAST", 1)
-    patch.setattr(winograd, "FEW_WINDOWS", -1)
+    patch.setattr(winograd, "FEWEST", 0)
+    patch.setattr(winograd.Tiles, "piece_rows", 1)
+    patch.setattr(winograd.Tiles, "few_windows", 0)
 
 
 def close(a, b):
@@ -81,7 +83,7 @@ def test_fast_convolution_is_plain_convolution_in_any_geometry(geometry, count, 
         patch.setattr(workers, "_threads", count)
         patch.setattr(workers, "WORTH", 1e-15)
         patch.setattr(columns, "PIECE_BYTES", piece)
-        patch.setattr(columns, "PIECE_ROWS", 1)
+        patch.setattr(columns.Columns, "piece_rows", 1)
         patch.setattr(columns.Columns, "few_windows", few)
         if few == 0:
             winograd_for_all(patch)

@@ -25,9 +25,16 @@ def channels_first(x):
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
+def add_bias(y, b):
+    """y (N, *S, F) += b (F), in rows as long as those of pixels: NumPy's loops are best when they are long."""
+    b = np.tile(b, y.shape[-2])
+    rows = y.reshape(-1, b.size)
+    rows += b
+
+
 class Columns:
     """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns."""
-    few_windows = FEW_WINDOWS
+    few_windows, piece_rows = FEW_WINDOWS, PIECE_ROWS
 
     def __init__(self, x, kernel, out, stride, padding, dilation, groups):
         self.few = x.shape[1] <= FEW
@@ -37,7 +44,7 @@ class Columns:
         row = math.prod(out[1:])
         length = x.shape[1] * math.prod(kernel)
         windows = len(x) * out[0] * row
-        wanted = max(PIECE_ROWS, PIECE_BYTES // (length * x.itemsize))
+        wanted = max(self.piece_rows, PIECE_BYTES // (length * x.itemsize))
         wanted = windows if windows <= self.few_windows else max(1, min(wanted, -(-windows // PIECES)))
         images, rows = max(1, wanted // (row * out[0])), min(out[0], max(1, wanted // row))
         self.pieces = [(slice(n, n + images), slice(o, min(o + rows, out[0])))

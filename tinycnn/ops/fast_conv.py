@@ -21,7 +21,7 @@ prototypes showed it on two cores of an AMD Zen 3; other processors differ:
   of few filters is computed transposed (1.1 to 2 times).
 - Few windows and large weights, as in the last layers of a network, are one product, shared out by filters: in pieces of
   windows each would read all the weights again (1.2 to 2.5 times).
-- 3x3 kernels with many channels take `winograd.py`'s road, with 16 products where there were 36 (1.2 to 1.4 times).
+- 3x3 kernels with 32 channels or more take `winograd.py`'s road, with 36 products where there were 144 (1.4 to 2 times).
 - Depthwise convolution is no matrix product at all: `einsum` multiplies the shifted images with the weights and adds, in one
   pass over rows of all pixels and channels (2 to 4 times against one operation for each weight).
 - Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).
@@ -37,7 +37,7 @@ import numpy as np
 
 from ..workers import aligned, parallel, product
 from . import winograd
-from .columns import PIECE_BYTES, Columns, channels_first, channels_last
+from .columns import PIECE_BYTES, Columns, add_bias, channels_first, channels_last
 from .unfold import meetings
 
 GROUP = 16                # channels, below which groups are merged
@@ -66,15 +66,12 @@ def products(x, w, out, stride, padding, dilation, groups, b):
     columns = Columns(x, w.shape[2:], out, stride, padding, dilation, groups)
     matrix = np.moveaxis(w, 1, -1).reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
     y = aligned((len(x), *out, w.shape[0]), matrix.dtype)
-    if b is not None and len(out) > 1:
-        b = np.tile(b, out[-1])  # as long as a row of pixels: NumPy's loops are best when they are long
 
     def work(start, stop):
         for piece in columns.pieces[start:stop]:
             product(columns[piece], matrix, out=y[piece].reshape(-1, groups, matrix.shape[2]).swapaxes(0, 1))
             if b is not None:
-                rows = y[piece].reshape(-1, b.size)
-                rows += b
+                add_bias(y[piece], b)
 
     parallel(work, len(columns.pieces), flops=2 * y.size * matrix.shape[1], moved=4 * y.nbytes)
     return channels_first(y)
