@@ -25,6 +25,13 @@ def channels_first(x):
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
+def slices(count, most):
+    """range(count) cut into slices of about one size, at most `most`; their number is even, for the cores to share."""
+    parts = max(1, -(-count // max(1, most)))
+    parts = min(count, parts + parts % 2) if parts > 1 else 1
+    return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
+
+
 def add_bias(y, b):
     """y (N, *S, F) += b (F), in rows as long as those of pixels: NumPy's loops are best when they are long."""
     b = np.tile(b, y.shape[-2])
@@ -34,7 +41,7 @@ def add_bias(y, b):
 
 class Columns:
     """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns."""
-    few_windows, piece_rows = FEW_WINDOWS, PIECE_ROWS
+    few_windows, least_rows, piece_rows = FEW_WINDOWS, 1, PIECE_ROWS
 
     def __init__(self, x, kernel, out, stride, padding, dilation, groups):
         self.few = x.shape[1] <= FEW
@@ -45,10 +52,9 @@ class Columns:
         length = x.shape[1] * math.prod(kernel)
         windows = len(x) * out[0] * row
         wanted = max(self.piece_rows, PIECE_BYTES // (length * x.itemsize))
-        wanted = windows if windows <= self.few_windows else max(1, min(wanted, -(-windows // PIECES)))
+        wanted = windows if windows <= self.few_windows else min(wanted, max(self.least_rows, -(-windows // PIECES)))
         images, rows = max(1, wanted // (row * out[0])), min(out[0], max(1, wanted // row))
-        self.pieces = [(slice(n, n + images), slice(o, min(o + rows, out[0])))
-                       for n in range(0, max(len(x), 1), images) for o in range(0, out[0], rows)]
+        self.pieces = [(n, o) for n in slices(len(x), images) for o in slices(out[0], rows)]
 
     def __getitem__(self, piece):
         """The columns (G, P, K * C/G) for the P windows of a piece."""

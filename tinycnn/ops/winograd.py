@@ -20,8 +20,8 @@ of tiles. Gradients are the transposes of these steps: dw = G^T ((A^T dy) * (B x
 gradient of x is a convolution of dy with the kernel reversed, and comes here as one.
 
 It pays from about LEAST channels and filters on, where the products dominate, as long as there are enough tiles to repay the
-transform of the weights: 1.4 times against `fast_conv.py`'s columns at 32 channels, 2 times at 64 and more (one core of an
-Intel Xeon with vectors of 512 bits).
+transform of the weights: 1.4 times against `fast_conv.py`'s columns at 32 channels, up to 2 times at 64 and more (on one core
+of an Intel Xeon with vectors of 512 bits).
 
 The price is precision. The points are as close to 1 and as far from each other as possible, for their powers to be alike; the
 error in float32 is then some 3 times that of the sum of products, 9e-7 of a typical output against 3e-7 (with the usual
@@ -40,7 +40,7 @@ from ..workers import aligned, parallel, product
 from .columns import Columns, add_bias, channels_first, channels_last
 
 LEAST = 32       # channels and filters, from which on it pays,
-FEWEST = 96      # with as many tiles at least
+FEWEST = 32      # with as many tiles at least
 TILE = 4
 POINTS = (0, 3/5, -3/5, 5/3, -5/3)
 
@@ -61,10 +61,7 @@ def suits(x, filters, kernel, out, stride, dilation, groups):
 
 def convolve(x, w, out, padding, b=None):
     """x (N, C, H, W), w (F, C, 3, 3), b (F) or None -> y (N, F, *out), by A ((G w) * (B x))."""
-    tiles, (filters, channels, *_) = Tiles(x, out, padding), w.shape
-    to_pixels, of_weights, _ = transforms(w.dtype)
-    w = np.ascontiguousarray(w.reshape(filters, -1).T).reshape(channels, 9, filters)
-    weights = product(np.broadcast_to(of_weights, (channels, 36, 9)), w).swapaxes(0, 1)
+    tiles, filters, weights, to_pixels = Tiles(x, out, padding), len(w), transformed(w), transforms(w.dtype)[0]
     y = aligned((len(x), *out, filters), w.dtype)
 
     def work(start, stop):
@@ -92,12 +89,25 @@ def weight_gradient(x, dy, padding):
         return functools.reduce(operator.iadd, map(part, tiles.pieces[start:stop]))
 
     dw = sum(parallel(work, len(tiles.pieces), flops=tiles.flops(filters), most=4))
-    return np.ascontiguousarray(product(to_weights.T, dw.reshape(36, -1)).T).reshape(filters, -1, 3, 3)
+    return product(dw.reshape(36, -1).T, to_weights).reshape(filters, -1, 3, 3)
+
+
+def transformed(w):
+    """G w for w (F, C, 3, 3): (36, C, F)."""
+    filters, channels = w.shape[:2]
+    matrix, weights = transforms(w.dtype)[1], aligned((channels, 36, filters), w.dtype)
+
+    def work(start, stop):
+        part = np.ascontiguousarray(w[:, start:stop].reshape(filters, -1).T)
+        np.matmul(matrix, part.reshape(-1, 9, filters), out=weights[start:stop])
+
+    parallel(work, channels, moved=2 * weights.nbytes)
+    return weights.swapaxes(0, 1)
 
 
 class Tiles(Columns):
     """The tiles of x (N, C, H, W), piece by piece: `pieces` index an array (N, rows of tiles, ...)."""
-    few_windows, piece_rows = 256, 192
+    few_windows, least_rows, piece_rows = 0, 64, 192
 
     def __init__(self, x, out, padding):
         tiles = [-(-o // TILE) for o in out]
