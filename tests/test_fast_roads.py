@@ -41,11 +41,12 @@ def threads(request, monkeypatch):
 
 
 def winograd_for_all(patch):
-    """Every 3x3 convolution, however small, takes Winograd's road."""
-    patch.setattr(winograd, "LEAST", 1)
-    patch.setattr(winograd, "FEWEST", 0)
-    patch.setattr(winograd.Tiles, "piece_rows", 1)
-    patch.setattr(winograd.Tiles, "few_windows", 0)
+    """Every convolution that Winograd's road can serve, however small, takes it."""
+    for name in ("SQUARES", "ROWS", "FEWEST"):
+        patch.setattr(winograd, name, 0)
+    patch.setattr(winograd.Tiles, "least_rows", 1)
+    for way in (winograd.Squares, winograd.Rows):
+        patch.setattr(way, "piece_rows", 1)
 
 
 def close(a, b):
@@ -93,25 +94,40 @@ def test_fast_convolution_is_plain_convolution_in_any_geometry(geometry, count, 
         close(fast_conv.bias_gradient(dy), PLAIN["bias_gradient"](dy))
 
 
-@pytest.mark.parametrize("size, padding", [((6, 8), 1), ((5, 7), 1), ((7, 4), 0), ((4, 5), 2), ((2, 2), 1)])
-def test_winograds_convolution_is_plain_convolution(size, padding, threads, monkeypatch):
+@pytest.mark.parametrize("way, kernel", [(winograd.Squares, (3, 3)), (winograd.Rows, (5, 5)), (winograd.Rows, (1, 6)),
+                                         (winograd.Rows, (2, 3))])
+@pytest.mark.parametrize("size, padding", [((6, 8), 1), ((5, 7), 2), ((8, 6), 0), ((5, 9), (2, 1)), ((7, 14), (0, 2))])
+def test_winograds_convolution_is_plain_convolution(way, kernel, size, padding, threads, monkeypatch):
     winograd_for_all(monkeypatch)
+    padding = [(p, p) for p in (padding if isinstance(padding, tuple) else (padding, padding))]
+    out = tuple(s + 2 * p - k + 1 for s, (p, _), k in zip(size, padding, kernel))
     rng = np.random.default_rng(0)
-    x, w, b = rng.standard_normal((3, 5, *size)), rng.standard_normal((4, 5, 3, 3)), rng.standard_normal(4)
-    out = tuple(s + 2 * padding - 2 for s in size)
-    dy, options = rng.standard_normal((3, 4, *out)), ((1, 1), [(padding, padding)] * 2, (1, 1), 1)
-    assert winograd.suits(x, 4, (3, 3), out, (1, 1), (1, 1), 1)
-    assert not winograd.suits(x, 4, (3, 3), out, (2, 1), (1, 1), 1)
-    close(winograd.convolve(x, w, out, options[1], b), PLAIN["convolve"](x, w, out, *options, b))
-    close(winograd.weight_gradient(x, dy, options[1]), PLAIN["weight_gradient"](x, dy, (3, 3), *options))
+    x, w, b = rng.standard_normal((3, 5, *size)), rng.standard_normal((4, 5, *kernel)), rng.standard_normal(4)
+    dy, options = rng.standard_normal((3, 4, *out)), ((1, 1), padding, (1, 1), 1)
+    close(winograd.convolve(way, x, w, out, padding, b), PLAIN["convolve"](x, w, out, *options, b))
+    close(winograd.weight_gradient(way, x, dy, kernel, padding), PLAIN["weight_gradient"](x, dy, kernel, *options))
 
 
-def test_winograds_convolution_keeps_the_accuracy_of_float32():
+def test_winograds_road_is_for_many_channels_and_kernels_that_fit():
+    def way(channels=64, filters=64, kernel=(3, 3), out=(32, 32), stride=(1, 1), dilation=(1, 1), groups=1):
+        return winograd.way(np.empty((2, channels, 40, 40)), filters, kernel, out, stride, dilation, groups)
+
+    assert way() is winograd.Squares and way(kernel=(5, 5)) is winograd.Rows and way(kernel=(1, 6)) is winograd.Rows
+    assert way(out=(4, 4)) is way(kernel=(5, 5), out=(9, 5)) is None    # few tiles; tiles hardly filled
+    assert not any([way(channels=3), way(filters=10), way(kernel=(1, 1)), way(kernel=(7, 7)), way(kernel=(5,)),
+                    way(stride=(2, 1)), way(dilation=(1, 2)), way(groups=2)])
+
+
+@pytest.mark.parametrize("way, kernel, times", [(winograd.Squares, 3, 6), (winograd.Rows, 3, 3), (winograd.Rows, 5, 6),
+                                                (winograd.Rows, 6, 9)])
+def test_winograds_convolution_costs_no_more_accuracy_in_float32_than_it_says(way, kernel, times):
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((2, 256, 12, 12)), rng.standard_normal((130, 256, 3, 3))
-    exact = PLAIN["convolve"](x, w, (12, 12), (1, 1), [(1, 1)] * 2, (1, 1), 1)
-    y = winograd.convolve(x.astype("f"), w.astype("f"), (12, 12), [(1, 1)] * 2)
-    assert y.dtype == np.float32 and abs(y - exact).max() < 3e-6 * abs(exact).max()
+    x, w = rng.standard_normal((2, 256, 12, 12)), rng.standard_normal((130, 256, kernel, kernel))
+    padding, out = [(1, 1)] * 2, (15 - kernel,) * 2
+    exact = PLAIN["convolve"](x, w, out, (1, 1), padding, (1, 1), 1)
+    plain = PLAIN["convolve"](x.astype("f"), w.astype("f"), out, (1, 1), padding, (1, 1), 1)
+    y = winograd.convolve(way, x.astype("f"), w.astype("f"), out, padding)
+    assert y.dtype == np.float32 and np.std(y - exact) < times * np.std(plain - exact)
 
 
 def results(case):

@@ -9,8 +9,8 @@ prototypes showed it on two cores of an AMD Zen 3; other processors differ:
   are given, so one convolution hands it to the next.
 - Pieces. Columns are made for as many images, or rows of one image, as fill PIECE_BYTES, multiplied while they are still in
   the cache, and overwritten by the next (1.5 to 2 times against columns of the whole batch, and K times less memory).
-- Threads. The pieces of one operation are shared out to the cores, each with its own products (1.1 to 1.3 times against
-  the threads inside BLAS, which help only with the product itself; see `workers.py`).
+- Threads. The pieces of one operation are shared out to the cores, each with its own products (1.1 to 1.3 times against the
+  threads inside BLAS, which help only with the product itself; see `workers.py`).
 - No adjoint where the stride is 1: the gradient of the input is then itself a convolution, of dy with the kernel reversed,
   and takes the same road as forward instead of adding up windows (1.2 to 1.4 times).
 - Pictures have few channels, and runs of KW * 1 numbers are too short. For up to FEW channels the columns are copied as
@@ -21,7 +21,8 @@ prototypes showed it on two cores of an AMD Zen 3; other processors differ:
   of few filters is computed transposed (1.1 to 2 times).
 - Few windows and large weights, as in the last layers of a network, are one product, shared out by filters: in pieces of
   windows each would read all the weights again (1.2 to 2.5 times).
-- 3x3 kernels with 32 channels or more take `winograd.py`'s road, with 36 products where there were 144 (1.4 to 2 times).
+- 3x3 kernels with 32 channels or more, and wide ones with 16 or more, take `winograd.py`'s road, with a quarter to two
+  fifths of the multiplications (1.2 to 2 times).
 - Depthwise convolution is no matrix product at all: `einsum` multiplies the shifted images with the weights and adds, in one
   pass over rows of all pixels and channels (2 to 4 times against one operation for each weight).
 - Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).
@@ -51,8 +52,9 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = cols @ w + b."""
     if depthwise(w, groups):
         return taps(x, w, out, stride, padding, dilation, b)
-    if winograd.suits(x, len(w), w.shape[2:], out, stride, dilation, groups):
-        return winograd.convolve(x, w, out, padding, b)
+    way = winograd.way(x, len(w), w.shape[2:], out, stride, dilation, groups)
+    if way:
+        return winograd.convolve(way, x, w, out, padding, b)
     w, groups = merged(w, groups)
     if not paired(len(w), w.shape[2:], out, stride, dilation, groups):
         return products(x, w, out, stride, padding, dilation, groups, b)
@@ -82,8 +84,9 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     filters, out = dy.shape[1], dy.shape[2:]
     if x.shape[1] == filters == groups:
         return taps_weight_gradient(x, dy, kernel, stride, padding, dilation)
-    if winograd.suits(x, filters, kernel, out, stride, dilation, groups):
-        return winograd.weight_gradient(x, dy, padding)
+    way = winograd.way(x, filters, kernel, out, stride, dilation, groups)
+    if way:
+        return winograd.weight_gradient(way, x, dy, kernel, padding)
     if not paired(filters, kernel, out, stride, dilation, groups):
         return gradient_products(x, dy, kernel, stride, padding, dilation, groups)
     out, double = half(out, stride)

@@ -1,34 +1,36 @@
-"""Floor 2: 3x3 convolution with 36 multiplications where 144 seem necessary; NumPy only.
+"""Floor 2: convolution with a half or a quarter of the multiplications that seem necessary; NumPy only.
 
-Sixteen neighbouring outputs, a tile of 4x4, look at 6x6 pixels through 9 weights. In one dimension, four outputs of a filter
-of three weights look at six numbers. The same 4, 3 and 6 occur when two polynomials are multiplied: of 4 coefficients u and
-3 coefficients w comes a product of 6, and instead of multiplying each with each (12 products), one may evaluate both
-polynomials at 6 points, multiply the values (6 products), and find the polynomial that has these values:
+Four neighbouring outputs of a filter of three weights look at six numbers. The same 4, 3 and 6 occur when two polynomials
+are multiplied: 4 coefficients u and 3 coefficients w give a product of 6, and instead of multiplying each with each (12
+products) one may evaluate both polynomials at 6 points, multiply the values (6 products), and find the polynomial with these
+values:
 
-    product = V6^-1 ((V4 u) * (V3 w)),        the rows of Vk being 1, p, p^2, ..., p^(k-1) for each of the points p.
+    product = V6^-1 ((V4 u) * (V3 w)),        Vk having a row of powers, 1, p, p^2, ..., p^(k-1), for each of the points p.
 
-(The sixth point is infinity, where a polynomial has the value of its leading coefficient.) That is linear in u, and to
-convolve is its transpose: "which numbers does u reach" becomes "which numbers reach y". The transpose of a chain of matrices
-is the chain of their transposes, from right to left:
+That is linear in u, and to convolve is its transpose: "which outputs does u reach" becomes "which inputs reach y". A chain
+of matrices is transposed by transposing each and reversing the order:
 
     y = V4^T ((V3 w) * (V6^-T x))             or y = A ((G w) * (B x)).
 
-In two dimensions this is done to rows and columns, which for flattened tiles is the Kronecker product of each matrix with
-itself, a matrix of (36, 36) for B. The sums over the channels commute with all of this: each of the 36 products of a tile
-becomes a matrix product, tiles by channels with channels by filters, and so do the transforms: one product for a whole piece
-of tiles. Gradients are the transposes of these steps: dw = G^T ((A^T dy) * (B x)), the product summed over the tiles. The
-gradient of x is a convolution of dy with the kernel reversed, and comes here as one.
+Here 4 outputs of K weights look at 3 + K inputs. In two dimensions the transforms are done to rows and columns, which for
+flattened tiles is the Kronecker product of each matrix with itself. The sums over the channels commute with all of this, so
+each of the products of a tile becomes a product of matrices, tiles by channels with channels by filters; and so do the
+transforms: one product for a whole piece of tiles. Gradients are the transposes of these steps: dw = G^T ((A^T dy) * (B x)),
+the product summed over the tiles. The gradient of x is a convolution of dy with the kernel reversed, and comes here as one.
 
-It pays from about LEAST channels and filters on, where the products dominate, as long as there are enough tiles to repay the
-transform of the weights: 1.4 times against `fast_conv.py`'s columns at 32 channels, up to 2 times at 64 and more (on one core
-of an Intel Xeon with vectors of 512 bits).
+There are two ways (gains against `fast_conv.py`'s columns on one core of an Intel Xeon with vectors of 512 bits):
 
-The price is precision. The points are as close to 1 and as far from each other as possible, for their powers to be alike; the
-error in float32 is then some 3 times that of the sum of products, 9e-7 of a typical output against 3e-7 (with the usual
-points 0, 1, -1, 2, -2: 6 times).
+- `Squares`: tiles of 4x4 outputs of a 3x3 kernel, 36 products where there were 144. From 32 channels and filters on, where
+  products dominate, and with enough tiles to repay the transform of the weights: 1.4 times, from 64 on 1.7 to 2 times.
+- `Rows`: tiles of 1x4 outputs of a kernel 5 or 6 wide. Only the width is transformed, the other direction stays one of
+  columns; 2/5 or 3/8 of the products remain. From 16 channels and filters on 1.2 to 1.6 times.
 
-Sources: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, F(4x4, 3x3); B. Barabasz et al.,
-Error analysis and improving the accuracy of Winograd convolution for deep neural networks, 2018, on the points.
+The price is precision: powers differ in size. Instead of numbers p the points are directions, at equal angles, with the
+powers c^(k-1), c^(k-2) s, ..., s^(k-1) of their cosine and sine; so infinity is one of them, and none is large. In float32
+the error then is 1e-6 (64 channels) to 1.6e-6 (256) of a typical output for `Squares` and up to 3e-6 for `Rows`, where it is
+3e-7 for the sum of products.
+
+Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, F(4x4, 3x3).
 """
 import functools
 import math
@@ -36,38 +38,51 @@ import operator
 
 import numpy as np
 
+from ..backend import sliding_windows
 from ..workers import aligned, parallel, product
 from .columns import Columns, add_bias, channels_first, channels_last
 
-LEAST = 32       # channels and filters, from which on it pays,
-FEWEST = 32      # with as many tiles at least
-TILE = 4
-POINTS = (0, 3/5, -3/5, 5/3, -5/3)
+TILE = 4            # outputs that share their products
+FEWEST = 32         # tiles that repay the transform of the weights
+SQUARES = 32        # channels and filters from which on squares pay,
+ROWS = 16           # and rows
 
 
 @functools.cache
-def transforms(dtype):
-    """A (16, 36), G (36, 9) and B (36, 36): of flattened tiles of products, of weights, and of tiles of pixels."""
-    v4, v3, v6 = (np.vstack([np.vander(POINTS, k, increasing=True), np.eye(k)[-1]]) for k in (TILE, 3, TILE + 2))
-    matrices = v4.T, v3, np.linalg.inv(v6).T
-    return [np.kron(matrix, matrix).astype(dtype) for matrix in matrices]
+def transforms(kernel, dims, dtype):
+    """A, G and B for `kernel` weights, in one dimension or, for flattened tiles, in two."""
+    count = TILE + kernel - 1
+    angles = np.pi * np.arange(count)[:, None] / count
+
+    def powers(k):
+        return np.cos(angles) ** np.arange(k - 1, -1, -1) * np.sin(angles) ** np.arange(k)
+
+    matrices = powers(TILE).T, powers(kernel), np.linalg.inv(powers(count)).T
+    return [(np.kron(m, m) if dims == 2 else m).astype(dtype) for m in matrices]
 
 
-def suits(x, filters, kernel, out, stride, dilation, groups):
-    """Whether a convolution of x (N, C, *S) is one of those that get faster this way."""
-    return (tuple(kernel) == (3, 3) and max(*stride, *dilation, groups) == 1 and min(x.shape[1], filters) >= LEAST
-            and len(x) * math.prod(-(-o // TILE) for o in out) >= FEWEST)
+def way(x, filters, kernel, out, stride, dilation, groups):
+    """`Squares` or `Rows`, whichever makes a convolution of x (N, C, *S) faster, or None."""
+    if len(kernel) != 2 or max(*stride, *dilation, groups) > 1:
+        return None
+    least, tiles = min(x.shape[1], filters), [-(-o // TILE) for o in out]
+    if tuple(kernel) == (3, 3) and least >= SQUARES and len(x) * math.prod(tiles) >= FEWEST:
+        return Squares
+    if 5 <= kernel[1] <= 6 and least >= ROWS and TILE * tiles[1] < 1.5 * out[1] and len(x) * out[0] * tiles[1] >= FEWEST:
+        return Rows
+    return None
 
 
-def convolve(x, w, out, padding, b=None):
-    """x (N, C, H, W), w (F, C, 3, 3), b (F) or None -> y (N, F, *out), by A ((G w) * (B x))."""
-    tiles, filters, weights, to_pixels = Tiles(x, out, padding), len(w), transformed(w), transforms(w.dtype)[0]
+def convolve(way, x, w, out, padding, b=None):
+    """x (N, C, H, W), w (F, C, KH, KW), b (F) or None -> y (N, F, *out), by A ((G w) * (B x))."""
+    tiles, filters = way(x, w.shape[2:], out, padding), len(w)
+    weights = tiles.weights(w)
     y = aligned((len(x), *out, filters), w.dtype)
 
     def work(start, stop):
         for piece in tiles.pieces[start:stop]:
-            products = product(tiles[piece], weights).reshape(36, -1)
-            put(product(to_pixels, products), tiles.pixels(y, piece))
+            products = product(tiles[piece], weights)
+            tiles.put(product(tiles.a, products.reshape(len(products), -1)), tiles.pixels(y, piece))
             if b is not None:
                 add_bias(tiles.pixels(y, piece), b)
 
@@ -75,85 +90,119 @@ def convolve(x, w, out, padding, b=None):
     return channels_first(y)
 
 
-def weight_gradient(x, dy, padding):
-    """x (N, C, H, W), dy (N, F, *O) -> dw (F, C, 3, 3) = G^T (sum over the tiles of (A^T dy) * (B x))."""
-    tiles, dy = Tiles(x, dy.shape[2:], padding), channels_last(dy)
-    of_outputs, to_weights, _ = transforms(dy.dtype)
+def weight_gradient(way, x, dy, kernel, padding):
+    """x (N, C, H, W), dy (N, F, *O) -> dw (F, C, *kernel) = G^T (sum over the tiles of (A^T dy) * (B x))."""
+    tiles, dy = way(x, kernel, dy.shape[2:], padding), channels_last(dy)
     filters = dy.shape[-1]
 
     def part(piece):
-        values = product(of_outputs.T, get(tiles.pixels(dy, piece))).reshape(36, -1, filters)
-        return product(values.swapaxes(1, 2), tiles[piece])
+        values = product(tiles.a.T, tiles.get(tiles.pixels(dy, piece)))
+        return product(tiles[piece].swapaxes(1, 2), values.reshape(len(values), -1, filters))
 
     def work(start, stop):
         return functools.reduce(operator.iadd, map(part, tiles.pieces[start:stop]))
 
-    dw = sum(parallel(work, len(tiles.pieces), flops=tiles.flops(filters), most=4))
-    return product(dw.reshape(36, -1).T, to_weights).reshape(filters, -1, 3, 3)
-
-
-def transformed(w):
-    """G w for w (F, C, 3, 3): (36, C, F)."""
-    filters, channels = w.shape[:2]
-    matrix, weights = transforms(w.dtype)[1], aligned((channels, 36, filters), w.dtype)
-
-    def work(start, stop):
-        part = np.ascontiguousarray(w[:, start:stop].reshape(filters, -1).T)
-        np.matmul(matrix, part.reshape(-1, 9, filters), out=weights[start:stop])
-
-    parallel(work, channels, moved=2 * weights.nbytes)
-    return weights.swapaxes(0, 1)
+    return tiles.weight_gradient(sum(parallel(work, len(tiles.pieces), flops=tiles.flops(filters), most=4)))
 
 
 class Tiles(Columns):
-    """The tiles of x (N, C, H, W), piece by piece: `pieces` index an array (N, rows of tiles, ...)."""
-    few_windows, least_rows, piece_rows = 0, 64, 192
+    """The tiles of x (N, C, H, W), piece by piece: `pieces` index an array (N, rows of tiles, ...).
 
-    def __init__(self, x, out, padding):
-        tiles = [-(-o // TILE) for o in out]
-        wider = [(before, TILE * t + 2 - s - before) for t, s, (before, _) in zip(tiles, x.shape[2:], padding)]
-        super().__init__(x, (TILE + 2,) * 2, tiles, (TILE,) * 2, wider, (1, 1), 1)
+    Subclasses say what B x is for a piece, and what becomes of the weights: each product of a tile sums over K numbers,
+    which are the channels, or those of a column of pixels.
+    """
+    few_windows, least_rows = 0, 64
 
-    def __getitem__(self, piece):
-        """B x for the T tiles of a piece: (36, T, C)."""
-        tiles = self.windows(piece).transpose(2, 3, 0, 4, 5, 1).reshape(36, -1)
-        return product(transforms(tiles.dtype)[2], tiles).reshape(36, -1, self.x.shape[-1])
+    def __init__(self, x, kernel, out, padding):
+        self.weight_shape, self.filled = kernel, [-(-o // t) * t for o, t in zip(out, self.tile)]
+        self.a, self.g, self.b = transforms(kernel[1], 2 if self.tile[0] > 1 else 1, x.dtype)
+        wider = [(before, f + k - 1 - s - before) for f, k, s, (before, _) in zip(self.filled, kernel, x.shape[2:], padding)]
+        seen = [t + k - 1 for t, k in zip(self.tile, kernel)]
+        super().__init__(x, seen, [f // t for f, t in zip(self.filled, self.tile)], self.tile, wider, (1, 1), 1)
 
     def flops(self, filters):
         """The operations in the products of all tiles."""
-        return 2 * 36 * len(self.x) * math.prod(self.out) * self.x.shape[-1] * filters
+        return 2 * len(self.x) * math.prod(self.out) * math.prod(self.kernel) * self.x.shape[-1] * filters
 
-    @staticmethod
-    def pixels(y, piece):
+    def pixels(self, y, piece):
         """The part of y (N, *O, F) that the tiles of a piece cover."""
         images, rows = piece
-        return y[images, TILE * rows.start:TILE * rows.stop]
+        return y[images, self.tile[0] * rows.start:self.tile[0] * rows.stop]
+
+    def cut(self, y):
+        """y (N, H, W, F) as its tiles, a view (*tile, N, H / tile, W / tile, F)."""
+        (n, height, width, filters), (rows, columns) = y.shape, self.tile
+        return y.reshape(n, height // rows, rows, width // columns, columns, filters).transpose(2, 4, 0, 1, 3, 5)
+
+    def missing(self, y):
+        """How many rows and columns of y (N, H, W, F) lack to fill its last tiles."""
+        return [-size % t for size, t in zip(y.shape[1:3], self.tile)]
+
+    def put(self, tiles, y):
+        """Flattened tiles (16 or 4, T * F) into y (N, H, W, F), whose last row or column may lie within a tile."""
+        n, height, width, filters = y.shape
+        down, right = self.missing(y)
+        whole = np.empty_like(y, shape=(n, height + down, width + right, filters)) if down or right else y
+        seen = self.cut(whole)
+        seen[...] = tiles.reshape(seen.shape)
+        if whole is not y:
+            y[...] = whole[:, :height, :width]
+
+    def get(self, y):
+        """The inverse of `put`: y (N, H, W, F), filled up with zeros, as flattened tiles (16 or 4, T * F)."""
+        if any(self.missing(y)):
+            y = np.pad(y, [(0, 0), *((0, lack) for lack in self.missing(y)), (0, 0)])
+        return self.cut(y).reshape(math.prod(self.tile), -1)
 
 
-def put(tiles, y):
-    """Flattened tiles (16, T * F) into y (N, H, W, F), whose last row or column may lie within a tile."""
-    n, height, width, filters = y.shape
-    whole = y if height % TILE == width % TILE == 0 else np.empty_like(y, shape=(n, *map(filled, (height, width)), filters))
-    seen = cut(whole)
-    seen[...] = tiles.reshape(seen.shape)
-    if whole is not y:
-        y[...] = whole[:, :height, :width]
+class Squares(Tiles):
+    """Tiles of 4x4 outputs of a 3x3 kernel."""
+    tile, piece_rows = (TILE, TILE), 192
+
+    def __getitem__(self, piece):
+        """B x for the T tiles of a piece: (36, T, C)."""
+        windows = self.windows(piece).transpose(2, 3, 0, 4, 5, 1)
+        return product(self.b, windows.reshape(len(self.b), -1)).reshape(len(self.b), -1, self.x.shape[-1])
+
+    def weights(self, w):
+        """G w for w (F, C, 3, 3): (36, C, F)."""
+        filters, channels = w.shape[:2]
+        weights = aligned((channels, len(self.g), filters), w.dtype)
+
+        def work(start, stop):
+            part = np.ascontiguousarray(w[:, start:stop].reshape(filters, -1).T)
+            np.matmul(self.g, part.reshape(stop - start, -1, filters), out=weights[start:stop])
+
+        parallel(work, channels, moved=2 * weights.nbytes)
+        return weights.swapaxes(0, 1)
+
+    def weight_gradient(self, dw):
+        """G^T dw for dw (36, C, F): (F, C, 3, 3)."""
+        dw = product(dw.reshape(len(dw), -1).T, self.g).reshape(*dw.shape[1:], *self.weight_shape)
+        return np.ascontiguousarray(dw.swapaxes(0, 1))
 
 
-def get(y):
-    """The inverse of `put`: y (N, H, W, F), filled up with zeros, as flattened tiles (16, T * F)."""
-    height, width = y.shape[1:3]
-    if height % TILE or width % TILE:
-        y = np.pad(y, [(0, 0), (0, filled(height) - height), (0, filled(width) - width), (0, 0)])
-    return cut(y).reshape(TILE**2, -1)
+class Rows(Tiles):
+    """Tiles of 1x4 outputs. What a product sums over is a column of the kernel, with its channels."""
+    tile, piece_rows = (1, TILE), 64
 
+    def __getitem__(self, piece):
+        """B x for the T tiles of a piece: (n, T, KH * C), n being the number of products in a tile."""
+        x, (height, count) = self.framed(*piece), self.kernel
+        windows = sliding_windows(channels_first(x), (1, count), self.tile, (1, 1))[:, :, 0]
+        windows = windows.transpose(2, 0, 4, 3, 1)                      # (n, N, tiles in a row, rows, C)
+        values = product(self.b, windows.reshape(count, -1)).reshape(-1, *windows.shape[3:])
+        columns = sliding_windows(values.swapaxes(1, 2), (height,), (1,), (1,))
+        columns = columns.reshape(*windows.shape[:3], *columns.shape[1:])
+        return columns.transpose(0, 1, 5, 2, 4, 3).reshape(count, -1, height * x.shape[-1])
 
-def cut(y):
-    """y (N, H, W, F) as its tiles, a view (TILE, TILE, N, H / TILE, W / TILE, F)."""
-    n, height, width, filters = y.shape
-    return y.reshape(n, height // TILE, TILE, width // TILE, TILE, filters).transpose(2, 4, 0, 1, 3, 5)
+    def weights(self, w):
+        """G w for w (F, C, KH, KW): (n, KH * C, F)."""
+        w = np.ascontiguousarray(w.transpose(3, 2, 1, 0))
+        return product(self.g, w.reshape(len(w), -1)).reshape(len(self.g), -1, w.shape[-1])
 
-
-def filled(size):
-    """The next multiple of TILE."""
-    return -(-size // TILE) * TILE
+    def weight_gradient(self, dw):
+        """G^T dw for dw (n, KH * C, F): (F, C, KH, KW)."""
+        filters, (height, width) = dw.shape[2], self.weight_shape
+        dw = product(self.g.T, dw.reshape(len(dw), -1)).reshape(width, height, -1, filters)
+        return np.ascontiguousarray(dw.transpose(3, 2, 1, 0))
