@@ -13,8 +13,8 @@ import tinycnn
 from tinycnn import workers
 from tinycnn.gradcheck import registry
 from tinycnn.backend import erf
-from tinycnn.ops import (columns, conv, fast_conv, fast_gelu, fast_layer_norm, fast_norm, norm, pool, pool_average, pool_max,
-                         winograd)
+from tinycnn.ops import (columns, conv, elementwise, fast_conv, fast_gelu, fast_layer_norm, fast_norm, norm, pool,
+                         pool_average, pool_max, rectifier, winograd)
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -27,6 +27,7 @@ def threads(request, monkeypatch):
     """One, two or three threads, which take even the smallest work; pieces so small that every operation has several."""
     monkeypatch.setattr(workers, "_threads", request.param)
     monkeypatch.setattr(workers, "WORTH", 1e-15)
+    monkeypatch.setattr(workers, "SHARED", 1)
     monkeypatch.setattr(columns, "PIECE_BYTES", 400)
     monkeypatch.setattr(columns.Columns, "piece_rows", 1)
     monkeypatch.setattr(columns.Columns, "few_windows", 0)
@@ -141,7 +142,8 @@ def results(case):
     return [t.detach().array for t in (*ys, *grads)]
 
 
-OPERATIONS = (Conv, ConvTranspose, ConvWeight, norm.Normalize, pool_max.MaxPool, pool_average.AvgPool)
+OPERATIONS = (Conv, ConvTranspose, ConvWeight, norm.Normalize, pool_max.MaxPool, pool_average.AvgPool,
+              rectifier.ReLU, rectifier.Hardtanh, elementwise.Add)
 CASES = [case for operation in OPERATIONS for case in registry.cases_of(operation)]
 
 
@@ -403,6 +405,29 @@ def test_elementwise_work_by_pieces_is_the_same_in_every_layout(layout, threads,
     for y in (y, other):
         z = workers.by_pieces(lambda z, x, y: np.subtract(x, y, out=z), x, y, writes=True)
         assert np.array_equal(z, x - y) and z.dtype == np.float32 and z.strides == x.strides
+
+
+@pytest.mark.parametrize("layout", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+def test_an_operation_that_is_shared_out_is_the_same_in_every_layout(layout, threads):
+    x, y = (np.random.default_rng(i).standard_normal((3, 5, 4)).transpose(layout) for i in range(2))
+    assert workers.large(x, y)
+    z = workers.share(np.add, x, y)
+    assert np.array_equal(z, x + y) and z.strides == x.strides
+    assert workers.share(np.subtract, z, y, out=z) is z
+    close(z, x)
+    others = x.astype(np.float32), y[:1], y[::-1], 1.0, np.asfortranarray(x)
+    assert not any(workers.large(x, other) for other in others) and not workers.large(x[:, ::2], y[:, ::2])
+
+
+def test_gradients_that_meet_are_added_on_all_cores_as_on_one(threads, monkeypatch):
+    def gradient():
+        x = tinycnn.tensor(np.random.default_rng(0).standard_normal((4, 5)), requires_grad=True)
+        y = x * 2
+        (y.sin() + y.cos() + y.exp() + y).sum().backward()
+        return x.grad.array
+    shared = gradient()
+    monkeypatch.setattr(workers, "SHARED", 2**60)
+    assert np.array_equal(shared, gradient())
 
 
 def test_aligned_arrays_begin_at_a_cache_line_and_are_as_large_as_asked_for():

@@ -6,6 +6,8 @@ operation is known here.
 import heapq
 import importlib
 
+import numpy as np
+
 from .backend import array_module, as_array, is_array, quiet
 from .custom import Function
 from .function import Function as Node
@@ -14,6 +16,7 @@ from .grad_mode import (check_finite, detect_anomaly, enable_grad, is_grad_enabl
                         set_grad_enabled)
 from .legacy import Variable
 from .tensor import Tensor, method, wrap
+from .workers import large, share
 
 __all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad",
            "set_detect_anomaly", "set_grad_enabled"]
@@ -41,7 +44,11 @@ class _Pending:
         before = self.gradients[nr]
         if before is None:
             self.gradients[nr], self.owned = gradient, owned
-        elif self.owned and len(self.types) == 1 and is_array(before):
+            return
+        mine = self.owned and len(self.types) == 1 and is_array(before)
+        if large(before, gradient):
+            self.gradients[nr], self.owned = share(np.add, before, gradient, out=before if mine else None), True
+        elif mine:
             before += gradient
         else:
             self.gradients[nr], self.owned = as_array(before + gradient, gradient), True

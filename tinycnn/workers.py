@@ -25,6 +25,7 @@ WORTH = 0.5e-3        # seconds of work that justify one more thread
 PRODUCTS = 5e10       # rough speed of one core: floating-point operations a second in matrix products,
 BYTES = 1e10          # and bytes a second in everything else
 PIECE = 2**17         # elements of a piece that stays in the cache, and takes a thread more than 10 us an operation
+SHARED = 2**19        # elements from which it can be worth it to share out a single operation
 
 _threads = None
 _pool = []            # the queue of jobs, once threads wait at it
@@ -150,6 +151,27 @@ def by_pieces(function, x, *others, passes=10, writes=False):
 
     parallel(work, -(-x.size // size), moved=passes * x.nbytes)
     return y.transpose(np.argsort(order))
+
+
+def large(x, *others):
+    """Whether an operation on x and `others`, element by element, is worth several cores, and `share` can cut it up.
+
+    They are then NumPy's, of one shape and dtype, and elements of the same index have the same place in all of them.
+    """
+    return type(x) is np.ndarray and x.size >= SHARED and np.empty_like(x).strides == x.strides and all(
+        type(a) is np.ndarray and a.dtype == x.dtype and a.shape == x.shape and a.strides == x.strides for a in others)
+
+
+def share(function, x, *others, out=None):
+    """function(x, *others, out=y), one operation on each element by itself, of arrays that are `large`, on all cores.
+
+    Every number is read once, so there is nothing to gain from pieces that fit the cache: each part is one call. Measured
+    on two cores, with 2 million numbers 1.5 times as fast as a single call, with 8 million twice as fast.
+    """
+    y = np.empty_like(x) if out is None else out
+    *flat, target = [a.ravel("K") for a in (x, *others, y)]  # views
+    parallel(lambda i, j: function(*(a[i:j] for a in flat), out=target[i:j]), x.size, moved=(len(flat) + 1) * x.nbytes)
+    return y
 
 
 def _run(work, i, start, stop, done):

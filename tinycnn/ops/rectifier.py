@@ -6,11 +6,13 @@ taken at a bend, where any between the neighbours is right: PyTorch's. See `acti
 import functools
 import inspect
 
+import numpy as np
+
 from .. import kernels
 from ..backend import array_module, default_generator, device_of
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method, wrap
-from ..workers import by_pieces
+from ..workers import large, share
 from .elementwise import unbroadcast
 from .inplace import private, twin, write
 from .selection import clamp, where
@@ -22,7 +24,7 @@ class ReLU(Function):
 
     @staticmethod
     def forward(ctx, x):
-        y = array_module(x).maximum(x, 0)
+        y = share(lambda x, out: np.maximum(x, 0, out=out), x) if large(x) else array_module(x).maximum(x, 0)
         ctx.save_for_backward(y)
         return y
 
@@ -31,7 +33,7 @@ class ReLU(Function):
         (y,) = ctx.saved_tensors
         if kernels.serves(dy):
             return kernels.relu_backward(dy, y)
-        return by_pieces(lambda dy, y: dy * (y > 0), dy, y, passes=3)
+        return share(lambda dy, y, out: np.multiply(dy, y > 0, out=out), dy, y) if large(dy, y) else dy * (y > 0)
 
 
 class LeakyReLU(Function):
@@ -78,14 +80,17 @@ class Hardtanh(Function):
 
     @staticmethod
     def forward(ctx, x, low, high):
-        ctx.bounds, y = (low, high), array_module(x).clip(x, low, high)
+        y = share(lambda x, out: np.clip(x, low, high, out=out), x) if large(x) else array_module(x).clip(x, low, high)
+        ctx.bounds = low, high
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, dy):
         (y,), (low, high) = ctx.saved_tensors, ctx.bounds
-        return by_pieces(lambda dy, y: dy * ((y > low) & (y < high)), dy, y, passes=5)
+        if large(dy, y):
+            return share(lambda dy, y, out: np.multiply(dy, (y > low) & (y < high), out=out), dy, y)
+        return dy * ((y > low) & (y < high))
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
