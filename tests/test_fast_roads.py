@@ -109,6 +109,12 @@ def test_winograds_convolution_is_plain_convolution(way, kernel, size, padding, 
     close(winograd.weight_gradient(way, x, dy, kernel, padding), PLAIN["weight_gradient"](x, dy, kernel, *options))
 
 
+@pytest.mark.parametrize("kernel, dims", [(3, 2), (5, 1), (6, 1)])
+def test_winograds_transforms_hold_no_tiny_numbers_which_make_products_denormal_and_slow(kernel, dims):
+    for matrix in winograd.transforms(kernel, dims, np.dtype("f")):
+        assert np.abs(matrix[matrix != 0]).min() > 1e-4
+
+
 def test_winograds_road_is_for_many_channels_and_kernels_that_fit():
     def way(channels=64, filters=64, kernel=(3, 3), out=(32, 32), stride=(1, 1), dilation=(1, 1), groups=1):
         return winograd.way(np.empty((2, channels, 40, 40)), filters, kernel, out, stride, dilation, groups)
