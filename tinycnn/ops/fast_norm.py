@@ -39,6 +39,7 @@ class Rows:
         most = max(1, min(WIDTH // self.channels, pixels))
         self.pixels = next((n for n in range(most, most // 2, -1) if pixels % n == 0), most)  # in a row, but for the last
         self.width = self.pixels * self.channels
+        self.ones = np.ones(max(self.pixels, PIECE // self.channels), self.dtype)
 
     def empty(self):
         """An array like x to be filled, whose channels stand side by side."""
@@ -51,7 +52,7 @@ class Rows:
     def total(self, matrix):
         """The sums over the pixels of a piece, for every channel."""
         pixels = matrix.reshape(-1, self.channels)
-        return np.dot(np.ones(len(pixels), self.dtype), pixels)  # np.dot lets other threads run, vector @ matrix does not
+        return np.dot(self.ones[:len(pixels)], pixels)  # np.dot lets other threads run, vector @ matrix does not
 
     def like_axes(self, v):
         """A number for every channel, in the shape (1, C, 1, ...)."""
@@ -69,8 +70,8 @@ class Rows:
 
         def part(start, stop):
             room = aligned((min(step, stop - start), self.width), self.dtype)
-            return [work(room[:stop - i], *(a[i:min(i + step, stop)] for a in matrices), *vectors)
-                    for i in range(start, stop, step)]
+            cuts = [(room[:stop - i], *(a[i:min(i + step, stop)] for a in matrices)) for i in range(start, stop, step)]
+            return [work(*cut, *vectors) for cut in cuts]
 
         parts = parallel(part, count, moved=passes * flat[0].nbytes)
         if end < flat[0].size:
@@ -84,14 +85,14 @@ def moments(x):
     rows = Rows(x)
     x = channels_last(x)
     first = x.reshape(-1, rows.channels)[:-(-WIDTH // rows.channels)]
-    k = first.mean(0)
+    k = rows.total(first) / len(first)
 
     def work(room, x, k):
         rest = np.subtract(x, k, out=room)
         return rows.total(rest), rows.total(np.multiply(rest, rest, out=rest))
 
     count = x.size // rows.channels
-    s, squares = np.sum(rows.pieces(work, [channels_first(x)], [k], passes=2), 0, np.float64) / count
+    s, squares = np.array(rows.pieces(work, [channels_first(x)], [k], passes=2), np.float64).sum(0) / count
     return rows.like_axes(k + s), rows.like_axes(squares - s * s)
 
 
@@ -123,7 +124,7 @@ def sums(dy, x, mu, r):
         rest *= dy
         return rows.total(dy), rows.total(rest)
 
-    s, t = np.sum(rows.pieces(work, [dy, x], [mu], passes=3), 0, np.float64)
+    s, t = np.array(rows.pieces(work, [dy, x], [mu], passes=3), np.float64).sum(0)
     return rows.like_axes(s), rows.like_axes(t * r.reshape(-1))
 
 

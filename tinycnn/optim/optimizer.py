@@ -4,7 +4,8 @@ An optimizer is one method, `update`, on plain arrays: the rule of its paper for
 so that the layers, which hold the same Parameters, see the new weights.
 
 The rules are written as formulas, each of whose operations makes an array. What that costs depends on where the array lies:
-so a large parameter is updated in pieces, of which all arrays of the formula stay in the processor's cache together.
+so a large parameter is updated in pieces, of which all arrays of the formula stay in the processor's cache together, and
+which the cores share.
 """
 from collections import defaultdict
 from copy import deepcopy
@@ -14,9 +15,10 @@ from ..backend import CPU, device_of, is_array, quiet, to_device
 from ..grad_mode import enable_grad
 from ..nn.module import clear_grad
 from ..tensor import Tensor, as_tensor, wrap
+from ..workers import parallel
 
 required = object()  # the default of an option that has none
-PIECE = 32768        # entries of a parameter that are updated at once
+PIECE = 2**17        # entries of a parameter that are updated at once
 
 
 class Optimizer:
@@ -147,9 +149,12 @@ class Optimizer:
         if (self.elementwise and array.size > PIECE and device_of(array) == CPU
                 and all(a.flags.c_contiguous for a in (array, *arrays.values()))):
             array, dp, arrays = array.reshape(-1), dp.reshape(-1), {name: a.reshape(-1) for name, a in arrays.items()}
-            for i in range(0, array.size, PIECE):
-                piece = slice(i, i + PIECE)
-                self.update(array[piece], dp[piece], {**state, **{name: a[piece] for name, a in arrays.items()}}, group)
+
+            def work(start, stop):
+                for piece in (slice(i * PIECE, (i + 1) * PIECE) for i in range(start, stop)):
+                    self.update(array[piece], dp[piece], {**state, **{name: a[piece] for name, a in arrays.items()}}, group)
+
+            parallel(work, -(-array.size // PIECE), moved=(3 + 2 * len(arrays)) * array.nbytes)
         else:
             self.update(array, dp, state, group)
         p._version.writes += 1

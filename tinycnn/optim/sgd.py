@@ -45,7 +45,7 @@ class SGD(Optimizer):
         if momentum:
             b = state["momentum_buffer"]
             b *= momentum
-            b += (1 - group["dampening"]) * dp
+            b += (1 - group["dampening"]) * dp if group["dampening"] else dp
             dp = dp + momentum * b if group["nesterov"] else b
         p -= group["lr"] * dp
 
