@@ -58,7 +58,7 @@ def transforms(kernel, dims, dtype):
         return np.cos(angles) ** np.arange(k - 1, -1, -1) * np.sin(angles) ** np.arange(k)
 
     matrices = powers(TILE).T, powers(kernel), np.linalg.inv(powers(count)).T
-    matrices = [m.round(15) for m in matrices]  # 0 came out as 1e-17, and that makes products so tiny that they are slow
+    matrices = [m * (np.abs(m) > 1e-12) for m in matrices]  # for 0 there is 1e-17, which makes products too tiny to be fast
     return [(np.kron(m, m) if dims == 2 else m).astype(dtype) for m in matrices]
 
 
