@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import tinycnn
 from tinycnn import workers
-from tinycnn.gradcheck import registry
 from tinycnn.backend import erf
-from tinycnn.ops import (columns, conv, elementwise, fast_conv, fast_gelu, fast_layer_norm, fast_norm, norm, pool,
-                         pool_average, pool_max, rectifier, winograd)
+from tinycnn.gradcheck import registry
+from tinycnn.ops import (attention, columns, conv, elementwise, fast_conv, fast_gelu, fast_layer_norm, fast_norm, norm,
+                         pool, pool_average, pool_max, rectifier, winograd)
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -442,6 +442,48 @@ def test_aligned_arrays_begin_at_a_cache_line_and_are_as_large_as_asked_for():
             x = workers.aligned(shape, dtype)
             assert x.shape == shape and x.dtype == dtype and x.flags.c_contiguous and x.ctypes.data % 64 == 0
     assert workers.aligned((0, 3), np.float32).shape == (0, 3)
+
+
+@pytest.mark.parametrize("n, k, m", [(40, 7, 30), (6, 50, 9), (1, 3, 5), (5, 4, 1)])
+def test_products_in_parts_are_products(n, k, m, threads):
+    rng = np.random.default_rng(0)
+    a, b, row = rng.standard_normal((n, k)), rng.standard_normal((k, m)), rng.standard_normal(m)
+    close(workers.product(a, b, row=row), a @ b + row)
+    for y, exact in zip(workers.products((a, b), (b.T, a.T)), (a @ b, b.T @ a.T), strict=True):
+        close(y, exact)
+    batch = rng.standard_normal((3, n, k))
+    for y, exact in zip(workers.products((batch, b), (a, b)), (batch @ b, a @ b), strict=True):
+        close(y, exact)
+
+
+@pytest.mark.parametrize("shape", [(40, 3, 5, 4), (2, 7, 3)])
+def test_attention_in_parts_of_the_batch_is_attention(shape, threads, monkeypatch):
+    monkeypatch.setattr(attention, "PIECE_BYTES", 500)
+    rng = np.random.default_rng(0)
+    q, k, v, dy = (rng.standard_normal(shape).swapaxes(-2, 1) for _ in range(4))
+    m = rng.random((*q.shape[:-1], q.shape[-2])) * 2
+    for mask in (None, m[0, ..., :, :] - 1, m * 3):
+        tensors = [None if a is None else tinycnn.tensor(a, requires_grad=a is not mask) for a in (q, k, v, mask, m)]
+        tensors[4].requires_grad_(False)
+
+        def run():
+            y = attention.Attention.apply(*tensors, scale=0.7)
+            return [y.array, *(g.array for g in tinycnn.autograd.grad(y, tensors[:3], tinycnn.tensor(dy)))]
+        with monkeypatch.context() as patch:
+            fast = run()
+            patch.setattr(attention, "divisible", lambda *_: False)
+            for a, b in zip(fast, run(), strict=True):
+                close(a, b)
+
+
+def test_a_linear_layer_does_not_copy_transposed_rows():
+    x = tinycnn.randn(5, 4, 3).transpose(0, 1).requires_grad_()
+    w, b = tinycnn.randn(2, 3), tinycnn.randn(2)
+    y = tinycnn.nn.functional.linear(x, w, b)
+    assert y.array.transpose(1, 0, 2).flags.c_contiguous
+    np.testing.assert_allclose(y.detach().numpy(), x.detach().numpy() @ w.numpy().T + b.numpy(), rtol=1e-5, atol=1e-6)
+    (dx,) = tinycnn.autograd.grad(y, x, tinycnn.ones(4, 5, 2))
+    np.testing.assert_allclose(dx.numpy(), np.broadcast_to(w.numpy().sum(0), (4, 5, 3)), rtol=1e-5, atol=1e-6)
 
 
 def test_products_of_float16_are_those_of_float32_rounded():

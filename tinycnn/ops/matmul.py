@@ -5,7 +5,7 @@ import math
 from ..backend import array_module
 from ..function import Function
 from ..tensor import Tensor, as_tensor, check_tensor, method
-from ..workers import product
+from ..workers import product, products
 from .elementwise import unbroadcast
 from .shape import check_dims, common_shape, reshape, squeeze
 
@@ -73,9 +73,7 @@ class Linear(Function):
         ctx.save_for_backward(x, w)
         ctx.layout = sorted(range(x.ndim - 1), key=lambda axis: -x.strides[axis])
         x = _in_order(x, ctx.layout)
-        y = product(_flat(x), w.T)
-        if b is not None:
-            y += b
+        y = product(_flat(x), w.T, row=b)
         return _in_order(y.reshape(*x.shape[:-1], len(w)), ctx.layout, back=True)
 
     @staticmethod
@@ -83,10 +81,13 @@ class Linear(Function):
         x, w = ctx.saved_tensors
         need_x, need_w, need_b = ctx.needs_input_grad
         x, dy = _in_order(x, ctx.layout), _flat(_in_order(dy, ctx.layout))
-        dx = _in_order(product(dy, w).reshape(x.shape), ctx.layout, back=True) if need_x else None
-        dw = product(dy.T, _flat(x)) if need_w else None
-        db = dy.sum(0) if need_b else None
-        return dx, dw, db
+        if need_x and need_w:
+            dx, dw = products((dy, w), (dy.T, _flat(x)))
+        else:
+            dx, dw = product(dy, w) if need_x else None, product(dy.T, _flat(x)) if need_w else None
+        if need_x:
+            dx = _in_order(dx.reshape(x.shape), ctx.layout, back=True)
+        return dx, dw, dy.sum(0) if need_b else None
 
 
 class Einsum(Function):
