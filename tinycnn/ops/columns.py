@@ -2,16 +2,20 @@
 
 What `fast_conv.py` and `winograd.py` share.
 """
+import functools
 import math
+import operator
 
 import numpy as np
 
 from ..backend import sliding_windows
+from ..workers import product
 
 PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
 PIECE_ROWS = 512          # but enough rows for the product to be efficient,
 PIECES = 4                # and so many pieces at least, for the cores to share,
 FEW_WINDOWS = 1024        # unless these are all: then the weights are the larger matrix, and the cores share the filters
+THIN = 128                # filters, below which the gradient of the weights is computed transposed
 FEW = 4                   # channels, up to which columns are copied as rows of pixels
 
 
@@ -30,6 +34,18 @@ def slices(count, most):
     parts = max(1, -(-count // max(1, most)))
     parts = min(count, parts + parts % 2) if parts > 1 else 1
     return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
+
+
+def product_of_transposed(dy, x):
+    """dy^T @ x for batches dy (..., P, F) and x (..., P, K), computed as (x^T @ dy)^T where BLAS is faster that way."""
+    if dy.shape[-1] < THIN:
+        return product(x.swapaxes(-1, -2), dy).swapaxes(-1, -2)
+    return product(dy.swapaxes(-1, -2), x)
+
+
+def total(arrays):
+    """Their sum, in the memory of the first."""
+    return functools.reduce(operator.iadd, arrays)
 
 
 def add_bias(y, b):

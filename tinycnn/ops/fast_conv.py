@@ -30,19 +30,16 @@ prototypes showed it on two cores of an AMD Zen 3; other processors differ:
 The gains of few filters, few windows, Winograd and depthwise were measured on this code, on one core of an Intel Xeon with
 vectors of 512 bits.
 """
-import functools
 import math
-import operator
 
 import numpy as np
 
 from ..workers import aligned, parallel, product
 from . import winograd
-from .columns import PIECE_BYTES, Columns, add_bias, channels_first, channels_last
+from .columns import PIECE_BYTES, Columns, add_bias, channels_first, channels_last, product_of_transposed, total
 from .unfold import meetings
 
 GROUP = 16                # channels, below which groups are merged
-THIN = 128                # filters, below which the gradient of the weights is computed transposed
 PAIR = 32                 # filters, up to which two neighbouring pixels share a row of the product
 
 
@@ -115,15 +112,12 @@ def gradient_products(x, dy, kernel, stride, padding, dilation, groups):
 
     def part(piece):
         rows = dy[piece].reshape(-1, groups // merge, filters // groups * merge).swapaxes(0, 1)
-        if rows.shape[2] < THIN:
-            return product(columns[piece].swapaxes(1, 2), rows)
-        return product(rows.swapaxes(1, 2), columns[piece]).swapaxes(1, 2)
+        return product_of_transposed(rows, columns[piece])
 
     def work(start, stop):
-        return functools.reduce(operator.iadd, map(part, columns.pieces[start:stop]))
+        return total(map(part, columns.pieces[start:stop]))
 
-    flops = 2 * dy.size * math.prod(kernel) * merge * channels
-    dw = sum(parallel(work, len(columns.pieces), flops=flops, most=4)).swapaxes(1, 2)
+    dw = total(parallel(work, len(columns.pieces), flops=2 * dy.size * math.prod(kernel) * merge * channels, most=4))
     dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
     dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
     return np.ascontiguousarray(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
@@ -208,9 +202,9 @@ def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
         return dw.reshape(*kernel, dw.shape[-1] // x.shape[1], x.shape[1]).sum(-2)
 
     def work(start, stop):
-        return functools.reduce(operator.iadd, map(part, columns.pieces[start:stop]))
+        return total(map(part, columns.pieces[start:stop]))
 
-    dw = sum(parallel(work, len(columns.pieces), moved=4 * dy.nbytes * math.prod(kernel), most=4))
+    dw = total(parallel(work, len(columns.pieces), moved=4 * dy.nbytes * math.prod(kernel), most=4))
     return np.ascontiguousarray(np.moveaxis(dw, -1, 0))[:, None]
 
 

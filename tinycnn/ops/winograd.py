@@ -34,13 +34,12 @@ Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks,
 """
 import functools
 import math
-import operator
 
 import numpy as np
 
 from ..backend import sliding_windows
 from ..workers import aligned, parallel, product
-from .columns import Columns, add_bias, channels_first, channels_last
+from .columns import Columns, add_bias, channels_first, channels_last, product_of_transposed, total
 
 TILE = 4            # outputs that share their products
 FEWEST = 32         # tiles that repay the transform of the weights
@@ -98,12 +97,12 @@ def weight_gradient(way, x, dy, kernel, padding):
 
     def part(piece):
         values = product(tiles.a.T, tiles.get(tiles.pixels(dy, piece)))
-        return product(tiles[piece].swapaxes(1, 2), values.reshape(len(values), -1, filters))
+        return product_of_transposed(values.reshape(len(values), -1, filters), tiles[piece])
 
     def work(start, stop):
-        return functools.reduce(operator.iadd, map(part, tiles.pieces[start:stop]))
+        return total(map(part, tiles.pieces[start:stop]))
 
-    return tiles.weight_gradient(sum(parallel(work, len(tiles.pieces), flops=tiles.flops(filters), most=4)))
+    return tiles.weight_gradient(total(parallel(work, len(tiles.pieces), flops=tiles.flops(filters), most=4)))
 
 
 class Tiles(Columns):
@@ -178,9 +177,8 @@ class Squares(Tiles):
         return weights.swapaxes(0, 1)
 
     def weight_gradient(self, dw):
-        """G^T dw for dw (36, C, F): (F, C, 3, 3)."""
-        dw = product(dw.reshape(len(dw), -1).T, self.g).reshape(*dw.shape[1:], *self.weight_shape)
-        return np.ascontiguousarray(dw.swapaxes(0, 1))
+        """G^T dw for dw (36, F, C): (F, C, 3, 3)."""
+        return product(dw.reshape(len(dw), -1).T, self.g).reshape(*dw.shape[1:], *self.weight_shape)
 
 
 class Rows(Tiles):
@@ -203,7 +201,7 @@ class Rows(Tiles):
         return product(self.g, w.reshape(len(w), -1)).reshape(len(self.g), -1, w.shape[-1])
 
     def weight_gradient(self, dw):
-        """G^T dw for dw (n, KH * C, F): (F, C, KH, KW)."""
-        filters, (height, width) = dw.shape[2], self.weight_shape
-        dw = product(self.g.T, dw.reshape(len(dw), -1)).reshape(width, height, -1, filters)
-        return np.ascontiguousarray(dw.transpose(3, 2, 1, 0))
+        """G^T dw for dw (n, F, KH * C): (F, C, KH, KW)."""
+        filters, (height, width) = dw.shape[1], self.weight_shape
+        dw = product(self.g.T, dw.reshape(len(dw), -1)).reshape(width, filters, height, -1)
+        return np.ascontiguousarray(dw.transpose(1, 3, 2, 0))
