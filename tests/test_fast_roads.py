@@ -14,7 +14,7 @@ from tinycnn import workers
 from tinycnn.backend import erf
 from tinycnn.gradcheck import registry
 from tinycnn.ops import (attention, columns, conv, elementwise, fast_conv, fast_gelu, fast_layer_norm, fast_norm, norm,
-                         pool, pool_average, pool_max, rectifier, winograd)
+                         pool, pool_average, pool_max, rearrange, rectifier, winograd)
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -149,7 +149,7 @@ def results(case):
 
 
 OPERATIONS = (Conv, ConvTranspose, ConvWeight, norm.Normalize, pool_max.MaxPool, pool_average.AvgPool,
-              rectifier.ReLU, rectifier.Hardtanh, elementwise.Add)
+              rectifier.ReLU, rectifier.Hardtanh, elementwise.Add, rearrange.Cat)
 CASES = [case for operation in OPERATIONS for case in registry.cases_of(operation)]
 
 

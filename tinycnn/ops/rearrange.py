@@ -6,11 +6,14 @@ An element that appears in y passes its gradient back to where it came from; one
 import itertools
 import operator
 
+import numpy as np
+
 from .. import backend
 from ..backend import array_module
 from ..dtype import result_type
 from ..function import Function
 from ..tensor import check_tensor, method
+from ..workers import large, parallel
 from .creation import clone
 from .inplace import twin
 from .shape import check_dim, check_dims, integers, movedim, ravel, reshape, squeeze, transpose, unsqueeze
@@ -29,8 +32,13 @@ class Cat(Function):
 
     @staticmethod
     def forward(ctx, *xs, dim):
-        ctx.parts = _along(dim, [x.shape[dim] for x in xs])
-        return array_module(xs[0]).concatenate(xs, dim)
+        x, sizes = xs[0], [x.shape[dim] for x in xs]
+        ctx.parts = _along(dim, sizes)
+        if dim == 0 or not large(x):
+            return array_module(x).concatenate(xs, dim)
+        y = np.empty_like(x, shape=(*x.shape[:dim], sum(sizes), *x.shape[dim + 1:]))
+        parallel(lambda i, j: np.concatenate([a[i:j] for a in xs], dim, out=y[i:j]), len(x), moved=2 * y.nbytes)
+        return y
 
     @staticmethod
     def backward(ctx, dy):
