@@ -68,8 +68,9 @@ class MaxPool(Function):
             rest = array_module(dy).empty_like(winners[-1][piece], dy.dtype)
             rest[...] = dy[piece]  # in the memory layout of the rest, whatever dy has
             for step, winner, shape in zip(ctx.steps, winners[::-1], shapes):
-                rest = _send_along(rest, winner[piece], shape[step[0]], *step)
-            dx[piece] = rest
+                last = step is ctx.steps[-1]
+                target = dx[piece] if last else array_module(dy).empty_like(rest, shape=(len(rest), *shape[1:]))
+                rest = _send_along(rest, winner[piece], target, *step)
 
         by_images(work, dx, passes=6)
         return dx
@@ -102,6 +103,7 @@ def _max_along(x, winner, axis, k, out, stride, padding, dilation):
         if offset == 0:
             best[...] = candidate
             continue
+        candidate = candidate.copy("K")  # without gaps: three uses of short rows take longer than this one
         better = candidate > best
         better |= candidate != candidate  # NaN
         wins, _ = _along(axis, o, i, winner, x)
@@ -110,13 +112,14 @@ def _max_along(x, winner, axis, k, out, stride, padding, dilation):
     return y
 
 
-def _send_along(dy, winner, size, axis, k, out, stride, padding, dilation):
-    """The adjoint: dx, of `size` along the axis, where every dy is added to the pixel that won."""
+def _send_along(dy, winner, dx, axis, k, out, stride, padding, dilation):
+    """The adjoint: every dy is added to the pixel that won, in `dx`, which need not be set to anything."""
     xp = array_module(dy)
-    dx = xp.zeros_like(winner, dy.dtype, shape=(*dy.shape[:axis], size, *dy.shape[axis + 1:]))
-    apart = stride > dilation * (k - 1)  # every pixel stands in one window at most
+    apart = stride > dilation * (k - 1)  # every pixel stands in one window at most,
+    if not (apart and stride == k and padding[0] == 0 and dx.shape[axis] == out * k):  # or in one exactly
+        dx[...] = 0
     for offset in range(k):
-        o, i = meeting(offset, size, out, stride, padding, dilation)
+        o, i = meeting(offset, dx.shape[axis], out, stride, padding, dilation)
         mine, target = _along(axis, o, i, dy, dx)
         won = _along(axis, o, i, winner, dx)[0] == offset
         if apart:
