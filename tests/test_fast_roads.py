@@ -37,6 +37,7 @@ def threads(request, monkeypatch):
     monkeypatch.setattr(fast_layer_norm, "LEAST", 1)
     monkeypatch.setattr(fast_norm, "PIECE", 25)
     monkeypatch.setattr(fast_norm, "WIDTH", 12)
+    monkeypatch.setattr(fast_norm, "PLANE", 4)
     monkeypatch.setattr(pool, "PIECE_BYTES", 300)
     return request.param
 
