@@ -178,7 +178,11 @@ class Squares(Tiles):
 
     def weight_gradient(self, dw):
         """G^T dw for dw (36, F, C): (F, C, 3, 3)."""
-        return product(dw.reshape(len(dw), -1).T, self.g).reshape(*dw.shape[1:], *self.weight_shape)
+        rows = dw.reshape(len(dw), -1).T
+        dw = np.empty((*dw.shape[1:], *self.weight_shape), dw.dtype)
+        flat = dw.reshape(len(rows), -1)
+        parallel(lambda i, j: np.matmul(rows[i:j], self.g, out=flat[i:j]), len(rows), moved=2 * rows.nbytes)
+        return dw
 
 
 class Rows(Tiles):
