@@ -131,6 +131,7 @@ def run_goals(libraries, args):
 
 PARTS = {"peers": run_peers, "overheads": run_overheads,
          "operations": lambda libraries, args: run_table("operations", libraries, args),
+         "where": lambda libraries, args: run_table("where", [n for n in libraries if n != "channels_last"], args),
          "cases": lambda libraries, args: run_table("cases", [n for n in libraries if n != "channels_last"], args),
          "growth": lambda libraries, args: run_table("growth", [n for n in libraries if n != "channels_last"], args),
          "goals": run_goals}

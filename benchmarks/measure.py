@@ -1,7 +1,7 @@
 """One measurement in a process of its own: `python -m benchmarks.measure LIBRARY WHAT SECONDS` prints JSON.
 
 LIBRARY is tinycnn, torch, channels_last (PyTorch with that memory layout) or one of `peers.PEERS`; WHAT a workload, or one
-of "operations", "cases", "growth", "dispatch", "import", "peak".
+of "operations", "where", "cases", "growth", "dispatch", "import", "peak".
 
 Each library gets a fresh process because both keep threads that go on spinning for a while after their work, and because
 peak memory is a property of a process.
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from . import growth
+from . import growth, where
 from .peers import PEERS
-from .workloads import OPERATIONS, find
+from .workloads import OPERATIONS, WORKLOADS, find
 
 LEAST_STEPS = 2
 SHORTER = {"operations": 10, "growth": 10, "cases": 500}  # there are many of them, so each gets this part of the seconds
@@ -190,6 +190,15 @@ def growth_of(library, seconds):
             for dimension, value, workload in growth.points()}
 
 
+def where_of(library, seconds):
+    """{"workload: kind of operation": seconds in a step} for all workloads."""
+    t, layout = load(library)
+    found = {}
+    for workload in WORKLOADS:
+        found.update(where.kinds(t, workload, step_of(t, workload, layout), repeat))
+    return found
+
+
 def peak():
     """Floating-point operations a second in large products, one on every core."""
     return dict(flops=importlib.import_module("tinycnn.profiler").matrix_peak())
@@ -198,7 +207,8 @@ def peak():
 def main(library, what, seconds):
     """Measure and print."""
     seconds = float(seconds)
-    parts = {"operations": operations, "cases": cases, "growth": growth_of, "dispatch": dispatch}
+    parts = {"operations": operations, "cases": cases, "growth": growth_of, "dispatch": dispatch,
+             "where": where_of}
     alone = {"import": import_time, "peak": peak}
     seconds /= SHORTER.get(what, 1)
     result = (alone[what]() if what in alone else parts[what](library, seconds) if what in parts

@@ -7,6 +7,7 @@ import platform
 import statistics
 from pathlib import Path
 
+from .where import KINDS
 from .workloads import WORKLOADS
 
 PACKAGES = ("tinycnn", "numpy", "torch")
@@ -103,6 +104,18 @@ def _operations(part):
     return table(rows)
 
 
+def _where(part):
+    libraries = list(next(iter(part.values())))
+    rows = [["workload", *KINDS, "together"]]
+    for w in WORKLOADS:
+        times = [[part[f"{w.name}: {kind}"][library]["time"] * 1e3 for kind in KINDS] for library in libraries
+                 if f"{w.name}: rest" in part]
+        if times:
+            both = zip(*([*own, sum(own)] for own in times))
+            rows.append([w.name, *(" / ".join(f"{ms:.0f}" if ms >= 9.5 else f"{ms:.1f}" for ms in cell) for cell in both)])
+    return table(rows)
+
+
 def _cases(part, count=10):
     rivals = {name: row["torch"]["ratio"] for name, row in part.items() if "torch" in row}
     if not rivals:
@@ -150,6 +163,9 @@ def _growth(part):
 SECTIONS = {  # part: (title, words, function, picture)
     "peers": ("Other libraries on NumPy", "The MNIST net as their users would write it.", _peers, ""),
     "operations": ("Operations at the sizes of networks", "Forward and backward, ratios of time as above.", _operations, ""),
+    "where": ("Where the time goes", "Milliseconds of a step by kinds of operations, tinycnn / PyTorch, as their profilers "
+              "tell;\nthe rest is the optimizer, adding gradients up, other operations and the way through the library.",
+              _where, ""),
     "cases": ("Operations on tiny arrays", "", _cases, "cases"),
     "growth": ("Growth", "A training step of two 3x3 convolutions with batch norm.", _growth, "growth"),
     "overheads": ("Overheads", "", _overheads, ""),

@@ -7,7 +7,7 @@ import pytest
 
 import tinycnn
 from benchmarks import __main__ as runner
-from benchmarks import growth, measure, nets, peers, report, workloads
+from benchmarks import growth, measure, nets, peers, report, where, workloads
 from benchmarks.goals import GOALS
 from benchmarks.workloads import Workload
 
@@ -76,6 +76,25 @@ def test_growth_changes_one_dimension_at_a_time():
     assert growth.slope([1, 2, 4, 8, 16], [9, 9, 2, 8, 32]) == pytest.approx(2)
 
 
+def test_the_time_of_a_step_is_told_by_kinds_of_operations():
+    workload = Workload("small", nets.lenet5, (2, 1, 28, 28), 10, 1.0)
+    for t in (tinycnn, pytest.importorskip("torch")):
+        step = measure.step_of(t, workload)
+        found = where.kinds(t, workload, step, lambda step, seconds: measure.repeat(step, 0), steps=1)
+        assert list(found) == [f"small: {kind}" for kind in where.KINDS]
+        assert min(found[f"small: {kind}"] for kind in ("convolution", "products", "pooling", "activations")) > 0
+        assert found["small: normalisation"] == 0
+
+
+@pytest.mark.parametrize("name, kind", [("Conv", "convolution"), ("aten::convolution_backward", "convolution"),
+                                        ("Linear", "products"), ("aten::addmm", "products"), ("AdaptiveAvgPool", "pooling"),
+                                        ("aten::max_pool2d_with_indices", "pooling"), ("aten::clamp_min", "activations"),
+                                        ("aten::native_batch_norm", "normalisation"),
+                                        ("aten::add_", "rest"), ("Add", "rest")])
+def test_operations_of_both_libraries_belong_to_the_same_kinds(name, kind):
+    assert where.kind_of(name) == kind
+
+
 def test_goals_are_trained_on_networks_that_run():
     for goal in GOALS.values():
         shape = (2, 1, 28, 28) if goal.data == "MNIST" else (2, 3, 32, 32)
@@ -105,6 +124,8 @@ def pretend(library, what, seconds, module="measure"):
         return dict(forward=5e-6 * scale, backward=2e-6 * scale)
     if what == "growth":
         return {f"{d} {v}": 1e-3 * scale * v for d, v, _ in growth.points()}
+    if what == "where":
+        return {f"MNIST net: {kind}": 1e-3 * scale for kind in where.KINDS}
     if what in ("operations", "cases"):
         return {"Conv: a": 1e-3 * scale, "Conv: b": 2e-3 * scale, "ReLU: a": 1e-3 * scale}
     if module == "goals":
@@ -134,7 +155,8 @@ def test_a_complete_run_writes_a_page_that_names_no_host(run, tmp_path):
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == ["MNIST net", "128", "0.50", "1.00", "0.50 - 0.50", "0.25", "2.00", "0.8", "1.5", "10", "5", "67%"]
     for words in (f"PyTorch, {len(workloads.WORKLOADS)} workloads: 0.50.", "MyGrad", "10.0 times", "3 calls of 2 operations",
-                  "the batch to the power of", "tinycnn forward 5.0", "import tinycnn` after it 20 ms", np.__version__):
+                  "the batch to the power of", "tinycnn forward 5.0", "import tinycnn` after it 20 ms", np.__version__,
+                  "| MNIST net | 1.0 / 2.0"):
         assert words in page
     assert "HIPS" not in page and "99%" not in page, "autograd failed, and the goals were not asked for"
     for picture in ("networks", "growth", "cases"):
