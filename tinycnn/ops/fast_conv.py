@@ -54,6 +54,10 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     way = winograd.way(x, len(w), w.shape[2:], out, stride, dilation, groups)
     if way:
         return winograd.convolve(way, x, w, out, padding, b)
+    if groups > 1 and winograd.way(x[:, ::groups], len(w) // groups, w.shape[2:], out, stride, dilation, 1):
+        parts = zip(np.split(x, groups, 1), np.split(w, groups), [None] * groups if b is None else np.split(b, groups))
+        ys = [convolve(x, w, out, stride, padding, dilation, 1, b) for x, w, b in parts]
+        return channels_first(np.concatenate([channels_last(y) for y in ys], -1))
     w, groups = merged(w, groups)
     if not paired(len(w), w.shape[2:], out, stride, dilation, groups):
         return products(x, w, out, stride, padding, dilation, groups, b)
@@ -95,6 +99,9 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     way = winograd.way(x, filters, kernel, out, stride, dilation, groups)
     if way:
         return winograd.weight_gradient(way, x, dy, kernel, padding)
+    if groups > 1 and winograd.way(x[:, ::groups], filters // groups, kernel, out, stride, dilation, 1):
+        parts = zip(np.split(x, groups, 1), np.split(dy, groups, 1))
+        return np.concatenate([weight_gradient(x, dy, kernel, stride, padding, dilation, 1) for x, dy in parts])
     if not paired(filters, kernel, out, stride, dilation, groups):
         return gradient_products(x, dy, kernel, stride, padding, dilation, groups)
     out, double = half(out, stride)
