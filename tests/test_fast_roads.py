@@ -487,9 +487,14 @@ def test_a_linear_layer_does_not_copy_transposed_rows():
     np.testing.assert_allclose(dx.numpy(), np.broadcast_to(w.numpy().sum(0), (4, 5, 3)), rtol=1e-5, atol=1e-6)
 
 
-def test_products_of_float16_are_those_of_float32_rounded():
+def test_products_of_float16_are_those_of_float32_rounded(threads):
     rng = np.random.default_rng(0)
     x, w = (tinycnn.tensor(rng.standard_normal(shape), dtype=tinycnn.float16) for shape in ((2, 64, 5, 5), (3, 64, 3, 3)))
     a, b = x.reshape(10, 320), w.reshape(3, 576)[:, :320].T
     for y, exact in ((tinycnn.conv2d(x, w), tinycnn.conv2d(x.float(), w.float())), (a @ b, a.float() @ b.float())):
         assert y.dtype == np.float16 and np.array_equal(y.array, exact.array.astype(np.float16))
+    half, whole = ([v.astype(dtype) for v in (a.array, b.array)] for dtype in (np.float16, np.float32))
+    row = np.ones(3, np.float16)
+    exact = (whole[0] @ whole[1]).astype(np.float16)
+    assert np.array_equal(workers.product(*half, row=row), exact + row)
+    assert all(np.array_equal(y, exact) and y.dtype == np.float16 for y in workers.products(half, half))

@@ -96,8 +96,9 @@ def product(a, b, out=None, row=None):
     `row` is a vector added to each row. BLAS has no products of float16: they are computed in float32 and rounded, tens of
     times as fast.
     """
-    if type(a) is np.ndarray and a.dtype == b.dtype == np.float16 and out is None and row is None:
-        return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    if type(a) is np.ndarray and a.dtype == b.dtype == np.float16 and out is None:
+        y = product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+        return y if row is None else y + row
     if not worth_cutting(a, b):
         y = a @ b if out is None else np.matmul(a, b, out=out)
         if row is not None:
@@ -123,7 +124,7 @@ def products(*pairs):
 def worth_cutting(a, b):
     """Whether a @ b is worth several threads, and its matrices can be shared out."""
     return (type(a) is np.ndarray and a.ndim > 1 and a.size * b.shape[-1] >= PRODUCTS * WORTH
-            and a.shape[:-2] == b.shape[:-2])
+            and a.shape[:-2] == b.shape[:-2] and a.dtype != np.float16)
 
 
 def cut(a, b, y, row, most):
