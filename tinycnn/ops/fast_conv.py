@@ -182,7 +182,7 @@ def depthwise(w, groups):
 
 def taps(x, w, out, stride, padding, dilation, b=None):
     """`convolve` where every channel has one filter of its own: y[o] = b + sum_k w[k] x[o * stride + ...]."""
-    columns = Columns(x, w.shape[2:], out, stride, padding, dilation, 1)
+    columns = Taps(x, w.shape[2:], out, stride, padding, dilation, 1)
     y, w = aligned((len(x), *out, len(w)), x.dtype), np.moveaxis(w[:, 0], 0, -1)
     long, windows, weights, images = axes(columns)
     w = np.tile(w, out[-1]) if long else w
@@ -200,7 +200,7 @@ def taps(x, w, out, stride, padding, dilation, b=None):
 
 def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
     """`weight_gradient` where every channel has one filter of its own: dw[k] = sum_{n, o} dy[o] x[o * stride + ...]."""
-    columns, dy = Columns(x, kernel, dy.shape[2:], stride, padding, dilation, 1), channels_last(dy)
+    columns, dy = Taps(x, kernel, dy.shape[2:], stride, padding, dilation, 1), channels_last(dy)
     long, windows, weights, images = axes(columns)
 
     def part(piece):
@@ -213,6 +213,11 @@ def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
 
     dw = total(parallel(work, len(columns.pieces), moved=4 * dy.nbytes * math.prod(kernel), most=4))
     return np.ascontiguousarray(np.moveaxis(dw, -1, 0))[:, None]
+
+
+class Taps(Columns):
+    """Windows that are looked at where they are, so that a piece holds no more than the pixels themselves."""
+    copied = False
 
 
 def axes(columns):
