@@ -138,8 +138,12 @@ def input_gradient(dy, w, size, stride, padding, dilation, groups):
     outside = [(d * (k - 1) - p, s - o + p) for s, o, k, d, (p, _) in zip(size, out, kernel, dilation, padding)]
     if max(stride) > 1 or min(map(min, outside)) < 0:
         return adjoint(dy, w, size, stride, padding, dilation, groups)
-    flipped = w[(..., *[slice(None, None, -1)] * len(kernel))].reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
-    return convolve(dy, flipped.reshape(-1, *flipped.shape[2:]), size, stride, outside, dilation, groups)
+    reverse = w[(..., *[slice(None, None, -1)] * len(kernel))]
+    if groups > 1:
+        reverse = reverse.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2).reshape(-1, len(w) // groups, *kernel)
+    else:
+        reverse = reverse.swapaxes(0, 1)  # a view: whoever needs another order in memory copies it anyway
+    return convolve(dy, reverse, size, stride, outside, dilation, groups)
 
 
 def adjoint(dy, w, size, stride, padding, dilation, groups):

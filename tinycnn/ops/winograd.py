@@ -170,8 +170,8 @@ class Squares(Tiles):
         weights = aligned((channels, len(self.g), filters), w.dtype)
 
         def work(start, stop):
-            part = np.ascontiguousarray(w[:, start:stop].reshape(filters, -1).T)
-            np.matmul(self.g, part.reshape(stop - start, -1, filters), out=weights[start:stop])
+            part = w[:, start:stop].transpose(1, 2, 3, 0).reshape(stop - start, -1, filters)
+            np.matmul(self.g, part, out=weights[start:stop])
 
         parallel(work, channels, moved=2 * weights.nbytes)
         return weights.swapaxes(0, 1)
