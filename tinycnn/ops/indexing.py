@@ -38,7 +38,8 @@ class GetItem(Function):
     @staticmethod
     def backward(ctx, dy):
         advanced = ctx.saved_tensors
-        dx = array_module(dy).zeros(ctx.shape, dy.dtype)
+        alike = dy if dy.ndim == len(ctx.shape) else dy[:0].ravel()  # laid out in memory like dy, where the axes are the same
+        dx = array_module(dy).zeros_like(alike, shape=ctx.shape)
         if _may_repeat(advanced):
             backend.scatter_add(dx[ctx.basic], advanced, dy)
         else:
