@@ -38,8 +38,7 @@ class GetItem(Function):
     @staticmethod
     def backward(ctx, dy):
         advanced = ctx.saved_tensors
-        alike = dy if dy.ndim == len(ctx.shape) else dy[:0].ravel()  # laid out in memory like dy, where the axes are the same
-        dx = array_module(dy).zeros_like(alike, shape=ctx.shape)
+        dx = array_module(dy).zeros_like(dy, shape=ctx.shape)  # where it has the axes of dy, laid out in memory like dy
         if _may_repeat(advanced):
             backend.scatter_add(dx[ctx.basic], advanced, dy)
         else:
