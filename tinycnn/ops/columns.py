@@ -9,7 +9,7 @@ import operator
 import numpy as np
 
 from ..backend import sliding_windows
-from ..workers import product
+from ..workers import parallel, product
 
 PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
 PIECE_ROWS = 512          # but enough rows for the product to be efficient,
@@ -19,9 +19,18 @@ THIN = 128                # filters, below which the gradient of the weights is 
 FEW = 4                   # channels, up to which columns are copied as rows of pixels
 
 
+def contiguous(x):
+    """x as a contiguous array: itself, or a copy, on several cores if it is large."""
+    if x.flags.c_contiguous:
+        return x
+    y = np.empty(x.shape, x.dtype)
+    parallel(lambda start, stop: np.copyto(y[start:stop], x[start:stop]), len(x), moved=4 * x.nbytes)
+    return y
+
+
 def channels_last(x):
     """x (N, C, *S) as a contiguous array (N, *S, C): a view where it is laid out that way already, else a copy."""
-    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+    return contiguous(x.transpose(0, *range(2, x.ndim), 1))
 
 
 def channels_first(x):

@@ -36,7 +36,8 @@ import numpy as np
 
 from ..workers import aligned, parallel, product
 from . import winograd
-from .columns import PIECE_BYTES, Columns, add_bias, channels_first, channels_last, product_of_transposed, total
+from .columns import (PIECE_BYTES, Columns, add_bias, channels_first, channels_last, contiguous,
+                      product_of_transposed, total)
 from .unfold import meetings
 
 GROUP = 16                # channels, below which groups are merged
@@ -69,7 +70,7 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
 def products(x, w, out, stride, padding, dilation, groups, b):
     """`convolve` by columns and matrix products, piece by piece."""
     columns = Columns(x, w.shape[2:], out, stride, padding, dilation, groups)
-    matrix = np.moveaxis(w, 1, -1).reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
+    matrix = contiguous(np.moveaxis(w, 1, -1)).reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
     y = aligned((len(x), *out, w.shape[0]), matrix.dtype)
 
     def work(start, stop):
@@ -127,7 +128,7 @@ def gradient_products(x, dy, kernel, stride, padding, dilation, groups):
     dw = total(parallel(work, len(columns.pieces), flops=2 * dy.size * math.prod(kernel) * merge * channels, most=4))
     dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
     dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
-    return np.ascontiguousarray(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
+    return contiguous(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
 
 
 def input_gradient(dy, w, size, stride, padding, dilation, groups):
