@@ -267,8 +267,9 @@ print("four products:", m1 + m2 + m3, m2 - m3 - m4)
 print("six products: ", x[:3] @ w, x[1:] @ w)
 
 # %% [markdown]
-# In two dimensions, on tiles of 2x2 outputs, 16 products take the place of 36. The additions cost as well, and the gain is
-# what is left: `tinycnn/ops/winograd.py` takes this road for 3x3 kernels with many channels, where it pays.
+# In two dimensions, on tiles of 2x2 outputs, 16 products take the place of 36; on tiles of 4x4 outputs 36 that of 144. The
+# additions cost as well, and the gain is what is left: `tinycnn/ops/winograd.py` takes this road where it pays, for kernels
+# with many channels, and says where such formulas come from.
 #
 # ## Exercises
 #
