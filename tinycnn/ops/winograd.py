@@ -111,7 +111,7 @@ class Tiles(Columns):
     Subclasses say what B x is for a piece, and what becomes of the weights: each product of a tile sums over K numbers,
     which are the channels, or those of a column of pixels.
     """
-    few_windows, least_rows = 0, 64
+    few_windows, least_rows = 0, 96
 
     def __init__(self, x, kernel, out, padding):
         self.weight_shape, self.filled = kernel, [-(-o // t) * t for o, t in zip(out, self.tile)]
