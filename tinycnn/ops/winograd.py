@@ -28,7 +28,7 @@ There are two ways (gains against `fast_conv.py`'s columns on one core of an Int
 The price is precision: powers differ in size. Instead of numbers p the points are directions, at equal angles, with the
 powers c^(k-1), c^(k-2) s, ..., s^(k-1) of their cosine and sine; so infinity is one of them, and none is large. In float32
 the error then is 1e-6 (64 channels) to 1.6e-6 (256) of a typical output for `Squares` and up to 3e-6 for `Rows`, where it is
-3e-7 for the sum of products.
+3e-7 for the sum of products. And a pixel that is infinite or NaN makes all outputs of its tile NaN.
 
 Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, F(4x4, 3x3).
 """
