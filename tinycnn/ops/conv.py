@@ -31,8 +31,16 @@ convolution. All three are derivatives of one number, T = sum_{n, f, o} dy[n, f,
 x, w and dy; and so the gradients of each of them are the other two. Given Tensors, as where a gradient is itself recorded,
 they run as the operations `Conv`, `ConvWeight` and `ConvTranspose`.
 
-What stands here is the plain road. NumPy's arrays take the fast road of the same name in `fast_conv.py`, the same sums
-arranged for processors with caches and several cores; and images on a GPU that in `gpu_conv.py`.
+What stands here is the plain road. NumPy's arrays take the fast road of the same name in `fast_conv.py`, and images on a GPU
+that in `gpu_conv.py`. Why the fast road is fast, in a few words:
+
+- Of each number that it reads, a product of matrices makes use many times, so it computes nearly as fast as the processor
+  can, where other operations wait for the memory. The art is to spend little on everything else.
+- Columns are made for a piece of the batch that stays in the processor's cache, and are overwritten by the next piece.
+- The channels of a pixel stand side by side in memory: a window is copied in long runs, and the product is the new image.
+- The pieces are shared out to the cores.
+- Where the stride is 1, dx is a convolution itself, so nothing has to be added up window by window.
+- 3x3 kernels of many channels need only a quarter of the products (`winograd.py`).
 """
 import functools
 
