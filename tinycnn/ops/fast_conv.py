@@ -21,8 +21,8 @@ prototypes showed it on two cores of an AMD Zen 3; other processors differ:
   of few filters is computed transposed (1.1 to 2 times).
 - Few windows and large weights, as in the last layers of a network, are one product, shared out by filters: in pieces of
   windows each would read all the weights again (1.2 to 2.5 times).
-- 3x3 kernels with 32 channels or more, and wide ones with 16 or more, take `winograd.py`'s road, with a quarter to two
-  fifths of the multiplications (1.2 to 2 times).
+- From 32 channels and filters on, 3x3 kernels and wide ones take `winograd.py`'s road, with a quarter to two fifths of the
+  multiplications (1.3 to 2 times).
 - Depthwise convolution is no matrix product at all: `einsum` multiplies the shifted images with the weights and adds, in one
   pass over rows of all pixels and channels (2 to 4 times against one operation for each weight).
 - Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).

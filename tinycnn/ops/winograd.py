@@ -18,12 +18,13 @@ each of the products of a tile becomes a product of matrices, tiles by channels 
 transforms: one product for a whole piece of tiles. Gradients are the transposes of these steps: dw = G^T ((A^T dy) * (B x)),
 the product summed over the tiles. The gradient of x is a convolution of dy with the kernel reversed, and comes here as one.
 
-There are two ways (gains against `fast_conv.py`'s columns on one core of an Intel Xeon with vectors of 512 bits):
+There are two ways, from LEAST channels and filters on, where products dominate (gains against `fast_conv.py`'s columns on an
+Intel Xeon with vectors of 512 bits):
 
-- `Squares`: tiles of 4x4 outputs of a 3x3 kernel, 36 products where there were 144. From 32 channels and filters on, where
-  products dominate, and with enough tiles to repay the transform of the weights: 1.4 times, from 64 on 1.7 to 2 times.
+- `Squares`: tiles of 4x4 outputs of a 3x3 kernel, 36 products where there were 144, with enough tiles to repay the transform
+  of the weights: 1.4 times at 32 channels, from 64 on 1.7 to 2 times.
 - `Rows`: tiles of 1x4 outputs of a kernel 5 or 6 wide. Only the width is transformed, the other direction stays one of
-  columns; 2/5 or 3/8 of the products remain. From 16 channels and filters on 1.2 to 1.6 times.
+  columns; 2/5 or 3/8 of the products remain: 1.3 to 2 times.
 
 The price is precision: powers differ in size. Instead of numbers p the points are directions, at equal angles, with the
 powers c^(k-1), c^(k-2) s, ..., s^(k-1) of their cosine and sine; so infinity is one of them, and none is large. In float32
@@ -43,8 +44,7 @@ from .columns import Columns, add_bias, channels_first, channels_last, product_o
 
 TILE = 4            # outputs that share their products
 FEWEST = 32         # tiles that repay the transform of the weights
-SQUARES = 32        # channels and filters from which on squares pay,
-ROWS = 16           # and rows
+LEAST = 32          # channels and filters, from which on products dominate
 
 
 @functools.cache
@@ -66,9 +66,9 @@ def way(x, filters, kernel, out, stride, dilation, groups):
     if len(kernel) != 2 or max(*stride, *dilation, groups) > 1:
         return None
     least, tiles = min(x.shape[1], filters), [-(-o // TILE) for o in out]
-    if tuple(kernel) == (3, 3) and least >= SQUARES and len(x) * math.prod(tiles) >= FEWEST:
+    if tuple(kernel) == (3, 3) and least >= LEAST and len(x) * math.prod(tiles) >= FEWEST:
         return Squares
-    if 5 <= kernel[1] <= 6 and least >= ROWS and TILE * tiles[1] < 1.5 * out[1] and len(x) * out[0] * tiles[1] >= FEWEST:
+    if 5 <= kernel[1] <= 6 and least >= LEAST and TILE * tiles[1] < 1.5 * out[1] and len(x) * out[0] * tiles[1] >= FEWEST:
         return Rows
     return None
 
