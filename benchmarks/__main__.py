@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import report
+from . import pictures, report
 from .goals import GOALS
 from .peers import PEERS
 from .workloads import WORKLOADS, find
@@ -143,6 +143,13 @@ def stored():
     return json.loads(STORE.read_text()) if STORE.exists() else {}
 
 
+def write(results):
+    """RESULTS.md and the pictures."""
+    if not results:
+        raise SystemExit("there are no results yet: python -m benchmarks --write")
+    (HERE / "RESULTS.md").write_text(report.page(results, pictures.draw(results, HERE / "pictures")))
+
+
 def main():
     """Measure what was asked for, print the report, and keep it where that was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="tinycnn beside PyTorch on this machine.")
@@ -154,8 +161,7 @@ def main():
     parser.add_argument("--render", action="store_true", help="measure nothing: write RESULTS.md and pictures/ again")
     args = parser.parse_args()
     if args.render:
-        report.write(stored(), HERE)
-        return
+        return write(stored())
     libraries = ["tinycnn", *(RIVALS if importlib.util.find_spec("torch") else [])]
     if len(libraries) == 1:
         print("torch is not installed: tinycnn is measured alone", file=sys.stderr)
@@ -174,7 +180,7 @@ def main():
         if args.write:
             STORE.write_text(json.dumps({**stored(), name: results[name]}, indent=1) + "\n")
     if args.write:
-        report.write(stored(), HERE)
+        write(stored())
     print(report.text(results))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))

@@ -1,4 +1,4 @@
-"""The results as a table, as a page and as pictures."""
+"""The results as tables and as a page."""
 import datetime
 import importlib.metadata
 import math
@@ -228,11 +228,3 @@ about how both libraries bear that than about their speed on an idle machine."""
             lines += [f"## {title}", *[words] * bool(words), show(results[name]["result"])]
             lines += [f"![{title}](pictures/{picture}.png)"] * (picture in pictures)
     return "\n\n".join(lines) + "\n"
-
-
-def write(results, folder):
-    """RESULTS.md and the pictures, into `folder`."""
-    if not results:
-        raise SystemExit("there are no results yet: python -m benchmarks --write")
-    from . import pictures
-    (folder / "RESULTS.md").write_text(page(results, pictures.draw(results, folder / "pictures")))
