@@ -181,7 +181,8 @@ SECTIONS = {  # part: (title, words, function, picture)
     "where": ("Where the time goes", WHERE, _where, ""),
     "cases": ("Operations on tiny arrays", "", _cases, "cases"),
     "growth": ("Growth", "A training step of two 3x3 convolutions with batch norm.", _growth, "growth"),
-    "overheads": ("Overheads", "", _overheads, ""),
+    "overheads": ("Overheads", "An operation is a few Python calls: for the result, its Tensor, the node and the links of "
+                  "the graph. In PyTorch all that is\ncompiled. Importing reads a hundred small files.", _overheads, ""),
     "goals": ("Until it is good", "Time to reach an accuracy on the test pictures; see `goals.py`.", _goals, ""),
 }
 
