@@ -4,7 +4,7 @@ Everything is measured in alternating fresh processes, one library after the oth
 on a machine that does other things as well; within a round the libraries meet the same conditions, so the result is the
 median over the rounds of the ratio tinycnn / PyTorch: below 1, tinycnn is faster, or needs less memory.
 
-A whole run takes about twenty minutes on two idle cores. With `--write` each part goes into `results.json` when it is done,
+A whole run takes a quarter of an hour on two idle cores. With `--write` each part goes into `results.json` when it is done,
 in place of its older self, and in the end RESULTS.md and its pictures are made of all that is there; after an interruption
 `--render` does so.
 """
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 STORE = HERE / "results.json"
 RIVALS = ["torch", "channels_last"]
 PEERS_ON = "MNIST net"   # the workload that the peers run
-BUDGET = 60              # seconds for a part, after LEAST_ROUNDS
+BUDGET = 15              # seconds for a part, after LEAST_ROUNDS
 LEAST_ROUNDS, ROUNDS = 3, 5
 PATIENCE = {"measure": 300, "goals": 7200}  # seconds after which a single measurement counts as failed
 
@@ -155,7 +155,8 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="tinycnn beside PyTorch on this machine.")
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--only", metavar="NAME", nargs="+", action="extend", choices=NAMES,
-                        help="these parts only: " + ", ".join(NAMES) + " (default: all but goals, which take half an hour)")
+                        help="these parts only: " + ", ".join(NAMES) + " (default: all but goals, which "
+                             "take as long as all else)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the numbers of this run to FILE")
     parser.add_argument("--write", action="store_true", help="merge them into results.json, write RESULTS.md and pictures/")
     parser.add_argument("--render", action="store_true", help="measure nothing: write RESULTS.md and pictures/ again")

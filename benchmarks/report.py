@@ -208,7 +208,7 @@ def page(results, pictures=()):
 
 Measured on {' to '.join(dict.fromkeys((dates[0], dates[-1])))} with Python {m['python']}, {packages},
 on {m['system']} ({m['processor']}), {m['threads']} cores.
-`python -m benchmarks --write` repeats it in about twenty minutes and writes this page, `--only NAME --write` one part of it.
+`python -m benchmarks --write` repeats it in a quarter of an hour and writes this page, `--only NAME --write` one part of it.
 
 A step of training is forward, cross-entropy, backward and SGD with momentum; of inference, forward in evaluation mode.
 Ratios are tinycnn / PyTorch (eager, as many threads as cores), medians over {between}

@@ -117,13 +117,13 @@ def test_winograds_transforms_hold_no_tiny_numbers_which_make_products_denormal_
 
 
 def test_winograds_road_is_for_many_channels_and_kernels_that_fit():
-    def way(channels=64, filters=64, kernel=(3, 3), out=(32, 32), stride=(1, 1), dilation=(1, 1), groups=1):
-        return winograd.way(np.empty((2, channels, 40, 40)), filters, kernel, out, stride, dilation, groups)
+    def way(channels=64, filters=64, kernel=(3, 3), out=(32, 32), stride=(1, 1), dilation=(1, 1)):
+        return winograd.way(2, channels, filters, kernel, out, stride, dilation)
 
     assert way() is winograd.Squares and way(kernel=(5, 5)) is winograd.Rows and way(kernel=(1, 6)) is winograd.Rows
     assert way(out=(4, 4)) is way(kernel=(5, 5), out=(9, 5)) is None    # few tiles; tiles hardly filled
     assert not any([way(channels=3), way(filters=10), way(kernel=(1, 1)), way(kernel=(7, 7)), way(kernel=(5,)),
-                    way(stride=(2, 1)), way(dilation=(1, 2)), way(groups=2)])
+                    way(stride=(2, 1)), way(dilation=(1, 2))])
 
 
 @pytest.mark.parametrize("way, kernel, times", [(winograd.Squares, 3, 6), (winograd.Rows, 3, 3), (winograd.Rows, 5, 6),
@@ -412,6 +412,14 @@ def test_elementwise_work_by_pieces_is_the_same_in_every_layout(layout, threads,
     for y in (y, other):
         z = workers.by_pieces(lambda z, x, y: np.subtract(x, y, out=z), x, y, writes=True)
         assert np.array_equal(z, x - y) and z.dtype == np.float32 and z.strides == x.strides
+
+
+def test_the_variance_of_a_large_constant_is_never_negative():
+    mean, variance = tinycnn.zeros(2), tinycnn.zeros(2)
+    x = tinycnn.full((64, 2, 64, 64), 1e8)
+    x[:, 1] = 3e7 + 1
+    y = tinycnn.nn.functional.batch_norm(x, mean, variance, training=True, momentum=1.0)
+    assert variance.array.min() >= 0 and np.isfinite(y.array).all()
 
 
 @pytest.mark.parametrize("layout", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])

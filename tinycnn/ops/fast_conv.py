@@ -52,13 +52,13 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
         return taps(x, w, out, stride, padding, dilation, b)
     if groups == max(*w.shape[2:], *stride) == 1 and out == x.shape[2:]:
         return pointwise(x, w, b)
-    way = winograd.way(x, len(w), w.shape[2:], out, stride, dilation, groups)
+    way = winograd.way(len(x), w.shape[1], len(w) // groups, w.shape[2:], out, stride, dilation)
+    if way and groups > 1:
+        parts = zip(np.split(x, groups, 1), np.split(w, groups), [None] * groups if b is None else np.split(b, groups))
+        return channels_first(np.concatenate([channels_last(winograd.convolve(way, x, w, out, padding, b))
+                                              for x, w, b in parts], -1))
     if way:
         return winograd.convolve(way, x, w, out, padding, b)
-    if groups > 1 and winograd.way(x[:, ::groups], len(w) // groups, w.shape[2:], out, stride, dilation, 1):
-        parts = zip(np.split(x, groups, 1), np.split(w, groups), [None] * groups if b is None else np.split(b, groups))
-        ys = [convolve(x, w, out, stride, padding, dilation, 1, b) for x, w, b in parts]
-        return channels_first(np.concatenate([channels_last(y) for y in ys], -1))
     w, groups = merged(w, groups)
     if not paired(len(w), w.shape[2:], out, stride, dilation, groups):
         return products(x, w, out, stride, padding, dilation, groups, b)
@@ -97,12 +97,10 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     filters, out = dy.shape[1], dy.shape[2:]
     if x.shape[1] == filters == groups:
         return taps_weight_gradient(x, dy, kernel, stride, padding, dilation)
-    way = winograd.way(x, filters, kernel, out, stride, dilation, groups)
+    way = winograd.way(len(x), x.shape[1] // groups, filters // groups, kernel, out, stride, dilation)
     if way:
-        return winograd.weight_gradient(way, x, dy, kernel, padding)
-    if groups > 1 and winograd.way(x[:, ::groups], filters // groups, kernel, out, stride, dilation, 1):
         parts = zip(np.split(x, groups, 1), np.split(dy, groups, 1))
-        return np.concatenate([weight_gradient(x, dy, kernel, stride, padding, dilation, 1) for x, dy in parts])
+        return np.concatenate([winograd.weight_gradient(way, x, dy, kernel, padding) for x, dy in parts])
     if not paired(filters, kernel, out, stride, dilation, groups):
         return gradient_products(x, dy, kernel, stride, padding, dilation, groups)
     out, double = half(out, stride)

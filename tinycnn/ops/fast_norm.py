@@ -130,7 +130,7 @@ def moments(x):
         return rows.total(rest), rows.total(np.multiply(rest, rest, out=rest))
 
     s, squares = rows.gather(rows.pieces(work, [x], [k], passes=2)) / (x.size // rows.channels)
-    return rows.like_axes(k + s), rows.like_axes(squares - s * s)
+    return rows.like_axes(k + s), rows.like_axes(np.maximum(squares - s * s, 0))
 
 
 def normalise(x, mu, r, w, b):

@@ -61,14 +61,14 @@ def transforms(kernel, dims, dtype):
     return [(np.kron(m, m) if dims == 2 else m).astype(dtype) for m in matrices]
 
 
-def way(x, filters, kernel, out, stride, dilation, groups):
-    """`Squares` or `Rows`, whichever makes a convolution of x (N, C, *S) faster, or None."""
-    if len(kernel) != 2 or max(*stride, *dilation, groups) > 1:
+def way(images, channels, filters, kernel, out, stride, dilation):
+    """`Squares` or `Rows`, whichever makes a convolution faster, or None; channels and filters are those of a group."""
+    if len(kernel) != 2 or max(*stride, *dilation) > 1 or min(channels, filters) < LEAST:
         return None
-    least, tiles = min(x.shape[1], filters), [-(-o // TILE) for o in out]
-    if tuple(kernel) == (3, 3) and least >= LEAST and len(x) * math.prod(tiles) >= FEWEST:
+    down, right = (-(-o // TILE) for o in out)
+    if tuple(kernel) == (3, 3) and images * down * right >= FEWEST:
         return Squares
-    if 5 <= kernel[1] <= 6 and least >= LEAST and TILE * tiles[1] < 1.5 * out[1] and len(x) * out[0] * tiles[1] >= FEWEST:
+    if 5 <= kernel[1] <= 6 and TILE * right < 1.5 * out[1] and images * out[0] * right >= FEWEST:
         return Rows
     return None
 
