@@ -1,8 +1,8 @@
 """How long until a network is good: `python -m benchmarks.goals LIBRARY GOAL` prints JSON.
 
 LIBRARY is tinycnn or torch, GOAL "MNIST" (99 % of the test pictures) or "CIFAR-10" (75 %). Both libraries run the lines
-below. The time is that of training alone; after each epoch the test pictures are named. All four take a quarter of an hour on
-two cores, so `python -m benchmarks` runs them only when asked: `python -m benchmarks --only goals --write`. They need the
+below. The time is that of training alone; after each epoch the test pictures are named. All four take a quarter of an hour
+on two cores, so `python -m benchmarks` runs them only when asked: `python -m benchmarks --only goals --write`. They need the
 data sets, which `tinycnn data get mnist` and `tinycnn data get cifar10` fetch.
 """
 import importlib
