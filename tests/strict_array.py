@@ -247,6 +247,8 @@ class _Ufunc:
             raise NotImplementedError(f"{self.__name__}.at")
         if target.dtype.name not in ATOMIC:
             raise TypeError(f"scatter_add does not support {target.dtype}")
+        if self.__name__ in ("maximum", "minimum") and target.dtype.kind == "f":
+            raise NotImplementedError(f"{self.__name__}.at: CuPy rounds float64 to float32 and overlooks NaN")
         self.ufunc.at(target._a, _index(index), _bare("at", values))
 
     def outer(self, a, b):
@@ -289,6 +291,7 @@ strict.ndarray = StrictArray
 strict.linalg = _Namespace("cupy.linalg", np.linalg, LINALG)
 strict.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
     as_strided=lambda x, shape=None, strides=None: _wrap(np.lib.stride_tricks.as_strided(x._a, shape, strides), [x])))
+strict.shares_memory = lambda a, b: a.ndim == b.ndim == 0 or np.shares_memory(a._a, b._a)  # CuPy: True for all 0-d arrays
 
 
 class CpuStream:

@@ -42,6 +42,14 @@ def test_what_is_not_pinned_is_copied_at_once(device):
     assert timeline == [] and uploads == [(3,)]
 
 
+def test_what_is_made_on_the_gpu_is_not_copied_there(device):
+    made = [tinycnn.zeros(2, 3), tinycnn.ones(3), tinycnn.empty(3), tinycnn.full((3,), 2.5), tinycnn.zeros(1).new_full((2,), 4)]
+    made += [tinycnn.zeros_like(made[0]), tinycnn.ones_like(made[0], dtype=tinycnn.int64)]
+    assert all(isinstance(x.array, StrictArray) for x in made) and uploads == [] and waits == []
+    assert made[3].array._a.tolist() == [2.5] * 3 and made[6].dtype == "int64"
+    assert type(tinycnn.zeros(2, device="cpu").array) is np.ndarray
+
+
 def test_the_copy_of_a_batch_waits_for_the_step_before_the_last_only(device):
     starts = []
     for number, (x, y) in enumerate(batches()):

@@ -15,6 +15,7 @@ MAY_WAIT = {  # where forward must know values on the host, and why
     "GetItem": ["index by a mask", "int"],                      # the mask or the repeats decide the shape of the result
     "SetItem": ["index by a mask"],
 }
+NEEDS_KERNELS = {"ScatterExtreme"}  # CuPy's maximum.at is no road: see strict_array.py
 
 
 def tensors_of(result):
@@ -53,7 +54,7 @@ def compare(case, monkeypatch, **road):
     assert set(waits) <= set(allowed), f"{case.id} makes the host wait for the device: {waits}"
 
 
-@pytest.mark.parametrize("case", registry.CASES, ids=lambda c: c.id)
+@pytest.mark.parametrize("case", [c for c in registry.CASES if c.function.__name__ not in NEEDS_KERNELS], ids=lambda c: c.id)
 def test_a_case_runs_on_device_arrays_and_gives_the_cpus_numbers(case, monkeypatch):
     compare(case, monkeypatch)
 
@@ -62,6 +63,11 @@ def test_a_case_runs_on_device_arrays_and_gives_the_cpus_numbers(case, monkeypat
 @pytest.mark.parametrize("case", registry.CASES, ids=lambda c: c.id)
 def test_a_case_runs_through_the_cuda_kernels_and_gives_the_cpus_numbers(case, monkeypatch):
     compare(case, monkeypatch, kernels=emulated.RawModule)
+
+
+def test_the_gradient_check_tells_numbers_apart_on_a_device(monkeypatch):
+    install(monkeypatch)
+    assert tinycnn.gradcheck(lambda x: x.exp() / x, wrap(StrictArray(np.array(0.7))).requires_grad_())
 
 
 # ---- the strict array itself ---------------------------------------------------------------------------------------------

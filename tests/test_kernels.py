@@ -164,6 +164,16 @@ def test_a_nan_goes_through_pooling_and_softmax(monkeypatch):
     np.testing.assert_allclose(F.softmax(wrap(StrictArray(x)), -1).array._a, whole)
 
 
+@emulate
+@pytest.mark.parametrize("largest, expected", [(True, [5, 7, 3, np.nan]), (False, [1, 2, 3, np.nan])])
+def test_extremes_of_values_for_one_place_and_nan_beats_them(largest, expected, monkeypatch):
+    device(monkeypatch)
+    target, index = StrictArray(np.array([1.0, 2, 3, 4])), StrictArray(np.array([0, 3, 1, 0, 1]))
+    tinycnn.backend.scatter_extreme(target, (index,), StrictArray(np.array([5.0, np.nan, 2, 4, 7])), largest)
+    np.testing.assert_array_equal(target._a, expected)
+    assert waits == []
+
+
 # ---- optimizers ----------------------------------------------------------------------------------------------------------
 
 RULES = {

@@ -155,6 +155,11 @@ def _on_another(device):
         set_gpu(outer)
 
 
+def library(device):
+    """The library (numpy or cupy) that makes arrays on `device`."""
+    return np if device.type == "cpu" else load_cupy()
+
+
 def to_device(array, device, non_blocking=False):
     """`array` on `device`: itself when it is there already, else a copy.
 
@@ -222,12 +227,27 @@ def scatter_add(target, index, values):
     if not kernels.serves(target):
         return xp.add.at(target, index, values)
     whole = target if target.flags.c_contiguous else xp.zeros(target.shape, target.dtype)
-    places = xp.arange(target.size).reshape(target.shape)[index]
-    if places.size:
-        kernels.add_at(whole.reshape(-1), places.reshape(-1),
-                       xp.broadcast_to(xp.asarray(values, target.dtype), places.shape).reshape(-1))
+    _by_places(kernels.add_at, whole, index, values)
     if whole is not target:
         target += whole
+
+
+def scatter_extreme(target, index, values, largest):
+    """`target[index] = maximum(target[index], values)`, or minimum, of all values for one element. target: contiguous."""
+    from . import kernels
+    if kernels.serves(target):  # CuPy's own rounds float64 to float32, and overlooks NaN
+        return _by_places(functools.partial(kernels.extreme_at, largest=largest), target, index, values)
+    xp = array_module(target)
+    (xp.maximum if largest else xp.minimum).at(target, index, values)
+
+
+def _by_places(kernel, target, index, values):
+    """Call a kernel that knows flat arrays only: kernel(target, places, values)."""
+    xp = array_module(target)
+    places = xp.arange(target.size).reshape(target.shape)[index]
+    if places.size:
+        values = xp.broadcast_to(xp.asarray(values, target.dtype), places.shape)
+        kernel(target.reshape(-1), places.reshape(-1), values.reshape(-1))
 
 
 # ---- random numbers --------------------------------------------------------------------------------------------------

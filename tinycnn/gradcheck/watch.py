@@ -24,8 +24,9 @@ def same_values(a, b):
 
 def alien_memory(gradient, others):
     """The index of the first array in `others` that shares memory with `gradient`, None where there is none."""
-    shares = array_module(gradient).shares_memory
-    return next((i for i, a in enumerate(others) if gradient.size and a.size and shares(gradient, a)), None)
+    xp = array_module(gradient)  # the bounds first: of two 0-d arrays CuPy's shares_memory says True
+    return next((i for i, a in enumerate(others) if gradient.size and a.size and xp.may_share_memory(gradient, a)
+                 and xp.shares_memory(gradient, a)), None)
 
 
 class Watch:

@@ -248,13 +248,23 @@ def keep_scaled(x, keep, scale):
     return y
 
 
-def add_at(target, index, values):
-    """target[index] += values, where an index that occurs twice adds twice: target (M,), index and values (N,)."""
+def _runs(name, target, index, values, *options):
+    """Run a kernel of scatter.cu: target (M,), index and values (N,)."""
     xp = array_module(target)
     index = index.astype(np.int64, copy=False)
     order = index.argsort().astype(np.int64, copy=False)  # CuPy's keeps the order of equal entries
     (values,) = _like(target, values)
-    launch("scatter", "add_runs", xp, target.dtype, _each(order.size), target, index[order], order, values, order.size)
+    launch("scatter", name, xp, target.dtype, _each(order.size), target, index[order], order, values, order.size, *options)
+
+
+def add_at(target, index, values):
+    """target[index] += values, where an index that occurs twice adds twice: target (M,), index and values (N,)."""
+    _runs("add_runs", target, index, values)
+
+
+def extreme_at(target, index, values, largest):
+    """target[index] = the largest (or smallest) of itself and of the values for this index."""
+    _runs("extreme_runs", target, index, values, largest)
 
 
 # ---- optimizers ------------------------------------------------------------------------------------------------------

@@ -31,6 +31,14 @@ def shape_of(function, sizes, size=None):
     return shape
 
 
+def _filled(name, device, requires_grad, *args):
+    """The tensor of the library's function `name`, made where it is to live: nothing is copied."""
+    device = Device(device or backend.get_default_device())
+    with backend.on(device):
+        out = wrap(getattr(backend.library(device), name)(*args))
+    return out.requires_grad_(requires_grad) if requires_grad else out
+
+
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of shape `size` filled with `fill_value`, whose type decides the dtype where none is given."""
     if isinstance(fill_value, Tensor):
@@ -39,22 +47,22 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
         fill_value = fill_value.item()
     if dtype is None:
         dtype = get_default_dtype() if isinstance(fill_value, float) else np.asarray(fill_value).dtype
-    return place(np.full(shape_of("full", (size,)), fill_value, as_dtype(dtype)), device, requires_grad)
+    return _filled("full", device, requires_grad, shape_of("full", (size,)), fill_value, as_dtype(dtype))
 
 
 def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros."""
-    return place(np.zeros(shape_of("zeros", sizes, size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return _filled("zeros", device, requires_grad, shape_of("zeros", sizes, size), as_dtype(dtype or get_default_dtype()))
 
 
 def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of ones."""
-    return place(np.ones(shape_of("ones", sizes, size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return _filled("ones", device, requires_grad, shape_of("ones", sizes, size), as_dtype(dtype or get_default_dtype()))
 
 
 def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor whose values are whatever the memory held."""
-    return place(np.empty(shape_of("empty", sizes, size), as_dtype(dtype or get_default_dtype())), device, requires_grad)
+    return _filled("empty", device, requires_grad, shape_of("empty", sizes, size), as_dtype(dtype or get_default_dtype()))
 
 
 def _like(create, name):

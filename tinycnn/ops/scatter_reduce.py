@@ -1,6 +1,7 @@
 """Floor 2: values brought to positions and reduced there to a sum, a mean or an extreme, as in graphs and point clouds."""
 from ..backend import array_module
 from ..backend import scatter_add as add_at
+from ..backend import scatter_extreme
 from ..function import Function
 from ..tensor import check_tensor, method, wrap
 from .gather import check_positions, fitting, part_of
@@ -25,7 +26,7 @@ class ScatterExtreme(Function):
             limits = (xp.finfo if x.dtype.kind == "f" else xp.iinfo)(x.dtype)
             lowest = -xp.inf if x.dtype.kind == "f" else limits.min
             y[index] = lowest if largest else xp.inf if x.dtype.kind == "f" else limits.max
-        (xp.maximum if largest else xp.minimum).at(y, index, src)
+        scatter_extreme(y, index, src, largest)
         ctx.save_for_backward(x, src, y, *index)
         return y
 
