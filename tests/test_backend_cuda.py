@@ -43,8 +43,8 @@ def test_what_is_not_pinned_is_copied_at_once(device):
 
 
 def test_what_is_made_on_the_gpu_is_not_copied_there(device):
-    made = [tinycnn.zeros(2, 3), tinycnn.ones(3), tinycnn.empty(3), tinycnn.full((3,), 2.5), tinycnn.zeros(1).new_full((2,), 4)]
-    made += [tinycnn.zeros_like(made[0]), tinycnn.ones_like(made[0], dtype=tinycnn.int64)]
+    made = [tinycnn.zeros(2, 3), tinycnn.ones(3), tinycnn.empty(3), tinycnn.full((3,), 2.5)]
+    made += [made[0].new_full((2,), 4), tinycnn.zeros_like(made[0]), tinycnn.ones_like(made[0], dtype=tinycnn.int64)]
     assert all(isinstance(x.array, StrictArray) for x in made) and uploads == [] and waits == []
     assert made[3].array._a.tolist() == [2.5] * 3 and made[6].dtype == "int64"
     assert type(tinycnn.zeros(2, device="cpu").array) is np.ndarray
