@@ -22,8 +22,6 @@ class RawModule:
     """cupy.RawModule."""
 
     def __init__(self, *, code, options, name_expressions):
-        if "cuda_fp16.h" in code:
-            raise NotImplementedError("the emulation has no float16")
         self.names = list(name_expressions)
         self.library = _compiled(code, tuple(options), tuple(name_expressions))
 
@@ -49,8 +47,9 @@ def _folder():
 def _compiled(code, options, names):
     runs = "".join(f'extern "C" void run{i}(unsigned x, unsigned y, unsigned threads, void** args) '
                    f"{{ emulation::launch(&{name}, x, y, threads, args); }}\n" for i, name in enumerate(names))
+    code = code.removeprefix("#include <cuda_fp16.h>\n")
     text = f'#include "{Path(__file__).with_name("emulation.h")}"\n{code}\n{runs}'
-    path = Path(_folder().name) / hashlib.sha1(text.encode()).hexdigest()
+    path = Path(_folder().name) / hashlib.sha1((text + " ".join(options)).encode()).hexdigest()
     path.with_suffix(".cpp").write_text(text)
     subprocess.run([COMPILER, *options, "-O1", "-fno-stack-protector", "-shared", "-fPIC", "-w", "-o",
                     path.with_suffix(".so"), path.with_suffix(".cpp")], check=True)

@@ -6,16 +6,20 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <type_traits>
 #include <ucontext.h>
 #include <utility>
 #include <vector>
 
 using std::exp; using std::log; using std::sqrt;
+typedef _Float16 __half;
 
 #define __global__
 #define __device__ static
 #define __shared__ static
+#define __launch_bounds__(...)
+#define EMULATED
 
 struct Place { unsigned x = 1, y = 1, z = 1; };
 static Place threadIdx, blockIdx, blockDim, gridDim;
@@ -79,9 +83,46 @@ namespace emulation {
     }
 }
 
+static inline int __float_as_int(float x) {
+    int bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline float __int_as_float(int bits) {
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+template <typename N> static N settled(N x) { return x; }
+template <typename T> static T __ldg(const T* at) { return *at; }
+
 static inline void __syncthreads() {
     emulation::Coroutine& me = emulation::threads[emulation::current];
     unsigned number = emulation::current;
     swapcontext(&me.context, &emulation::scheduler);
     threadIdx.x = number;
+}
+
+// d += a b for the 16 x 8 numbers of a and the 8 x 8 numbers of b that the threads of a warp hold together, as PTX lays them
+// out for mma.m16n8k8: each shows what it holds, in one of two places in turn, and computes its own four results from what
+// all have shown. Tensor cores look only at the upper 19 bits.
+static void mma(float& d0, float& d1, float& d2, float& d3, float a0, float a1, float a2, float a3, float b0, float b1) {
+    static struct { float a[4], b[2]; } held[2][1024];
+    static int turns[1024];
+    auto upper = [](float x) { return __int_as_float(__float_as_int(x) & 0xffffe000); };
+    unsigned me = threadIdx.x, p = me % 32 / 4, q = me % 4;
+    auto& all = held[turns[me]++ % 2];
+    all[me] = {{upper(a0), upper(a1), upper(a2), upper(a3)}, {upper(b0), upper(b1)}};
+    __syncthreads();
+    auto* warp = all + me / 32 * 32;
+    for (unsigned k = 0; k < 8; k++) {
+        float left[2], right[2];
+        for (unsigned half = 0; half < 2; half++) {
+            left[half] = warp[p * 4 + k % 4].a[half + k / 4 * 2];
+            right[half] = warp[(2 * q + half) * 4 + k % 4].b[k / 4];
+        }
+        d0 += left[0] * right[0], d1 += left[0] * right[1], d2 += left[1] * right[0], d3 += left[1] * right[1];
+    }
 }

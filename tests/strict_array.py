@@ -349,12 +349,17 @@ def _allocate_pinned(size):
     return memory
 
 
+class _Gpu(contextlib.nullcontext):
+    """cupy.cuda.Device, of compute capability 9.0."""
+    compute_capability = "90"
+
+
 _compute, _pinned = Stream("compute"), []
 strict.cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
-        getDeviceCount=lambda: 1, memoryTypeHost=1,
+        getDeviceCount=lambda: 1, getDevice=lambda: 0, memoryTypeHost=1,
         pointerGetAttributes=lambda p: types.SimpleNamespace(type=int(any(a <= p < b for a, b, _ in _pinned)))),
-    Device=lambda index=0: contextlib.nullcontext(), Stream=Stream, get_current_stream=lambda: _compute,
+    Device=_Gpu, Stream=Stream, get_current_stream=lambda: _compute,
     alloc_pinned_memory=_allocate_pinned)
 
 

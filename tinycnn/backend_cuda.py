@@ -103,6 +103,17 @@ def precision():
     return _precision
 
 
+def tensor_cores(cupy, dtype):
+    """Whether tensor cores may compute products of `dtype`: of float16 always, of float32 with TF32, from capability 8.0 on."""
+    allowed = dtype == np.float16 or dtype == np.float32 and _precision != "highest"
+    return allowed and _capability(cupy, cupy.cuda.runtime.getDevice()) >= 80
+
+
+@functools.cache
+def _capability(cupy, index):
+    return int(cupy.cuda.Device(index).compute_capability)
+
+
 def set_precision(cupy, name):
     """Let the GPU round what it multiplies: "highest" is float32, "high" keeps 10 bits after the leading one (TF32).
 

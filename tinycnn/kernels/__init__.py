@@ -1,9 +1,9 @@
 """Floor 0: kernels, small programs for GPUs, where NumPy's functions are not the right tools.
 
 The operations are written once for NumPy and CuPy, and most of them stay so on a GPU. A few are worth a program of their
-own: those that would walk through memory several times for one formula, and im2col, which moves most of the bytes of a
-convolution. They stand in the .cu files beside this one, in CUDA C++, and here is a function for each: it allocates the
-results, says how many threads are needed, and launches them. What they compute is said in `ops/`, by the plain road that
+own: those that would walk through memory several times for one formula, and convolution, whose columns would be most of the
+bytes that it moves. They stand in the .cu files beside this one, in CUDA C++, and here is a function for each: it allocates
+the results, says how many threads are needed, and launches them. What they compute is said in `ops/`, by the plain road that
 runs where `serves` says no.
 
 A launch only puts the work into the GPU's queue. Nothing here waits for a result, and no result depends on which thread
@@ -18,10 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import array_module, is_array
+from ..backend_cuda import tensor_cores
 
 THREADS = 256      # in a block, as in common.cuh
 BLOCKS = 65536     # at most; each thread then does the work of several, see FOR_EACH in common.cuh
 WHOLE = 2048       # blocks that keep every processor of a large GPU busy
+PROCESSORS = 132   # of a large GPU
+COLUMNS = 128      # of a tile of a product, as in conv.cu
+LEAST_PART = 256   # windows in a part of the sum of a weight's gradient
 ENTRIES = 64       # parameters in one launch, as in optim.cu
 TYPES = {"float32": "float", "float64": "double", "float16": "__half"}
 FILES = {path.stem: path for path in Path(__file__).parent.glob("*.cu")}
@@ -47,25 +51,32 @@ def knows(file, dtype):
 def source(file, dtype):
     """The text of a .cu file that is compiled for arrays of `dtype`, and the names of the kernels in it."""
     text = FILES[file].read_text()
-    names = re.findall(r"__global__ void (\w+)\(", text)
+    names = re.findall(r"__global__ (?:__launch_bounds__\S* \S* )?void (\w+)\(", text)
     half = "#include <cuda_fp16.h>\n" if dtype == "float16" else ""
     return half + FILES[file].with_name("common.cuh").read_text() + text, [f"{name}<{TYPES[dtype]}>" for name in names]
 
 
+def variants(file, dtype):
+    """The options with which a file may be compiled for arrays of `dtype`: how many rows its tiles have, and which cores."""
+    if file != "conv":
+        return [()]
+    return [_options(rows, tensor) for rows in _heights(dtype) for tensor in (False, True)[:1 + (dtype != "float64")]]
+
+
 @functools.cache
-def _module(xp, file, dtype):
+def _module(xp, file, dtype, options):
     text, names = source(file, dtype)
-    return xp.RawModule(code=text, options=("-std=c++17",), name_expressions=tuple(names))
+    return xp.RawModule(code=text, options=("-std=c++17", *options), name_expressions=tuple(names))
 
 
 @functools.cache
-def _kernel(xp, file, name, dtype):
-    return _module(xp, file, dtype).get_function(f"{name}<{TYPES[dtype]}>")
+def _kernel(xp, file, name, dtype, options):
+    return _module(xp, file, dtype, options).get_function(f"{name}<{TYPES[dtype]}>")
 
 
-def launch(file, name, xp, dtype, grid, *args):
+def launch(file, name, xp, dtype, grid, *args, options=()):
     """Run a kernel in a grid of blocks. Integers arrive there as long long, floats as double, arrays as pointers."""
-    _kernel(xp, file, name, dtype.name)(grid, (THREADS,), args)
+    _kernel(xp, file, name, dtype.name, options)(grid, (THREADS,), args)
 
 
 def _each(count):
@@ -82,70 +93,120 @@ def _like(x, *arrays):
 
 # ---- windows ---------------------------------------------------------------------------------------------------------
 
+class Geometry:
+    """What the kernels know about windows, the numbers of `struct Geometry` in common.cuh; `struct` travels with a launch."""
+
+    def __init__(self, *numbers):
+        self.struct = np.array([numbers], GEOMETRY)
+        self.__dict__.update(zip(GEOMETRY.names, numbers))
+
+
 def geometry(images, channels, size, out, kernel, stride, padding, dilation):
-    """What the kernels know about windows, of images or signals; `padding` holds (before, after) for each dimension."""
+    """The Geometry of images or signals; `padding` holds (before, after) for each dimension."""
+    return _geometry(images, channels, tuple(size), tuple(out), tuple(kernel), tuple(stride), tuple(map(tuple, padding)),
+                     tuple(dilation))
+
+
+@functools.lru_cache(1024)
+def _geometry(images, channels, size, out, kernel, stride, padding, dilation):
     rows = [size, out, kernel, stride, [before for before, _ in padding], dilation]
     if len(size) == 1:  # a signal is an image of one row
         rows = [[first, *row] for first, row in zip((1, 1, 1, 1, 0, 1), rows)]
-    return np.array([(images, channels, *(number for row in rows for number in row))], GEOMETRY)
+    return Geometry(images, channels, *(number for row in rows for number in row))
 
 
-def im2col(x, g):
-    """x (N, C, H, W) -> the matrix of columns (C * KH * KW, N * OH * OW)."""
-    n, c, oh, ow, kh, kw = (int(g[name][0]) for name in ("N", "C", "OH", "OW", "KH", "KW"))
-    (x,), xp = _like(x, x), array_module(x)
-    cols = xp.empty((c * kh * kw, n * oh * ow), x.dtype)
-    launch("windows", "im2col", xp, x.dtype, _each(c * n * oh * ow), x, cols, g)
-    return cols
+def _heights(dtype):
+    """How many rows the tiles of a product of `dtype` may have: a thread can keep half as many float64."""
+    return (32, 64) if dtype == "float64" else (16, 32, 64, 128)
 
 
-def col2im(cols, g):
-    """The adjoint: the matrix of columns -> x (N, C, H, W)."""
-    xp = array_module(cols)
-    (cols,), x = _like(cols, cols), xp.empty([int(g[name][0]) for name in "NCHW"], cols.dtype)
-    launch("windows", "col2im", xp, x.dtype, _each(x.size), cols, x, g)
-    return x
+def _options(rows, tensor):
+    return f"-DROWS={rows}", f"-DTENSOR={int(tensor)}"
 
 
-def depthwise(x, w, b, g):
-    """x (N, C, H, W), w (C, 1, KH, KW), b (C) or None -> y (N, C, OH, OW): a filter of its own for every channel."""
+@functools.lru_cache(1024)
+def _tiles(rows, columns, dtype, tensor):
+    """(how many tiles cover `rows`, the options that make them so high), given how many tiles there are side by side.
+
+    The fewer rows a tile has, the less is lost where they do not divide `rows`, and the more processors find work; but what
+    is gathered for its columns then serves fewer products, a cost like that of 32 rows.
+    """
+    cost = lambda high: -(-(-(-rows // high) * columns) // PROCESSORS) * (high + 32)
+    high = min(reversed(_heights(dtype)), key=cost)
+    return -(-rows // high), _options(high, tensor)
+
+
+def convolve(x, w, b, shape, g, groups):
+    """x (N, C, *S), w (F, C / groups, *K), b (F) or None -> y of `shape` (N, F, *O)."""
     (x, w, b), xp = _like(x, x, w, b), array_module(x)
-    y = xp.empty([int(g[name][0]) for name in ("N", "C", "OH", "OW")], x.dtype)
-    launch("depthwise", "depthwise", xp, x.dtype, _each(y.size), x, w, b, y, g)
+    y, columns = xp.empty(shape, x.dtype), -(-g.N * g.OH * g.OW // COLUMNS) * groups
+    tiles, options = _tiles(len(w) // groups, columns, x.dtype.name, tensor_cores(xp, x.dtype))
+    launch("conv", "convolve", xp, x.dtype, (tiles * columns,), x, w, b, y, g.struct, len(w), groups, options=options)
     return y
 
 
-def depthwise_input(dy, w, g):
-    """dy (N, C, OH, OW), w (C, 1, KH, KW) -> dx (N, C, H, W)."""
+def input_gradient(dy, w, shape, g, groups):
+    """dy (N, F, *O), w (F, C / groups, *K) -> dx of `shape` (N, C, *S)."""
     (dy, w), xp = _like(dy, dy, w), array_module(dy)
-    dx = xp.empty([int(g[name][0]) for name in "NCHW"], dy.dtype)
-    launch("depthwise", "depthwise_input", xp, dx.dtype, _each(dx.size), dy, w, dx, g)
+    dx, columns = xp.empty(shape, dy.dtype), -(-g.N * -(-g.H // g.SH) * -(-g.W // g.SW) // COLUMNS) * g.SH * g.SW * groups
+    tiles, options = _tiles(g.C // groups, columns, dy.dtype.name, tensor_cores(xp, dy.dtype))
+    launch("conv", "input_gradient", xp, dy.dtype, (tiles * columns,), dy, w, dx, g.struct, len(w), groups, options=options)
     return dx
 
 
-def depthwise_weight(x, dy, g):
-    """x (N, C, H, W), dy (N, C, OH, OW) -> dw (C, 1, KH, KW)."""
+def weight_gradient(x, dy, shape, g, groups):
+    """x (N, C, *S), dy (N, F, *O) -> dw of `shape` (F, C / groups, *K)."""
     (x, dy), xp = _like(x, x, dy), array_module(x)
-    c, kh, kw = (int(g[name][0]) for name in ("C", "KH", "KW"))
-    dw = xp.empty((c, 1, kh, kw), x.dtype)
-    launch("depthwise", "depthwise_weight", xp, x.dtype, (dw.size,), x, dy, dw, g)
+    dw, filters, dtype = xp.empty(shape, x.dtype), shape[0], x.dtype.name
+    columns = -(-dw.size // filters // COLUMNS) * groups
+    tiles, options = _tiles(filters // groups, PROCESSORS * columns, dtype, tensor_cores(xp, x.dtype))
+    parts = max(1, min(4 * PROCESSORS // (tiles * columns), g.N * g.OH * g.OW // LEAST_PART))
+    part = dw if parts == 1 and dtype != "float16" else xp.empty((parts, dw.size), _sum_type(x.dtype))
+    launch("conv", "weight_parts", xp, x.dtype, (tiles * columns * parts,), x, dy, part, g.struct, filters, groups, parts,
+           options=options)
+    if part is not dw:
+        launch("conv", "sum_parts", xp, x.dtype, _each(dw.size), part, dw, dw.size, parts, options=options)
+    return dw
+
+
+def depthwise(x, w, b, shape, g):
+    """x (N, C, *S), w (C, 1, *K), b (C) or None -> y of `shape` (N, C, *O): a filter of its own for every channel."""
+    (x, w, b), xp = _like(x, x, w, b), array_module(x)
+    y = xp.empty(shape, x.dtype)
+    launch("depthwise", "depthwise", xp, x.dtype, _each(y.size), x, w, b, y, g.struct)
+    return y
+
+
+def depthwise_input(dy, w, shape, g):
+    """dy (N, C, *O), w (C, 1, *K) -> dx of `shape` (N, C, *S)."""
+    (dy, w), xp = _like(dy, dy, w), array_module(dy)
+    dx = xp.empty(shape, dy.dtype)
+    launch("depthwise", "depthwise_input", xp, dx.dtype, _each(dx.size), dy, w, dx, g.struct)
+    return dx
+
+
+def depthwise_weight(x, dy, shape, g):
+    """x (N, C, *S), dy (N, C, *O) -> dw of `shape` (C, 1, *K)."""
+    (x, dy), xp = _like(x, x, dy), array_module(x)
+    dw = xp.empty(shape, x.dtype)
+    launch("depthwise", "depthwise_weight", xp, x.dtype, (dw.size,), x, dy, dw, g.struct)
     return dw
 
 
 def max_pool(x, g):
     """x (N, C, H, W) -> the maxima (N, C, OH, OW) and their indices, int32, in their planes."""
     (x,), xp = _like(x, x), array_module(x)
-    shape = [int(g[name][0]) for name in ("N", "C", "OH", "OW")]
+    shape = (g.N, g.C, g.OH, g.OW)
     y, winner = xp.empty(shape, x.dtype), xp.empty(shape, np.int32)
-    launch("pool", "max_pool", xp, x.dtype, _each(y.size), x, y, winner, g)
+    launch("pool", "max_pool", xp, x.dtype, _each(y.size), x, y, winner, g.struct)
     return y, winner
 
 
 def max_pool_backward(dy, winner, g):
     """dy (N, C, OH, OW) -> dx (N, C, H, W), each dy added to the pixel that won."""
     (dy,), xp = _like(dy, dy), array_module(dy)
-    dx = xp.empty([int(g[name][0]) for name in "NCHW"], dy.dtype)
-    launch("pool", "max_pool_backward", xp, dy.dtype, _each(dx.size), dy, winner, dx, g)
+    dx = xp.empty((g.N, g.C, g.H, g.W), dy.dtype)
+    launch("pool", "max_pool_backward", xp, dy.dtype, _each(dx.size), dy, winner, dx, g.struct)
     return dx
 
 

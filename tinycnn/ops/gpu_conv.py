@@ -1,42 +1,24 @@
-"""Floor 2: the convolution of `conv.py` once more, for GPUs: one product of matrices for as many images as memory allows.
+"""Floor 2: the convolution of `conv.py` once more, for GPUs: one product of matrices for the whole batch, without its columns.
 
 The same three functions on arrays as there and in `fast_conv.py`. A GPU wants few, large pieces of work, the opposite of a
-processor with caches: the columns of many images become one matrix (`kernels/windows.cu`), so that a layer is three launches
-whatever the size of the batch. Images stay N C H W in memory, as CuPy's own functions leave them.
+processor with caches, and it computes so much faster than it reads that to write the columns down, and to read them again,
+would take longer than to multiply them. So they are never written: `kernels/conv.cu` gathers each tile of them from the images
+when it is needed. Images stay N C H W in memory, as CuPy's own functions leave them.
 
 Signals are images of one row; volumes take the plain road.
 """
-import math
-
 from .. import kernels
 from ..backend import array_module
 
-COLUMN_BYTES = 2**28  # of columns at a time
-
 
 def serves(x):
-    """Whether x is a batch of images or signals on a GPU."""
-    return x.ndim in (3, 4) and kernels.serves(x)
+    """Whether x is a batch of images or signals on a GPU, small enough that the kernels can count the numbers of an image."""
+    return x.ndim in (3, 4) and kernels.serves(x) and x.size // len(x) < 2**31
 
 
-class Columns:
-    """The columns of images (N, C, *S), piece by piece: `pieces` are slices of images."""
-
-    def __init__(self, images, channels, size, out, itemsize, kernel, stride, padding, dilation):
-        self.layout = channels, size, out, kernel, stride, padding, dilation
-        each = itemsize * channels * math.prod(kernel) * math.prod(out)
-        step = max(1, COLUMN_BYTES // max(1, each))
-        self.pieces = [slice(n, min(n + step, images)) for n in range(0, images, step)]
-
-    def geometry(self, images):
-        """What the kernels have to know about a piece of so many images."""
-        return kernels.geometry(images, *self.layout)
-
-    @property
-    def trivial(self):
-        """Whether the columns are the images themselves: a kernel of size 1 that looks at every pixel."""
-        _, size, out, kernel, stride, padding, _ = self.layout
-        return math.prod(kernel) == 1 and tuple(size) == tuple(out) and max(stride) == 1 and not any(map(any, padding))
+def trivial(g, groups):
+    """Whether the columns are the images themselves: a kernel of size 1 that looks at every pixel."""
+    return groups == g.KH == g.KW == g.SH == g.SW == 1 and g.PH == g.PW == 0 and (g.H, g.W) == (g.OH, g.OW)
 
 
 def depthwise(w, groups):
@@ -44,29 +26,15 @@ def depthwise(w, groups):
     return w.shape[0] == groups and w.shape[1] == 1
 
 
-def products(a, b):
-    """a (G, R, K) @ b (G, K, S), without a copy of what is transposed."""
-    if len(a) == 1:
-        return (a[0] @ b[0])[None]
-    return array_module(a).stack([a[g] @ b[g] for g in range(len(a))])
-
-
 def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = w @ cols + b."""
-    columns = Columns(*x.shape[:2], x.shape[2:], out, x.itemsize, w.shape[2:], stride, padding, dilation)
-    filters, xp = w.shape[0], array_module(x)
+    g = kernels.geometry(*x.shape[:2], x.shape[2:], out, w.shape[2:], stride, padding, dilation)
+    shape = (len(x), len(w), *out)
     if depthwise(w, groups):
-        return kernels.depthwise(x, w, b, columns.geometry(len(x))).reshape(len(x), filters, *out)
-    w = w.reshape(groups, filters // groups, -1)
-    if columns.trivial and groups == 1:
-        y = xp.matmul(w, x.reshape(*x.shape[:2], -1)).reshape(len(x), filters, *out)
-    else:
-        y = xp.empty((len(x), filters, *out), x.dtype)
-        for piece in columns.pieces:
-            images = piece.stop - piece.start
-            cols = kernels.im2col(x[piece], columns.geometry(images))
-            part = w @ cols.reshape(groups, w.shape[2], -1) if groups > 1 else w[0] @ cols
-            y[piece] = part.reshape(filters, images, *out).swapaxes(0, 1)
+        return kernels.depthwise(x, w, b, shape, g)
+    if not trivial(g, groups):
+        return kernels.convolve(x, w, b, shape, g, groups)
+    y = array_module(x).matmul(w.reshape(w.shape[:2]), x.reshape(*x.shape[:2], -1)).reshape(shape)
     if b is not None:
         y += b.reshape(-1, *[1] * len(out))
     return y
@@ -74,34 +42,22 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
 
 def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy @ cols^T."""
-    columns = Columns(*x.shape[:2], x.shape[2:], dy.shape[2:], x.itemsize, kernel, stride, padding, dilation)
-    channels, filters = x.shape[1] // groups, dy.shape[1]
-    if channels == 1 and filters == groups:
-        return kernels.depthwise_weight(x, dy, columns.geometry(len(x))).reshape(filters, 1, *kernel)
-    dw = 0
-    for piece in columns.pieces:
-        cols = kernels.im2col(x[piece], columns.geometry(piece.stop - piece.start))
-        matrix = dy[piece].swapaxes(0, 1).reshape(groups, filters // groups, -1)
-        dw = dw + products(matrix, cols.reshape(groups, channels * math.prod(kernel), -1).swapaxes(1, 2))
-    return dw.reshape(filters, channels, *kernel)
+    g = kernels.geometry(*x.shape[:2], x.shape[2:], dy.shape[2:], kernel, stride, padding, dilation)
+    shape = (dy.shape[1], x.shape[1] // groups, *kernel)
+    if shape[:2] == (groups, 1):
+        return kernels.depthwise_weight(x, dy, shape, g)
+    return kernels.weight_gradient(x, dy, shape, g, groups)
 
 
 def input_gradient(dy, w, size, stride, padding, dilation, groups):
     """dy (N, F, *O), w (F, C/G, *K) -> dx (N, C, *size):  dcols = w^T @ dy, and every pixel collects its copies."""
-    images, filters, out, xp = len(dy), w.shape[0], dy.shape[2:], array_module(dy)
-    channels = w.shape[1] * groups
-    columns = Columns(images, channels, size, out, dy.itemsize, w.shape[2:], stride, padding, dilation)
+    shape = (len(dy), w.shape[1] * groups, *size)
+    g = kernels.geometry(*shape[:2], size, dy.shape[2:], w.shape[2:], stride, padding, dilation)
     if depthwise(w, groups):
-        return kernels.depthwise_input(dy, w, columns.geometry(images)).reshape(images, channels, *size)
-    w = w.reshape(groups, filters // groups, -1)
-    if columns.trivial and groups == 1:
-        return xp.matmul(w.swapaxes(1, 2), dy.reshape(images, filters, -1)).reshape(images, channels, *size)
-    dx = xp.empty((images, channels, *size), dy.dtype)
-    for piece in columns.pieces:
-        matrix = dy[piece].swapaxes(0, 1).reshape(groups, filters // groups, -1)
-        cols = products(w.swapaxes(1, 2), matrix).reshape(-1, matrix.shape[2])
-        dx[piece] = kernels.col2im(cols, columns.geometry(piece.stop - piece.start)).reshape(-1, channels, *size)
-    return dx
+        return kernels.depthwise_input(dy, w, shape, g)
+    if not trivial(g, groups):
+        return kernels.input_gradient(dy, w, shape, g, groups)
+    return array_module(dy).matmul(w.reshape(w.shape[:2]).swapaxes(0, 1), dy.reshape(*dy.shape[:2], -1)).reshape(shape)
 
 
 def bias_gradient(dy):
