@@ -45,9 +45,10 @@ def find_nvrtc():
 
 
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("dtype", kernels.TYPES)
-@pytest.mark.parametrize("file", kernels.FILES)
-def test_kernels_compile_for_gpus(file, dtype, architecture):
+@pytest.mark.parametrize("file, dtype, variant", [
+    (file, dtype, variant) for file in kernels.FILES for dtype in kernels.TYPES for variant in kernels.variants(file, dtype)],
+    ids=lambda value: "".join(value).replace("-D", " ").strip() if isinstance(value, tuple) else value)
+def test_kernels_compile_for_gpus(file, dtype, variant, architecture):
     if not kernels.knows(file, np.dtype(dtype)):
         pytest.skip(f"{file}.cu is not used with {dtype}")
     found = find_nvrtc()
@@ -61,7 +62,7 @@ def test_kernels_compile_for_gpus(file, dtype, architecture):
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), f"{file}.cu".encode(), 0, None, None) == 0
     for name in names:
         assert nvrtc.nvrtcAddNameExpression(program, name.encode()) == 0
-    options = [f"--gpu-architecture={architecture}", "-std=c++17", *include]
+    options = [f"--gpu-architecture={architecture}", "-std=c++17", *variant, *include]
     failed = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*map(str.encode, options)))
     size = ctypes.c_size_t()
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
@@ -139,7 +140,6 @@ def test_a_thread_does_the_work_of_several_where_there_are_not_enough(monkeypatc
     device(monkeypatch)
     for name, value in (("BLOCKS", 2), ("WHOLE", 12), ("THREADS", 256)):
         monkeypatch.setattr(kernels, name, value)
-    monkeypatch.setattr(tinycnn.ops.gpu_conv, "COLUMN_BYTES", 1)  # an image at a time
     for found, right in zip(run(lambda a: StrictArray(a.copy())), expected):
         np.testing.assert_allclose(found._a, right, rtol=1e-11, atol=1e-12)
 
@@ -294,6 +294,9 @@ def test_a_label_out_of_range_makes_the_loss_nan_on_a_gpu(monkeypatch):
 
 # ---- nothing is left out -------------------------------------------------------------------------------------------------
 
+OTHERS = {"sgd", "adam", "uniform", "sum_parts"}  # which the tests above, and those of test_gpu_conv.py, run
+
+
 @emulate
 def test_every_kernel_is_run_by_these_tests_or_by_the_cases_of_the_registry(monkeypatch):
     from test_backend_neutral import run
@@ -302,11 +305,10 @@ def test_every_kernel_is_run_by_these_tests_or_by_the_cases_of_the_registry(monk
     registry.load()
     device(monkeypatch)
     for case in registry.CASES:
-        if not set(emulated.launches) >= {name for file in kernels.FILES for name in names_in(file)} - {"sgd", "adam",
-                                                                                                        "uniform"}:
+        if not set(emulated.launches) >= {name for file in kernels.FILES for name in names_in(file)} - OTHERS:
             run(case, lambda a: StrictArray(a.copy()))
     missing = {name for file in kernels.FILES for name in names_in(file)} - set(emulated.launches)
-    assert missing == {"sgd", "adam", "uniform"}  # which the tests above run
+    assert missing == OTHERS
 
 
 def names_in(file):
@@ -314,7 +316,9 @@ def names_in(file):
 
 
 def test_sizes_agree_between_cuda_and_python():
-    rules, common = kernels.FILES["optim"].read_text(), kernels.FILES["optim"].with_name("common.cuh").read_text()
+    rules, common, product = (kernels.FILES["optim"].with_name(name).read_text()
+                              for name in ("optim.cu", "common.cuh", "product.cuh"))
     assert f"#define ENTRIES {kernels.ENTRIES} " in rules and f"#define THREADS {kernels.THREADS} " in common
+    assert f"#define COLUMNS {kernels.COLUMNS}\n" in product
     assert kernels.TABLE.itemsize + 6 * 8 <= 4096  # bytes of a launch
     assert tuple(common.partition("struct Geometry { int ")[2].partition(";")[0].split(", ")) == kernels.GEOMETRY.names

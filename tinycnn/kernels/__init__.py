@@ -50,7 +50,7 @@ def knows(file, dtype):
 
 def source(file, dtype):
     """The text of a .cu file that is compiled for arrays of `dtype`, and the names of the kernels in it."""
-    text = FILES[file].read_text()
+    text = re.sub(r'#include "(.*)"\n', lambda match: FILES[file].with_name(match[1]).read_text(), FILES[file].read_text())
     names = re.findall(r"__global__ (?:__launch_bounds__\S* \S* )?void (\w+)\(", text)
     half = "#include <cuda_fp16.h>\n" if dtype == "float16" else ""
     return half + FILES[file].with_name("common.cuh").read_text() + text, [f"{name}<{TYPES[dtype]}>" for name in names]
@@ -160,7 +160,7 @@ def weight_gradient(x, dy, shape, g, groups):
     dw, filters, dtype = xp.empty(shape, x.dtype), shape[0], x.dtype.name
     columns = -(-dw.size // filters // COLUMNS) * groups
     tiles, options = _tiles(filters // groups, PROCESSORS * columns, dtype, tensor_cores(xp, x.dtype))
-    parts = max(1, min(4 * PROCESSORS // (tiles * columns), g.N * g.OH * g.OW // LEAST_PART))
+    parts = max(1 + g.N * g.OH * g.OW // 2**30, min(4 * PROCESSORS // (tiles * columns), g.N * g.OH * g.OW // LEAST_PART))
     part = dw if parts == 1 and dtype != "float16" else xp.empty((parts, dw.size), _sum_type(x.dtype))
     launch("conv", "weight_parts", xp, x.dtype, (tiles * columns * parts,), x, dy, part, g.struct, filters, groups, parts,
            options=options)
