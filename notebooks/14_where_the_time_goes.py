@@ -249,45 +249,51 @@ print(f"least memory with {segments[int(np.argmin(peaks))]} segments: {min(peaks
 # ## What changes on a GPU
 #
 # A GPU has thousands of small cores that all run the same program, a *kernel*, each with another number. It is told apart by
-# that number alone. Here is `im2col` as it runs there, from `tinycnn/kernels/windows.cu`:
+# that number alone. Here is the convolution with one filter a channel (depthwise, as in MobileNet) as it runs there, from
+# `tinycnn/kernels/depthwise.cu`:
 
 # %%
-text = kernels.FILES["windows"].read_text()
-start = text.index("// One thread an (c, n, oh, ow)")
-print(text[start:text.index("// The adjoint")])
+text = kernels.FILES["depthwise"].read_text()
+start = text.index("// y[n, c, oh, ow]")
+print(text[start:text.index("// dx[n, c, h, w]")])
 
 # %% [markdown]
-# `FOR_EACH(i, count)` deals the numbers below `count` out to the threads. Each turns its number into a channel, a picture
-# and a place, and copies one window. Neighbouring threads have neighbouring `ow`, and so read and write neighbouring memory,
-# which a GPU fetches in one go. The same program, with a Python loop in place of the threads:
+# `FOR_EACH(i, count)` deals the numbers below `count` out to the threads. Each turns its number into a picture, a channel
+# and a place, and computes one result. Neighbouring threads have neighbouring `ow`, and so read and write neighbouring
+# memory, which a GPU fetches in one go. The same program, with a Python loop in place of the threads:
 
 
 # %%
-def thread(i, x, cols, K, padding):
+def thread(i, x, w, y, padding):
     """What thread number i does."""
     N, C, H, W = x.shape
-    OH, OW = H + 2 * padding - K + 1, W + 2 * padding - K + 1
-    c, column = divmod(i, N * OH * OW)
-    n, place = divmod(column, OH * OW)
+    OH, OW = y.shape[2:]
+    plane, place = divmod(i, OH * OW)
+    n, c = divmod(plane, C)
     oh, ow = divmod(place, OW)
-    for kh in range(K):
-        for kw in range(K):
-            h, w = oh + kh - padding, ow + kw - padding
-            inside = 0 <= h < H and 0 <= w < W
-            cols[(c * K + kh) * K + kw, column] = x[n, c, h, w] if inside else 0
+    total = 0
+    for kh in range(w.shape[2]):
+        for kw in range(w.shape[3]):
+            h, v = oh + kh - padding, ow + kw - padding
+            if 0 <= h < H and 0 <= v < W:
+                total += w[c, 0, kh, kw] * x[n, c, h, v]
+    y[n, c, oh, ow] = total
 
 
-x = chance.standard_normal((2, 3, 5, 6), dtype=np.float32)
-cols = np.empty((3 * 9, 2 * 5 * 6), np.float32)
-for i in chance.permutation(3 * 2 * 5 * 6):  # in any order: nobody waits for anybody
-    thread(int(i), x, cols, 3, 1)
-expected = F.unfold(tinycnn.tensor(x), 3, padding=1).numpy()  # (N, C * K * K, places)
-print("the same as unfold:", np.array_equal(cols, expected.transpose(1, 0, 2).reshape(27, -1)))
+x, w = chance.standard_normal((2, 3, 5, 6)), chance.standard_normal((3, 1, 3, 3))
+y = np.empty((2, 3, 5, 6))
+for i in chance.permutation(y.size):  # in any order: nobody waits for anybody
+    thread(int(i), x, w, y, 1)
+expected = F.conv2d(tinycnn.tensor(x), tinycnn.tensor(w), padding=1, groups=3).numpy()
+print("the same as conv2d:", np.allclose(y, expected))
 
 # %% [markdown]
-# No thread writes where another one writes, so their order does not matter, and the result is the same every time. The
-# adjoint, col2im, keeps to that rule by turning the question around: not "where does this copy go?" but "which copies are
-# mine?".
+# No thread writes where another one writes, so their order does not matter, and the result is the same every time. Backward
+# keeps to that rule by turning the question around: not "where does my gradient go?" but "which gradients are mine?".
+#
+# With many filters a pixel is needed many times, and a thread that read it anew for each of its results would mostly wait.
+# There the columns and the matrix product come back, but the columns are never written down: the threads of a block gather
+# a small tile of them, share it, and multiply it at once (`kernels/conv.cu`, `kernels/product.cuh`).
 #
 # For the user one word changes. A model and its data have to live on the same device:
 
