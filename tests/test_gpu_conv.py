@@ -1,4 +1,4 @@
-"""The convolution of GPUs, run on the CPU by `emulated.py`: tiles, parts, tensor cores and their rounding, and what it costs."""
+"""The convolution of GPUs, run on the CPU by `emulated.py`: tiles, parts, and tensor cores with their rounding."""
 import emulated
 import numpy as np
 import pytest
@@ -66,9 +66,11 @@ LARGE = {  # more than one tile of rows, of columns, and several steps of the su
     "tiles": dict(images=3, channels=20, filters=140, size=(9, 8), kernel=(3, 3), padding=1),
     "one channel": dict(images=5, channels=1, filters=6, size=(14, 13), kernel=(5, 5), padding=2),
     "three channels": dict(images=2, channels=3, filters=70, size=(12, 11), kernel=(3, 3), padding=1),
-    "strides": dict(images=4, channels=34, filters=18, size=(13, 12), kernel=(3, 2), stride=(2, 3), padding=((1, 0), (0, 2))),
+    "strides": dict(images=4, channels=34, filters=18, size=(13, 12), kernel=(3, 2), stride=(2, 3),
+                    padding=((1, 0), (0, 2))),
     "stride beyond the kernel": dict(images=3, channels=18, filters=17, size=(14, 13), kernel=(2, 1), stride=(3, 2)),
-    "dilation": dict(images=3, channels=17, filters=33, size=(12, 14), kernel=(3, 3), padding=((2, 3), (1, 2)), dilation=(2, 3)),
+    "dilation": dict(images=3, channels=17, filters=33, size=(12, 14), kernel=(3, 3), padding=((2, 3), (1, 2)),
+                     dilation=(2, 3)),
     "stride and dilation": dict(images=3, channels=9, filters=40, size=(15, 16), kernel=(3, 4), stride=(2, 4), padding=2,
                                 dilation=(2, 6)),
     "groups": dict(images=3, channels=36, filters=105, size=(8, 9), kernel=(3, 3), stride=(1, 2), padding=1, groups=3),
@@ -145,7 +147,11 @@ def test_the_parts_of_a_weights_gradient_are_added_up_in_order():
 
 def test_columns_are_never_written_down(monkeypatch):
     sizes, empty = [], strict.empty
-    monkeypatch.setitem(strict.__dict__, "empty", lambda shape, dtype: sizes.append(int(np.prod(shape))) or empty(shape, dtype))
+
+    def note(shape, dtype):
+        sizes.append(int(np.prod(shape)))
+        return empty(shape, dtype)
+    monkeypatch.setitem(strict.__dict__, "empty", note)
     layer = Layer(8, 16, 8, (16, 16), (3, 3), padding=1, dtype="float32")
     layer.on_gpu()
     x, w, _, dy = layer.arrays

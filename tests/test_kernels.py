@@ -46,7 +46,8 @@ def find_nvrtc():
 
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("file, dtype, variant", [
-    (file, dtype, variant) for file in kernels.FILES for dtype in kernels.TYPES for variant in kernels.variants(file, dtype)],
+    (file, dtype, variant)
+    for file in kernels.FILES for dtype in kernels.TYPES for variant in kernels.variants(file, dtype)],
     ids=lambda value: "".join(value).replace("-D", " ").strip() if isinstance(value, tuple) else value)
 def test_kernels_compile_for_gpus(file, dtype, variant, architecture):
     if not kernels.knows(file, np.dtype(dtype)):

@@ -104,7 +104,10 @@ def precision():
 
 
 def tensor_cores(cupy, dtype):
-    """Whether tensor cores may compute products of `dtype`: of float16 always, of float32 with TF32, from capability 8.0 on."""
+    """Whether tensor cores may compute our products of `dtype`: float16, and float32 unless it is to be exact.
+
+    They need a GPU of compute capability 8.0.
+    """
     allowed = dtype == np.float16 or dtype == np.float32 and _precision != "highest"
     return allowed and _capability(cupy, cupy.cuda.runtime.getDevice()) >= 80
 
@@ -117,8 +120,8 @@ def _capability(cupy, index):
 def set_precision(cupy, name):
     """Let the GPU round what it multiplies: "highest" is float32, "high" keeps 10 bits after the leading one (TF32).
 
-    "medium" would allow 7 (bfloat16); CuPy offers no such product, so it is the same as "high". Sums are float32 always, and
-    products of float16 matrices, too, are added up in float32. `cupy` is None where no GPU is in use yet.
+    "medium" would allow 7 (bfloat16); CuPy offers no such product, so it is the same as "high". Convolutions do the same.
+    Sums are float32 always, also those of float16 products. `cupy` is None where no GPU is in use yet.
     """
     global _precision
     if name not in PRECISIONS:

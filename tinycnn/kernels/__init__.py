@@ -94,7 +94,7 @@ def _like(x, *arrays):
 # ---- windows ---------------------------------------------------------------------------------------------------------
 
 class Geometry:
-    """What the kernels know about windows, the numbers of `struct Geometry` in common.cuh; `struct` travels with a launch."""
+    """What the kernels know about windows: N, C, ..., DW of `struct Geometry`, and `struct`, which travels with a launch."""
 
     def __init__(self, *numbers):
         self.struct = np.array([numbers], GEOMETRY)

@@ -41,6 +41,9 @@ that in `gpu_conv.py`. Why the fast road is fast, in a few words:
 - The pieces are shared out to the cores.
 - Where the stride is 1, dx is a convolution itself, so nothing has to be added up window by window.
 - 3x3 kernels of many channels need only a quarter of the products (`winograd.py`).
+
+A GPU computes so much faster than it reads that there the columns are not written at all: each group of its threads gathers
+the small tile of them that it is about to multiply (`kernels/conv.cu`).
 """
 import functools
 

@@ -1,9 +1,9 @@
-"""Floor 2: the convolution of `conv.py` once more, for GPUs: one product of matrices for the whole batch, without its columns.
+"""Floor 2: the convolution of `conv.py` once more, for GPUs: a product of matrices for the whole batch, without its columns.
 
 The same three functions on arrays as there and in `fast_conv.py`. A GPU wants few, large pieces of work, the opposite of a
-processor with caches, and it computes so much faster than it reads that to write the columns down, and to read them again,
-would take longer than to multiply them. So they are never written: `kernels/conv.cu` gathers each tile of them from the images
-when it is needed. Images stay N C H W in memory, as CuPy's own functions leave them.
+processor with caches; and it computes so much faster than it reads that to write the columns down, and to read them again,
+would take longer than to multiply them. So they are never written: `kernels/conv.cu` gathers each tile of them from the
+images when it is needed. Images stay N C H W in memory, as CuPy's own functions leave them.
 
 Signals are images of one row; volumes take the plain road.
 """
@@ -12,7 +12,7 @@ from ..backend import array_module
 
 
 def serves(x):
-    """Whether x is a batch of images or signals on a GPU, small enough that the kernels can count the numbers of an image."""
+    """Whether x is a batch of images or signals on a GPU, each of less than 2^31 numbers."""
     return x.ndim in (3, 4) and kernels.serves(x) and x.size // len(x) < 2**31
 
 
