@@ -76,6 +76,7 @@ LARGE = {  # more than one tile of rows, of columns, and several steps of the su
     "groups": dict(images=3, channels=36, filters=105, size=(8, 9), kernel=(3, 3), stride=(1, 2), padding=1, groups=3),
     "kernel of size 1": dict(images=3, channels=40, filters=130, size=(9, 9), kernel=(1, 1), stride=2),
     "signals": dict(images=4, channels=19, filters=66, size=(83,), kernel=(4,), stride=2, padding=((1, 2),)),
+    "many small images": dict(images=40, channels=2, filters=3, size=(3, 7), kernel=(2, 2), stride=2),
     "parts": dict(images=9, channels=5, filters=7, size=(12, 11), kernel=(3, 3), padding=1),
 }
 
