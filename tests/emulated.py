@@ -47,7 +47,7 @@ def _folder():
 def _compiled(code, options, names):
     runs = "".join(f'extern "C" void run{i}(unsigned x, unsigned y, unsigned threads, void** args) '
                    f"{{ emulation::launch(&{name}, x, y, threads, args); }}\n" for i, name in enumerate(names))
-    code = code.removeprefix("#include <cuda_fp16.h>\n")
+    code = code.replace("#include <cuda_fp16.h>", "typedef _Float16 __half;")
     text = f'#include "{Path(__file__).with_name("emulation.h")}"\n{code}\n{runs}'
     path = Path(_folder().name) / hashlib.sha1((text + " ".join(options)).encode()).hexdigest()
     path.with_suffix(".cpp").write_text(text)

@@ -13,7 +13,6 @@
 #include <vector>
 
 using std::exp; using std::log; using std::sqrt;
-typedef _Float16 __half;
 
 #define __global__
 #define __device__ static
