@@ -1,4 +1,10 @@
 """The convolution of GPUs, run on the CPU by `emulated.py`: tiles, parts, and tensor cores with their rounding."""
+import ctypes
+import mmap
+import subprocess
+import sys
+from pathlib import Path
+
 import emulated
 import numpy as np
 import pytest
@@ -169,3 +175,43 @@ def test_a_kernel_of_size_1_is_left_to_cublas():
 def test_images_too_large_to_be_counted_take_the_plain_road():
     x = StrictArray(np.broadcast_to(np.float32(1), (1, 1, 2**16, 2**15)))
     assert not gpu_conv.serves(x) and gpu_conv.serves(x[:, :, 1:])
+
+
+# ---- reading beside an array, which need not show in the numbers --------------------------------------------------------
+
+def guarded(a, at_end):
+    """A copy of `a` whose last number, or first, lies beside memory that must not be touched."""
+    size, page, libc = a.nbytes, mmap.PAGESIZE, ctypes.CDLL(None)
+    pages = -(-size // page) * page
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long
+    libc.mprotect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    start = libc.mmap(None, pages + 2 * page, mmap.PROT_READ | mmap.PROT_WRITE,
+                      mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    for guard in (start, start + page + pages):
+        libc.mprotect(guard, page, 0)
+    place = start + page + (pages - size if at_end else 0)
+    copy = np.frombuffer((ctypes.c_char * size).from_address(place), a.dtype).reshape(a.shape)
+    copy[...] = a
+    return copy
+
+
+def run_beside_guards():
+    """Every layer, with arrays that lie beside forbidden memory: where a kernel touches it, the process dies."""
+    with pytest.MonkeyPatch.context() as patch:
+        install(patch, kernels=emulated.RawModule)
+        for precision, at_end in (("highest", True), ("high", True), ("high", False)):
+            patch.setattr(backend_cuda, "_precision", precision)
+            patch.setitem(strict.__dict__, "empty",
+                          lambda shape, dtype: StrictArray(guarded(np.full(shape, np.nan, dtype), at_end)))
+            for options in LARGE.values():
+                layer = Layer(**options, dtype="float32")
+                layer.arrays = [guarded(a, at_end) for a in layer.arrays]
+                assert all(np.isfinite(a).all() for a in layer.on_gpu())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects memory as Linux does")
+def test_no_kernel_touches_what_lies_beside_its_arrays():
+    run = subprocess.run([sys.executable, "-c", "import test_gpu_conv; test_gpu_conv.run_beside_guards()"],
+                         cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr or "it read or wrote beside an array"
