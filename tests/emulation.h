@@ -2,7 +2,9 @@
 //
 // The threads of a block are coroutines. One runs until it ends or reaches __syncthreads, then the next; when all have
 // arrived, the first continues. A kernel whose threads do not all reach the same __syncthreads would hang on a GPU, and is
-// reported here. Blocks run one after the other, so that `static` serves for __shared__.
+// reported here. Blocks run one after the other, so that `static` serves for __shared__. Between two __syncthreads the first
+// thread does all its work before the second begins, or, with EMULATION_BACKWARD in the environment, the last one before the
+// last but one: where a __syncthreads is missing, one of the two orders finds what is not there yet, or not there any more.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -41,6 +43,7 @@ namespace emulation {
     // Run body(argument) as every thread of every block.
     static void grid(void (*what)(void*), void* with) {
         body = what, argument = with;
+        bool backward = std::getenv("EMULATION_BACKWARD");
         threads.resize(blockDim.x);
         for (Coroutine& t : threads) t.stack.resize(STACK);
         for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
@@ -55,7 +58,8 @@ namespace emulation {
                 }
                 for (bool more = true; more;) {
                     more = false;
-                    for (current = 0; current < blockDim.x; current++) {
+                    for (unsigned i = 0; i < blockDim.x; i++) {
+                        current = backward ? blockDim.x - 1 - i : i;
                         if (threads[current].done) continue;
                         threadIdx.x = current;
                         threads[current].steps++;

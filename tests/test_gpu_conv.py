@@ -101,6 +101,15 @@ def test_tensor_cores_multiply_rounded_numbers_exactly(name, monkeypatch):
     assert all(1e-5 < error < 3e-3 for error in layer.errors())
 
 
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_no_number_depends_on_which_thread_comes_first(precision, monkeypatch):
+    monkeypatch.setattr(backend_cuda, "_precision", precision)
+    layer = Layer(3, 9, 70, (13, 11), (3, 3), 2, 1, dtype="float32")
+    forward = layer.on_gpu()
+    monkeypatch.setenv("EMULATION_BACKWARD", "1")
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(layer.on_gpu(), forward))
+
+
 @pytest.mark.parametrize("rows", [16, 32, 64, 128])
 @pytest.mark.parametrize("precision", ["highest", "high"])
 def test_tiles_of_every_height_give_the_same(rows, precision, monkeypatch):

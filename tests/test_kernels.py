@@ -293,6 +293,27 @@ def test_a_label_out_of_range_makes_the_loss_nan_on_a_gpu(monkeypatch):
     assert fine.item() == pytest.approx(math.log(4))
 
 
+# ---- threads -------------------------------------------------------------------------------------------------------------
+
+@emulate
+@pytest.mark.parametrize("name", ["Conv", "ConvTranspose", "ConvWeight", "Normalize", "Softmax", "CrossEntropy"])
+def test_no_result_depends_on_which_thread_comes_first(name, monkeypatch):
+    from test_backend_neutral import run
+
+    from tinycnn.gradcheck import registry
+    registry.load()
+    device(monkeypatch)
+    cases = [case for case in registry.CASES if case.function.__name__ == name]
+    assert cases
+
+    def results():
+        return [a._a.tobytes() for case in cases for part in run(case, lambda a: StrictArray(a.copy())) for a in part
+                if a is not None]
+    forward = results()
+    monkeypatch.setenv("EMULATION_BACKWARD", "1")
+    assert results() == forward
+
+
 # ---- nothing is left out -------------------------------------------------------------------------------------------------
 
 OTHERS = {"sgd", "adam", "uniform", "sum_parts"}  # which the tests above, and those of test_gpu_conv.py, run
