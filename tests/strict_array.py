@@ -34,6 +34,7 @@ WAITING = {"nonzero", "argwhere", "flatnonzero", "unique", "bincount", "array_eq
 ATOMIC = ("float16", "float32", "float64", "int32", "uint32", "uint64")  # the dtypes that add.at takes
 LINALG = {"cholesky", "det", "eigh", "inv", "lstsq", "matrix_power", "matrix_rank", "norm", "pinv", "qr", "slogdet",
           "solve", "svd"}
+QUOTIENTS = ("floor_divide", "remainder")
 METHODS = {"all", "any", "argmax", "argmin", "argpartition", "argsort", "astype", "choose", "clip", "compress", "conj",
            "copy", "cumprod", "cumsum", "diagonal", "dot", "fill", "flatten", "max", "mean", "min", "nonzero", "partition",
            "prod", "ptp", "put", "ravel", "repeat", "reshape", "round", "searchsorted", "sort", "squeeze", "std", "sum",
@@ -239,7 +240,14 @@ class _Ufunc:
         self.ufunc, self.__name__ = ufunc, ufunc.__name__
 
     def __call__(self, *args, **kwargs):
-        return _call(self.ufunc, self.__name__, args, kwargs)
+        return _call(self.ufunc, self.__name__, args, kwargs) if self.__name__ not in QUOTIENTS else self._by_quotient(*args)
+
+    def _by_quotient(self, x, y):
+        """CuPy rounds the quotient first: its 1 // 0.1 is 10."""
+        if any(getattr(v, "dtype", np.dtype(int)).kind == "f" for v in (x, y)):
+            quotient = strict.floor(x / y)
+            return quotient if self.__name__ == "floor_divide" else x - quotient * y
+        return _call(self.ufunc, self.__name__, (x, y), {})
 
     def at(self, target, index, values):
         """Only these four, on dtypes that have an atomic addition."""
@@ -369,9 +377,9 @@ def install(monkeypatch, kernels=None, stream=CpuStream):
     `kernels`: a class in the place of cupy.RawModule (`emulated.py` has one); without it the plain roads are taken.
     """
     special = types.ModuleType("cupyx.scipy.special")
-    special.erf = lambda x: StrictArray(backend.erf(x._a))
-    special.erfc = lambda x: StrictArray(backend.erfc(x._a))
-    special.erfinv = lambda x: StrictArray(backend.erfinv(x._a))
+    for name in ("erf", "erfc", "erfinv"):  # which answer float16 in another dtype
+        setattr(special, name, lambda x, f=getattr(backend, name): StrictArray(
+            f(x._a.astype(np.float64) if x.dtype == np.float16 else x._a)))
     for name in ("cupyx", "cupyx.scipy"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "cupyx.scipy.special", special)

@@ -4,6 +4,7 @@ import operator
 
 import numpy as np
 import pytest
+import strict_array
 
 import tinycnn as t
 
@@ -65,6 +66,18 @@ def test_div_rounds_as_pytorch_does(rounding_mode, dtype):
     same(t.div(x, 0.1, rounding_mode=rounding_mode), torch.div(y, 0.1, rounding_mode=rounding_mode))
 
 
+@pytest.mark.parametrize("name", ["remainder", "floor_divide"])
+def test_quotients_on_a_gpu_are_those_of_the_cpu(name, monkeypatch):
+    def results():
+        x, y = t.tensor([[v] for v in SPECIAL]), t.tensor(SPECIAL)
+        return [getattr(t, name)(*pair).numpy(force=True) for pair in ((x, y), (x, 0.1), (x, 0.0), (x, -2), (1.0, y))]
+    expected = results()
+    strict_array.install(monkeypatch)
+    for found, right in zip(results(), expected):
+        np.testing.assert_array_equal(found, right)
+        assert (np.signbit(found) == np.signbit(right))[right == 0].all()
+
+
 OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow,
              operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
 
@@ -118,6 +131,13 @@ def test_power_has_no_slope_at_0_to_the_0_as_in_pytorch():
         (x ** y).sum().backward()
         gradients.append((x.grad.tolist(), y.grad.tolist()))
     assert gradients[0] == gradients[1]
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "erfinv"])
+def test_error_functions_on_a_gpu_keep_the_dtype(name, monkeypatch):
+    strict_array.install(monkeypatch)
+    for dtype in ("float16", "float32", "float64"):
+        assert getattr(t, name)(t.tensor([0.25, -0.5], dtype=dtype)).dtype == dtype
 
 
 def test_error_function_is_exact_to_the_last_digits_of_its_dtype():

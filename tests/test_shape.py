@@ -1,6 +1,7 @@
 """Views and copies of ops/shape.py and ops/rearrange.py: which memory they show, dims, sizes, and what they refuse."""
 import numpy as np
 import pytest
+import strict_array
 
 import tinycnn
 from tinycnn.gradcheck import registry
@@ -194,10 +195,16 @@ def test_gradients_of_a_cat_do_not_share_memory():
     assert y.grad.tolist() == [1, 1] and not np.shares_memory(x.grad.array, y.grad.array)
 
 
-def test_expand_then_write_is_refused():
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_expand_then_write_is_refused(device, monkeypatch):
+    if device == "cuda":
+        strict_array.install(monkeypatch)
     x = tinycnn.ones(1, 3).expand(2, 3)
-    with pytest.raises(RuntimeError, match="read-only"):
-        x[0, 0] = 5.0
+    for name, write in (("x.index. = value", lambda: x.__setitem__((0, 0), 5.0)), ("add_", lambda: x.add_(1)),
+                        ("copy_", lambda: x.copy_(x + 1))):
+        with pytest.raises(RuntimeError, match=name + r": elements of this tensor of shape \(2, 3\) share a place"):
+            write()
+    assert x.clone().add_(1).tolist() == [[2, 2, 2]] * 2 and x.tolist() == [[1, 1, 1]] * 2
 
 
 def test_broadcast_shapes():

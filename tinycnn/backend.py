@@ -210,6 +210,42 @@ def sliding_windows(x, kernel, stride, dilation, writeable=False):
     return as_strided(x, shape, strides)
 
 
+def _rest(x, y):
+    """x - trunc(x / y) y, exact, and where its sign is not that of y; None for NumPy and for integers."""
+    like = y if is_array(y) else x
+    xp = array_module(like)
+    if xp is np or like.dtype.kind != "f":
+        return None
+    rest = xp.fmod(x, y)
+    return xp, rest, (rest != 0) & ((rest < 0) != (y < 0))
+
+
+def remainder(x, y):
+    """x - floor(x / y) y, with the sign of y.
+
+    CuPy computes it by this formula, so that 1 % 0.1, a little less than 0.1, is 0 there: not so here.
+    """
+    found = _rest(x, y)
+    if found is None:
+        return array_module(y if is_array(y) else x).remainder(x, y)
+    xp, rest, other = found
+    return xp.where(rest == 0, xp.copysign(rest, y), xp.where(other, rest + y, rest))
+
+
+def floor_divide(x, y):
+    """floor(x / y), of the exact quotient: 1 // 0.1 is 9, since 0.1 stands for a number a little larger."""
+    found = _rest(x, y)
+    if found is None:
+        return array_module(y if is_array(y) else x).floor_divide(x, y)
+    xp, rest, other = found
+    quotient = x / y
+    down = xp.rint((x - rest) / y) - other
+    down = xp.where(down == 0, xp.copysign(down, quotient), down)
+    if is_array(y):
+        return xp.where(y == 0, quotient, down)
+    return down if y else quotient
+
+
 def diagonal(x, k, axis1, axis2):
     """Diagonal k of x along two axes, as a view; NumPy's own cannot be written to."""
     y = x.diagonal(k, axis1, axis2)

@@ -1,4 +1,6 @@
 """Floor 0: the error function, its complement and its inverse, which CuPy has and NumPy has not."""
+import importlib
+
 import numpy as np
 
 from .workers import by_pieces
@@ -11,8 +13,7 @@ def erf(x):
     continued fraction of erfc, evaluated backwards. Source: Abramowitz and Stegun, 7.1.6 and 7.1.14.
     """
     if not isinstance(x, (np.ndarray, np.generic)):
-        from cupyx.scipy.special import erf as cuda_erf
-        return cuda_erf(x)
+        return _by_cupy("erf", x)
     if x.dtype != np.float64:
         return by_pieces(erf_by_fit, x.astype(np.float32, copy=False), writes=True).astype(x.dtype, copy=False)
     t = np.abs(x)
@@ -22,11 +23,16 @@ def erf(x):
 def erfc(x):
     """1 - erf(x), elementwise, exact also where that is close to 0."""
     if not isinstance(x, (np.ndarray, np.generic)):
-        from cupyx.scipy.special import erfc as cuda_erfc
-        return cuda_erfc(x)
+        return _by_cupy("erfc", x)
     t = np.abs(x)
     y = np.where(t < 2, 1 - _erf_series(t), _erfc_fraction(t))
     return np.where(x < 0, 2 - y, y).astype(x.dtype, copy=False)
+
+
+def _by_cupy(name, x):
+    """CuPy's function of that name, which answers float16 in another dtype."""
+    function = getattr(importlib.import_module("cupyx.scipy.special"), name)
+    return function(x.astype(np.float32)).astype(x.dtype) if x.dtype == np.float16 else function(x)
 
 
 # Wichura's polynomials, highest power first: (numerator, denominator) for the middle, the flanks and the tails
@@ -53,8 +59,7 @@ def erfinv(y):
     digits. Source: M. J. Wichura, The percentage points of the normal distribution, Applied Statistics 37 (1988), 477-484.
     """
     if not isinstance(y, (np.ndarray, np.generic)):
-        from cupyx.scipy.special import erfinv as cuda_erfinv
-        return cuda_erfinv(y)
+        return _by_cupy("erfinv", y)
     half = np.atleast_1d(np.asarray(y, np.float64)) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         x = half * _ratio(_QUANTILE[0], 0.425 * 0.425 - half * half)

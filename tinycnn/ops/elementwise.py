@@ -6,6 +6,7 @@ input was repeated. Functions of one input are in `unary.py`, those that choose 
 """
 import numpy as np
 
+from .. import backend
 from ..backend import array_module, device_of, is_array
 from ..dtype import category, float64, get_default_dtype, result_type
 from ..function import Function
@@ -137,7 +138,7 @@ class Remainder(Function):
         xp = array_module(y if is_array(y) else x)
         ctx.shapes, ctx.rounding = (np.shape(x), np.shape(y)), rounding
         ctx.save_for_backward(*((x, y) if ctx.needs_input_grad[1] else ()))
-        return xp.remainder(x, y) if rounding == "floor" else xp.fmod(x, y)
+        return backend.remainder(x, y) if rounding == "floor" else xp.fmod(x, y)
 
     @staticmethod
     def backward(ctx, dz):
@@ -250,7 +251,7 @@ def div(input, other, *, rounding_mode=None):
     if rounding_mode not in ("floor", "trunc"):
         raise ValueError(f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}")
     _check_divisor("div", input, other)
-    return binary(Staircase, "div", input, other, function="floor_divide" if rounding_mode == "floor" else _truncated)
+    return binary(Staircase, "div", input, other, function=backend.floor_divide if rounding_mode == "floor" else _truncated)
 
 
 @method("floor_divide")

@@ -14,7 +14,7 @@ from ..function import Function
 from ..grad_mode import mode
 from ..tensor import Tensor, as_tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
-from .inplace import write
+from .inplace import check_apart, write
 from .shape import check_dim, reshape
 
 ALL = slice(None)
@@ -228,6 +228,7 @@ def _setitem(x, index, value):
         raise RuntimeError("x[index] = value: x is a view of a tensor that was changed in place after the view was taken; "
                            "take the view again after the change")
     advanced = tuple(a.array if isinstance(a, Tensor) else a for a in advanced)
+    check_apart("x[index] = value", x.array)
     _put(x.array, basic, advanced, value.array if isinstance(value, Tensor) else value)
     x._version.writes += 1
 

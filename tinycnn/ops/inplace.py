@@ -22,6 +22,7 @@ def write(tensor, result, function):
     if result.shape != tensor.shape or category(result.dtype) > category(tensor.dtype):
         raise RuntimeError(f"{function}: a result of shape {result.shape} and dtype {result.dtype} does not fit in place "
                            f"into a tensor of shape {tensor.shape} and dtype {tensor.dtype}")
+    check_apart(function, tensor.array)
     if recorded and tensor._viewed_at is not None:
         return _write_through(tensor, result, function)
     tensor.array[...] = result.array
@@ -30,6 +31,16 @@ def write(tensor, result, function):
         tensor._version.rewrites += 1
         tensor.requires_grad, tensor.grad_fn, tensor.output_nr = result.requires_grad, result.grad_fn, result.output_nr
     return tensor
+
+
+def check_apart(function, array):
+    """RuntimeError where elements of `array` share a place in memory, as in an expanded tensor: one write would change many.
+
+    NumPy refuses such writes by itself, CuPy does not.
+    """
+    if 0 in array.strides and any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides)):
+        raise RuntimeError(f"{function}: elements of this tensor of shape {array.shape} share a place in memory, as expand "
+                           "leaves them; write into x.clone()")
 
 
 def _write_through(view, result, function):
