@@ -17,7 +17,7 @@
 using std::exp; using std::log; using std::sqrt;
 
 #define __global__
-#define __device__ static
+#define __device__
 #define __shared__ static
 #define __launch_bounds__(...)
 #define EMULATED

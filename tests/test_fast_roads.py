@@ -172,8 +172,8 @@ def test_fast_layer_norm_keeps_small_differences_of_large_numbers(threads):
     """Mean 1000, deviation 1: a variance in one pass, mean(x^2) - mean(x)^2, would have no right digit."""
     rng = np.random.default_rng(0)
     x, w = (1000 + rng.standard_normal((40, 30))).astype("f"), rng.standard_normal(30, dtype=np.float32)
-    y, mu, r = fast_layer_norm.normalise(x, w, None, 1e-5, 1)
-    dx, dw, db = fast_layer_norm.gradients(np.cos(y), x, mu, r, w, 1)
+    y, mu, r = fast_layer_norm.normalise_rows(x, w, None, 1e-5, 1)
+    dx, dw, db = fast_layer_norm.gradients_of_rows(np.cos(y), x, mu, r, w, 1)
     assert {v.dtype for v in (y, mu, r, dx, dw, db)} == {np.dtype("f")}
     exact = x.astype(float) - x.mean(1, float, keepdims=True)
     np.testing.assert_allclose(y, w * exact / exact.std(1, keepdims=True), atol=3e-4)

@@ -225,6 +225,11 @@ def _planes(x):
     return n, c, s, max(1, min(WHOLE // c, n * s // (8 * THREADS)))
 
 
+def _some(count):
+    """The grid for threads that do many elements each, where the first takes longer than those after it."""
+    return (max(1, min(-(-count // THREADS), WHOLE)),)
+
+
 def _sum_type(dtype):
     """The dtype of the type Sum<T> in common.cuh."""
     return np.dtype(np.float64 if dtype == np.float64 else np.float32)
@@ -233,8 +238,8 @@ def _sum_type(dtype):
 def moments(x):
     """Mean and biased variance of every channel."""
     (x,), xp, (n, c, s, parts) = _like(x, x), array_module(x), _planes(x)
-    mean, squares = xp.empty((parts, c), _sum_type(x.dtype)), xp.empty((parts, c), _sum_type(x.dtype))
-    mu, var = (xp.empty((1, c, *[1] * (x.ndim - 2)), x.dtype) for _ in range(2))
+    mean, squares = xp.empty((2, parts, c), _sum_type(x.dtype))
+    mu, var = xp.empty((2, 1, c, *[1] * (x.ndim - 2)), x.dtype)
     launch("norm", "moments", xp, x.dtype, (parts * c,), x, mean, squares, n, c, s, parts)
     launch("norm", "join_moments", xp, x.dtype, _each(c), mean, squares, mu, var, c, n * s, parts)
     return mu, var
@@ -244,26 +249,69 @@ def normalise(x, mu, r, w, b):
     """y = w (x - mu) r + b; w and b may be None."""
     (x, mu, r, w, b), xp, (_, c, s, _) = _like(x, x, mu, r, w, b), array_module(x), _planes(x)
     y = xp.empty(x.shape, x.dtype)
-    launch("norm", "normalise", xp, x.dtype, _each(x.size), x, mu, r, w, b, y, x.size, c, s)
+    launch("norm", "normalise", xp, x.dtype, _some(x.size), x, mu, r, w, b, y, x.size, c, s)
     return y
 
 
 def sums(dy, x, mu, r):
-    """sum dy and sum dy (x - mu) r of every channel."""
-    (dy, x, mu), xp, (n, c, s, parts) = _like(dy, dy, x, mu), array_module(dy), _planes(dy)
-    plain, weighted = xp.empty((parts, c), _sum_type(dy.dtype)), xp.empty((parts, c), _sum_type(dy.dtype))
+    """s = sum dy and t = sum dy (x - mu) r of every channel, in the type of sums."""
+    (dy, x, mu, r), xp, (n, c, s, parts) = _like(dy, dy, x, mu, r), array_module(dy), _planes(dy)
+    plain, weighted = xp.empty((2, parts, c), _sum_type(dy.dtype))
     launch("norm", "gradient_sums", xp, dy.dtype, (parts * c,), dy, x, mu, plain, weighted, n, c, s, parts)
-    shape = (1, c, *[1] * (dy.ndim - 2))
-    plain, weighted = (part.sum(0).astype(dy.dtype, copy=False).reshape(shape) for part in (plain, weighted))
-    return plain, weighted * r
+    return _joined(xp, dy.dtype, plain, weighted, r, (1, c, *[1] * (dy.ndim - 2)))
 
 
-def combine(dy, x, mu, a, b, c):
-    """a dy + b (x - mu) + c, with numbers mu, a, b, c for every channel."""
-    (dy, x, mu, a, b, c), xp, (_, channels, s, _) = _like(dy, dy, x, mu, a, b, c), array_module(dy), _planes(dy)
+def _joined(xp, dtype, plain, weighted, r, shape):
+    """The sums over all parts, each of `shape`."""
+    s, t = xp.empty(shape, plain.dtype), xp.empty(shape, plain.dtype)  # two arrays: gradients must not share their memory
+    launch("norm", "join_sums", xp, dtype, _each(s.size), plain, weighted, r, s, t, s.size, len(plain))
+    return s, t
+
+
+def combine(dy, x, mu, r, w, s, t):
+    """dx = w r (dy - s / m - (x - mu) r t / m) with s, t from `sums`, and m numbers in a channel; w may be None."""
+    (dy, x, mu, r, w), xp, (_, c, pixels, _) = _like(dy, dy, x, mu, r, w), array_module(dy), _planes(dy)
     dx = xp.empty(dy.shape, dy.dtype)
-    launch("norm", "combine", xp, dy.dtype, _each(dy.size), dy, x, mu, a, b, c, dx, dy.size, channels, s)
+    launch("norm", "combine", xp, dy.dtype, _some(dy.size), dy, x, mu, r, w, s, t, dx, dy.size, c, pixels)
     return dx
+
+
+def rate(var, eps):
+    """1 / sqrt(var + eps)."""
+    (var,), xp = _like(var, var), array_module(var)
+    r = xp.empty(var.shape, var.dtype)
+    launch("norm", "rate", xp, var.dtype, _each(var.size), var, r, float(eps), var.size)
+    return r
+
+
+def mix(a, x, b, y):
+    """a x + b y, with numbers a and b and arrays of one shape."""
+    (x, y), xp = _like(x, x, y), array_module(x)
+    z = xp.empty(x.shape, x.dtype)
+    launch("norm", "mix", xp, x.dtype, _each(x.size), x, y, z, float(a), float(b), x.size)
+    return z
+
+
+# ---- layer normalisation: x (..., *D), a row for all that share one mean ---------------------------------------------
+
+def normalise_rows(x, w, b, eps, dims):
+    """y = w (x - mu) r + b, where x is a row along its last `dims` axes; mu and r, of size 1 there. w, b may be None."""
+    (x, w, b), xp, shape = _like(x, x, w, b), array_module(x), (*x.shape[:-dims], *[1] * dims)
+    y, mu, r = (xp.empty(s, x.dtype) for s in (x.shape, shape, shape))
+    launch("layer_norm", "normalise_rows", xp, x.dtype, (mu.size,), x, w, b, y, mu, r, float(eps), x.size // mu.size)
+    return y, mu, r
+
+
+def gradients_of_rows(dy, x, mu, r, w, dims):
+    """dx, dw and db, with mu and r from `normalise_rows`."""
+    (dy, x, mu, r, w), xp, rows, size = _like(dy, dy, x, mu, r, w), array_module(dy), mu.size, x.size // mu.size
+    dx, parts = xp.empty(x.shape, x.dtype), max(1, min(rows // 32, WHOLE // -(-size // THREADS)))
+    launch("layer_norm", "row_gradients", xp, x.dtype, (rows,), dy, x, mu, r, w, dx, size)
+    plain, weighted = xp.empty((2, parts, size), _sum_type(x.dtype))
+    launch("layer_norm", "column_sums", xp, x.dtype, (-(-size // THREADS), parts), dy, x, mu, r, plain, weighted, rows, size,
+           parts)
+    db, dw = _joined(xp, x.dtype, plain, weighted, None, x.shape[-dims:])
+    return dx, dw.astype(x.dtype, copy=False), db.astype(x.dtype, copy=False)
 
 
 # ---- softmax along the last axis -------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def serves(x, axes, affine):
             and axes == tuple(range(-len(affine), 0)) and tuple(affine) == x.shape[-len(affine):])
 
 
-def normalise(x, w, b, eps, dims):
+def normalise_rows(x, w, b, eps, dims):
     """y = w (x - mu) r + b, where x is a row along its last `dims` axes; mu and r = 1/sqrt(var + eps), of size 1 there."""
     rows, one, w = matrix(x, dims), *vectors(x, w, dims)
     y, (mu, r), size = aligned(rows.shape, x.dtype), np.zeros((2, 2, len(rows)), x.dtype), rows.shape[1]
@@ -46,8 +46,8 @@ def normalise(x, w, b, eps, dims):
     return y.reshape(x.shape), mu[0].reshape(shape), r[0].reshape(shape)
 
 
-def gradients(dy, x, mu, r, w, dims):
-    """dx, dw and db, with mu and r from `normalise`: dx = r w dy - r^3 (x - mu) mean(w dy (x - mu)) - r mean(w dy)."""
+def gradients_of_rows(dy, x, mu, r, w, dims):
+    """dx, dw and db, with mu and r from `normalise_rows`: dx = r w dy - r^3 (x - mu) mean(w dy (x - mu)) - r mean(w dy)."""
     dys, rows, one, w = matrix(dy, dims), matrix(x, dims), *vectors(x, w, dims)
     dxs, (mu, r), size = aligned(rows.shape, x.dtype), (with_zeros(v) for v in (mu, r)), rows.shape[1]
     first, second = np.zeros_like(mu), np.zeros_like(mu)

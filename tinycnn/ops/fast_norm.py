@@ -165,8 +165,11 @@ def sums(dy, x, mu, r):
     return rows.like_axes(s), rows.like_axes(t * r.reshape(-1))
 
 
-def combine(dy, x, mu, a, b, c):
-    """a dy + b (x - mu) + c, shaped like dy (N, C, *S), with numbers mu, a, b, c for every channel."""
+def combine(dy, x, mu, r, w, s, t):
+    """dx = w r (dy - s / m - (x - mu) r t / m), shaped like dy (N, C, *S), with s, t from `sums`, m numbers in a channel."""
+    a, m = scaled(r, w), dy.size // mu.size
+    b = a * r * t / -m
+    c = a * s / -m - b * mu
     rows = matrices(dy, x)
     dx = rows.empty()
 
@@ -176,5 +179,5 @@ def combine(dy, x, mu, a, b, c):
         np.multiply(dy, a, out=dx)
         dx += rest
 
-    rows.pieces(work, [dy, x, dx], [a, b, c - b * mu], passes=4)
+    rows.pieces(work, [dy, x, dx], [a, b, c], passes=4)
     return dx

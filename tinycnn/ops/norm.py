@@ -32,6 +32,14 @@ def road(x, axes, affine):
     return kernels if by_channel and kernels.serves(x) else None
 
 
+def road_of_rows(x, axes, affine):
+    """Whose functions normalise x over its last axes, with a scale for every place in them, or None."""
+    if fast_layer_norm.serves(x, axes, affine):
+        return fast_layer_norm
+    by_row = axes == tuple(range(-len(affine), 0)) and tuple(affine) == x.shape[-len(affine):]
+    return kernels if by_row and kernels.serves(x) else None
+
+
 class Normalize(Function):
     """y = w xhat + b with xhat = (x - mu) r, r = 1/sqrt(var + eps); mu, var: mean and biased variance of x over `axes`.
 
@@ -52,8 +60,8 @@ class Normalize(Function):
 
     The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
     Cost: about 7 passes over x forward, 10 backward; saved: x, mu and r. Batch norm on the CPU takes the fast road of
-    `fast_norm.py`, which reads and writes main memory half as often; on a GPU, two kernels do it in 4 and 4
-    (`kernels/norm.cu`). Layer norm on the CPU takes that of `fast_layer_norm.py`.
+    `fast_norm.py`, which reads and writes main memory half as often; on a GPU, kernels do it in 4 and 4
+    (`kernels/norm.cu`). Layer norm takes that of `fast_layer_norm.py`, or of `kernels/layer_norm.cu`.
     Source: Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167); Ba et al., Layer Normalization, 2016
     (arXiv:1607.06450); Wu and He, Group Normalization, 2018 (arXiv:1803.08494).
     """
@@ -65,9 +73,9 @@ class Normalize(Function):
         ctx.axes, ctx.count = axes, math.prod(x.shape[axis] for axis in axes)
         ctx.affine, ctx.types, ctx.eps = affine, [None if p is None else p.shape for p in (w, b)], eps
         ctx.constant = statistics is not None
-        ctx.rows, ctx.fast = fast_layer_norm.serves(x, axes, affine), None
+        ctx.rows, ctx.fast = road_of_rows(x, axes, affine), None
         if ctx.rows:
-            y, mu, r = fast_layer_norm.normalise(x, w, b, eps, len(axes))
+            y, mu, r = ctx.rows.normalise_rows(x, w, b, eps, len(axes))
             ctx.save_for_backward(x, mu, r, w)
             return y
         ctx.fast = road(x, axes, affine)
@@ -79,7 +87,7 @@ class Normalize(Function):
             var = statistics[1] if ctx.constant else total(y * y, axes) / max(ctx.count, 1)
         if report:
             report(mu, var)
-        r = 1 / array_module(x).sqrt(var + eps)
+        r = kernels.rate(var, eps) if kernels.serves(var) else 1 / array_module(x).sqrt(var + eps)
         if ctx.fast:
             y = ctx.fast.normalise(x, mu, r, w, b)
         else:
@@ -95,7 +103,7 @@ class Normalize(Function):
     def backward(ctx, dy):
         x, *rest = ctx.saved_tensors
         if ctx.rows:
-            gradients = fast_layer_norm.gradients(dy, x, *rest, len(ctx.axes))
+            gradients = ctx.rows.gradients_of_rows(dy, x, *rest, len(ctx.axes))
             return [g if need else None for g, need in zip(gradients, ctx.needs_input_grad)]
         return Normalize.gradients(ctx, dy, x if ctx.view is None else x.reshape(ctx.view), *rest)
 
@@ -125,12 +133,11 @@ class Normalize(Function):
             s, t = total(dy, shared), total(dy * xhat, shared)
         dx = dw = db = None
         if need_w:
-            dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0])
+            dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0]).astype(dy.dtype, copy=False)
         if need_b:
-            db = unbroadcast(s, ctx.affine).reshape(ctx.types[1])
+            db = unbroadcast(s, ctx.affine).reshape(ctx.types[1]).astype(dy.dtype, copy=False)
         if need_x and fast and not ctx.constant:
-            scale = r if w is None else w * r
-            dx = ctx.fast.combine(dy, x, mu, scale, scale * r * t / -ctx.count, scale * s / -ctx.count)
+            dx = ctx.fast.combine(dy, x, mu, r, w, s, t)
         elif need_x:
             g = dy if w is None else dy * w
             if ctx.constant:
@@ -256,10 +263,13 @@ def _check(function, input, least, expected, shape, **vectors):
                                  f"{vector.shape}")
 
 
-def _update(running, new, momentum, function):
-    """Move the tensor `running` towards the array `new`: running = (1 - momentum) running + momentum new."""
-    if running is not None:
-        write(running, wrap((1 - momentum) * running.array + momentum * new), function)
+def _update(running, new, momentum, function, factor=1):
+    """Move the tensor `running` towards the array `new` times factor: running = (1 - momentum) running + momentum new."""
+    if running is None:
+        return
+    old, keep, add = running.array, 1 - momentum, momentum * factor
+    moved = kernels.mix(keep, old, add, new) if kernels.serves(old) else keep * old + add * new
+    write(running, wrap(moved), function)
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
@@ -282,7 +292,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
         def report(mu, var):
             _update(running_mean, mu.reshape(channels), momentum, "batch_norm")
-            _update(running_var, var.reshape(channels) * (count / (count - 1)), momentum, "batch_norm")
+            _update(running_var, var.reshape(channels), momentum, "batch_norm", count / (count - 1))
         return Normalize.apply(input, weight, bias, report=report if channels else None, **options)
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: running_mean and running_var must be given when training is False")
