@@ -38,7 +38,7 @@ def check_apart(function, array):
 
     NumPy refuses such writes by itself, CuPy does not.
     """
-    if 0 in array.strides and any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides)):
+    if array.size and 0 in array.strides and any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides)):
         raise RuntimeError(f"{function}: elements of this tensor of shape {array.shape} share a place in memory, as expand "
                            "leaves them; write into x.clone()")
 

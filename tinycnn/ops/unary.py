@@ -208,7 +208,9 @@ def rsqrt(input):
 def _staircase(name, function, text):
     def step(input):
         check_tensor(name, input=input)
-        return Staircase.apply(input, function=function) if category(input.dtype) == 2 or name == "sign" else input.clone()
+        kind = category(input.dtype)
+        jumps = kind == 2 or kind == 1 and name == "sign"  # the others leave integers, and all leave bool, as they are
+        return Staircase.apply(input, function=function) if jumps else input.clone()
     step.__name__ = step.__qualname__ = name
     step.__doc__ = text
     return method(name)(step)
