@@ -175,10 +175,10 @@ def test_columns_are_never_written_down(monkeypatch):
     assert len(sizes) == 4 and sizes[2] <= dy.size  # the parts of dw
 
 
-def test_a_kernel_of_size_1_is_left_to_cublas():
+def test_a_layer_takes_one_launch_forward_and_one_for_each_gradient():
     layer = Layer(2, 5, 7, (6, 5), (1, 1))
     assert max(layer.errors()) < 1e-13
-    assert emulated.launches == ["weight_parts"]
+    assert emulated.launches == ["convolve", "weight_parts", "input_gradient"]
 
 
 def test_images_too_large_to_be_counted_take_the_plain_road():

@@ -3,22 +3,17 @@
 The same three functions on arrays as there and in `fast_conv.py`. A GPU wants few, large pieces of work, the opposite of a
 processor with caches; and it computes so much faster than it reads that to write the columns down, and to read them again,
 would take longer than to multiply them. So they are never written: `kernels/conv.cu` gathers each tile of them from the
-images when it is needed. Images stay N C H W in memory, as CuPy's own functions leave them.
+images when it is needed. Images stay N C H W in memory, as CuPy's own functions leave them. A kernel of size 1 goes the same
+way: its columns are the images, but CuPy's product of one matrix with many would take four launches.
 
 Signals are images of one row; volumes take the plain road.
 """
 from .. import kernels
-from ..backend import array_module
 
 
 def serves(x):
     """Whether x is a batch of images or signals on a GPU, each of less than 2^31 numbers."""
     return x.ndim in (3, 4) and kernels.serves(x) and x.size // len(x) < 2**31
-
-
-def trivial(g, groups):
-    """Whether the columns are the images themselves: a kernel of size 1 that looks at every pixel."""
-    return groups == g.KH == g.KW == g.SH == g.SW == 1 and g.PH == g.PW == 0 and (g.H, g.W) == (g.OH, g.OW)
 
 
 def depthwise(w, groups):
@@ -32,12 +27,7 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     shape = (len(x), len(w), *out)
     if depthwise(w, groups):
         return kernels.depthwise(x, w, b, shape, g)
-    if not trivial(g, groups):
-        return kernels.convolve(x, w, b, shape, g, groups)
-    y = array_module(x).matmul(w.reshape(w.shape[:2]), x.reshape(*x.shape[:2], -1)).reshape(shape)
-    if b is not None:
-        y += b.reshape(-1, *[1] * len(out))
-    return y
+    return kernels.convolve(x, w, b, shape, g, groups)
 
 
 def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
@@ -55,9 +45,7 @@ def input_gradient(dy, w, size, stride, padding, dilation, groups):
     g = kernels.geometry(*shape[:2], size, dy.shape[2:], w.shape[2:], stride, padding, dilation)
     if depthwise(w, groups):
         return kernels.depthwise_input(dy, w, shape, g)
-    if not trivial(g, groups):
-        return kernels.input_gradient(dy, w, shape, g, groups)
-    return array_module(dy).matmul(w.reshape(w.shape[:2]).swapaxes(0, 1), dy.reshape(*dy.shape[:2], -1)).reshape(shape)
+    return kernels.input_gradient(dy, w, shape, g, groups)
 
 
 def bias_gradient(dy):
