@@ -9,7 +9,7 @@ Source: Chen, Xu, Zhang, Guestrin, Training deep nets with sublinear memory cost
 import contextlib
 
 from ..autograd import grad
-from ..backend import CPU, Generator, default_generator, generator_in_this_thread
+from ..backend import CPU, default_generator
 from ..function import Function, edge_of
 from ..grad_mode import enable_grad, is_grad_enabled
 from ..ops.creation import ones
@@ -140,18 +140,11 @@ class _Numbers:
 
     def __init__(self, device):
         self.generator = default_generator(device)
-        if device.type == "cpu":
-            self.state = self.generator.get_state()
-        else:  # a GPU's generator cannot go back, so the function gets one of its own; to seed it from the GPU would wait
-            self.seed = int(default_generator(CPU).integers(0, 2**62, ()))
+        self.state = self.generator.get_state()
 
     @contextlib.contextmanager
     def repeated(self, again):
         """Inside, the numbers are those of the first time; after running again, the stream goes on where it was."""
-        if self.generator.device.type != "cpu":
-            with generator_in_this_thread(Generator(self.generator.device).manual_seed(self.seed)):
-                yield
-            return
         after = self.generator.get_state()
         if again:
             self.generator.set_state(self.state)
