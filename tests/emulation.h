@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-using std::exp; using std::log; using std::sqrt;
+using std::erf; using std::exp; using std::expm1; using std::log; using std::sqrt; using std::tanh;
 
 #define __global__
 #define __device__

@@ -86,10 +86,13 @@ def _each(count):
 
 
 def _like(x, *arrays):
-    """The arrays (None stays None), contiguous and in the dtype of x."""
-    xp = array_module(x)
-    return [a if a is None or a.dtype == x.dtype and a.flags.c_contiguous else xp.ascontiguousarray(a, x.dtype)
-            for a in arrays]
+    """The arrays, contiguous and in the dtype of x; None stays None, and booleans stay booleans."""
+    dtype, out = x.dtype, []
+    for a in arrays:
+        if a is not None and not (a.dtype == dtype and a.flags.c_contiguous):
+            a = array_module(x).ascontiguousarray(a, bool if a.dtype == bool else dtype)
+        out.append(a)
+    return out
 
 
 # ---- windows ---------------------------------------------------------------------------------------------------------
@@ -347,19 +350,12 @@ def cross_entropy_backward(dl, logp, y):
 
 # ---- elementwise -----------------------------------------------------------------------------------------------------
 
-def relu_backward(dy, y):
-    """dy where y > 0, else 0."""
-    (dy, y), xp = _like(dy, dy, y), array_module(dy)
-    dx = xp.empty(dy.shape, dy.dtype)
-    launch("elementwise", "relu_backward", xp, dy.dtype, _each(dy.size), dy, y, dx, dy.size)
-    return dx
-
-
-def keep_scaled(x, keep, scale):
-    """x scale where keep, of the same shape, else 0."""
-    (x,), xp = _like(x, x), array_module(x)
+def each(name, x, *others, options=()):
+    """The kernel `name` of elementwise.cu on arrays of one shape, booleans or of the dtype of x; `options` are its numbers."""
+    xp = array_module(x)
+    x, *others = _like(x, x, *others)
     y = xp.empty(x.shape, x.dtype)
-    launch("elementwise", "keep_scaled", xp, x.dtype, _each(x.size), x, xp.ascontiguousarray(keep), y, float(scale), x.size)
+    launch("elementwise", name, xp, x.dtype, _each(x.size), x, *others, y, x.size, *options)
     return y
 
 

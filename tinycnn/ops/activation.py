@@ -1,11 +1,12 @@
 """Floor 2: smooth activation functions; the piecewise linear ones, such as ReLU, are in `rectifier.py`.
 
 Activations are the nonlinearities without which a network of any depth is one matrix. All act on every element alone,
-so dx = dy f'(x). What a class docstring derives is f'. Those that are short formulas in others (SiLU, Mish) are written as
-such, and the tape differentiates them.
+so dx = dy f'(x). What a class docstring derives is f'. Those that are short formulas in others (Mish, GLU) are written as
+such, and the tape differentiates them. On a GPU, `kernels/elementwise.cu` computes the formulas in one launch each.
 """
 import math
 
+from .. import kernels
 from ..backend import array_module, erf as erf_of_array
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method
@@ -29,6 +30,8 @@ class ELU(Function):
         xp = array_module(x)
         ctx.numbers = alpha, scale, input_scale
         ctx.save_for_backward(x)
+        if kernels.serves(x):
+            return kernels.each("elu", x, options=ctx.numbers)
         y = xp.maximum(x, 0) + alpha * xp.expm1(input_scale * xp.minimum(x, 0))
         return y if scale == 1 else scale * y
 
@@ -36,6 +39,8 @@ class ELU(Function):
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
         alpha, scale, input_scale = ctx.numbers
+        if kernels.serves(dy):
+            return kernels.each("elu_backward", dy, x, options=ctx.numbers)
         xp = array_module(x)
         slope = alpha * input_scale * xp.exp(-input_scale * xp.abs(x))  # where x > 0 it does not count
         positive = x > 0
@@ -50,16 +55,52 @@ class Sigmoid(Function):
 
     @staticmethod
     def forward(ctx, x):
-        xp = array_module(x)
-        e = xp.exp(-xp.abs(x))
-        y = xp.maximum(e, x >= 0) / (1 + e)  # e <= 1: the numerator is 1 where x >= 0, else e
+        y = Sigmoid.logistic(x)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
+    def logistic(x):
+        """y."""
+        if kernels.serves(x):
+            return kernels.each("sigmoid", x)
+        xp = array_module(x)
+        e = xp.exp(-xp.abs(x))
+        return xp.maximum(e, x >= 0) / (1 + e)  # e <= 1: the numerator is 1 where x >= 0, else e
+
+    @staticmethod
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
+        if kernels.serves(dy):
+            return kernels.each("sigmoid_backward", dy, y)
         return dy * y * (1 - y)
+
+
+class SiLU(Function):
+    """y = x s(x), with s the logistic function.  f' = s + x s (1 - s).  Source: Elfwing, Uchibe, Doya 2017."""
+
+    @staticmethod
+    def forward(ctx, x):
+        if kernels.serves(x):
+            ctx.save_for_backward(x, None)
+            return kernels.each("silu", x)
+        s = Sigmoid.logistic(x)
+        ctx.save_for_backward(x, s)
+        return x * s
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, s = ctx.saved_tensors
+        if kernels.serves(dy):
+            return kernels.each("silu_backward", dy, x)
+        return dy * (s * (1 + x * (1 - s)))
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        """With s as a function of x."""
+        x, _ = ctx.saved_tensors
+        s = sigmoid(x)
+        return dy * (s * (1 + x * (1 - s)))
 
 
 class Tanh(Function):
@@ -122,6 +163,8 @@ class GELU(Function):
     def forward(ctx, x, approximate):
         ctx.exact = approximate == "none"
         ctx.save_for_backward(x)
+        if kernels.serves(x):
+            return kernels.each("gelu", x, options=(ctx.exact,))
         if fast_gelu.serves(x):
             return fast_gelu.gelu(x, None if ctx.exact else GELU.Q)
         return by_pieces(lambda x: x * GELU.probability(x, ctx.exact, erf_of_array, array_module(x).tanh), x)
@@ -144,6 +187,8 @@ class GELU(Function):
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
+        if kernels.serves(dy):
+            return kernels.each("gelu_backward", dy, x, options=(ctx.exact,))
         if fast_gelu.serves(x):
             return fast_gelu.gradient(dy, x, None if ctx.exact else GELU.Q)
         xp = array_module(x)
@@ -200,7 +245,7 @@ def tanh(input):
 @activation(rereads=True)
 def silu(input, inplace=False):
     """x * sigmoid(x), also called swish."""
-    return input * sigmoid(input)
+    return SiLU.apply(input)
 
 
 @activation(rereads=True)

@@ -24,7 +24,7 @@ class Dropout(Function):
         ctx.scale = scale
         ctx.save_for_backward(keep)
         if keep.shape == x.shape and kernels.serves(x):
-            return kernels.keep_scaled(x, keep, scale)
+            return kernels.each("keep_scaled", x, keep, options=(scale,))
         y = x * keep
         y *= scale
         return y
@@ -33,7 +33,7 @@ class Dropout(Function):
     def backward(ctx, dy):
         (keep,) = ctx.saved_tensors
         if keep.shape == dy.shape and kernels.serves(dy):
-            return kernels.keep_scaled(dy, keep, ctx.scale), None
+            return kernels.each("keep_scaled", dy, keep, options=(ctx.scale,)), None
         dx = dy * keep
         dx *= ctx.scale
         return dx, None

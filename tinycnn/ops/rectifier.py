@@ -12,7 +12,7 @@ from .. import kernels
 from ..backend import array_module, default_generator, device_of
 from ..function import Function
 from ..tensor import check_floating, check_tensor, method, wrap
-from ..workers import large, share
+from ..workers import by_pieces, large, share
 from .elementwise import unbroadcast
 from .inplace import private, twin, write
 from .selection import clamp, where
@@ -32,7 +32,7 @@ class ReLU(Function):
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
         if kernels.serves(dy):
-            return kernels.relu_backward(dy, y)
+            return kernels.each("relu_backward", dy, y)
         return share(lambda dy, y, out: np.multiply(dy, y > 0, out=out), dy, y) if large(dy, y) else dy * (y > 0)
 
 
@@ -44,11 +44,15 @@ class LeakyReLU(Function):
         xp = array_module(x)
         ctx.slope = slope
         ctx.save_for_backward(x > 0)
+        if kernels.serves(x):
+            return kernels.each("leaky_relu", x, options=(slope,))
         return xp.maximum(x, 0) + slope * xp.minimum(x, 0)
 
     @staticmethod
     def backward(ctx, dy):
         (positive,) = ctx.saved_tensors
+        if kernels.serves(dy):
+            return kernels.each("leaky_relu_backward", dy, positive, options=(ctx.slope,))
         return dy * positive + ctx.slope * (dy * ~positive)
 
 
@@ -88,9 +92,58 @@ class Hardtanh(Function):
     @staticmethod
     def backward(ctx, dy):
         (y,), (low, high) = ctx.saved_tensors, ctx.bounds
+        if kernels.serves(dy):
+            return kernels.each("hardtanh_backward", dy, y, options=ctx.bounds)
         if large(dy, y):
             return share(lambda dy, y, out: np.multiply(dy, (y > low) & (y < high), out=out), dy, y)
         return dy * ((y > low) & (y < high))
+
+
+class Hardsigmoid(Function):
+    """y = (x + 3) / 6, moved into the interval from 0 to 1.  f' = 1/6 strictly inside, else 0; y tells where."""
+
+    @staticmethod
+    def forward(ctx, x):
+        if kernels.serves(x):
+            y = kernels.each("hardsigmoid", x)
+        else:
+            y = by_pieces(lambda x: array_module(x).clip(x + 3, 0, 6) / 6, x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        if kernels.serves(dy):
+            return kernels.each("hardsigmoid_backward", dy, y)
+        return by_pieces(lambda dy, y: dy / 6 * ((y > 0) & (y < 1)), dy, y)
+
+
+class Hardswish(Function):
+    """y = x h(x), with h the hard sigmoid.  f' = h + x h' = (2 x + 3) / 6 strictly between -3 and 3; else 0 or 1, as h is.
+
+    Source: Howard et al. 2019 (MobileNet v3).
+    """
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        if kernels.serves(x):
+            return kernels.each("hardswish", x)
+        return by_pieces(lambda x: x * array_module(x).clip(x + 3, 0, 6) / 6, x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        if kernels.serves(dy):
+            return kernels.each("hardswish_backward", dy, x)
+        return by_pieces(Hardswish.slope, x, dy)
+
+    @staticmethod
+    def slope(x, dy):
+        """dx."""
+        inside = (x > -3) & (x < 3)
+        return dy * ((2 * x + 3) / 6 * inside + (x >= 3))
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
@@ -168,13 +221,13 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
 @activation
 def hardsigmoid(input, inplace=False):
     """min(max(x + 3, 0), 6) / 6: the piecewise linear sigmoid."""
-    return relu6(input + 3) / 6
+    return Hardsigmoid.apply(input)
 
 
 @activation(rereads=True)
 def hardswish(input, inplace=False):
     """x * hardsigmoid(x)."""
-    return input * relu6(input + 3) / 6
+    return Hardswish.apply(input)
 
 
 @activation

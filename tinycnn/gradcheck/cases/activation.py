@@ -1,6 +1,6 @@
 """Cases and mutants of `ops/activation.py`."""
 from ...backend import erf
-from ...ops.activation import ELU, GELU, Sigmoid, Softplus, Tanh
+from ...ops.activation import ELU, GELU, Sigmoid, SiLU, Softplus, Tanh
 from ..registry import case, constant, distinct, mutant, normal, uniform
 
 case(ELU, "alpha", [distinct(3, 4)], lambda t, x: t.nn.functional.elu(x, alpha=0.7))
@@ -12,10 +12,13 @@ case(ELU, "far to the right", [constant([-1000.0, 1000.0])], lambda t, x: t.nn.f
 
 case(Sigmoid, "both signs", [normal(3, 4)], lambda t, x: t.sigmoid(x))
 case(Sigmoid, "saturated", [constant([-1000.0, -700.0, -30.0, 0.0, 30.0, 1000.0])], lambda t, x: t.sigmoid(x))
-case(Sigmoid, "silu", [normal(3, 4)], lambda t, x: t.nn.functional.silu(x))
-case(Sigmoid, "silu in place", [normal(3, 4)], lambda t, x: t.nn.functional.silu(x * 2, inplace=True))
 case(Sigmoid, "glu", [normal(3, 4, 2)], lambda t, x: t.nn.functional.glu(x, dim=1))
 case(Sigmoid, "empty", [normal(0, 3)], lambda t, x: x.sigmoid())
+
+case(SiLU, "both signs", [normal(3, 4)], lambda t, x: t.nn.functional.silu(x))
+case(SiLU, "in place", [normal(3, 4)], lambda t, x: t.nn.functional.silu(x * 2, inplace=True))
+case(SiLU, "saturated", [constant([-1000.0, -30.0, 0.0, 30.0, 1000.0])], lambda t, x: t.nn.functional.silu(x))
+case(SiLU, "empty", [normal(0, 3)], lambda t, x: t.nn.functional.silu(x))
 
 case(Tanh, "both signs", [normal(3, 4)], lambda t, x: t.tanh(x))
 case(Tanh, "saturated", [constant([-1000.0, -30.0, 0.0, 30.0, 1000.0])], lambda t, x: t.tanh(x))
@@ -35,7 +38,7 @@ case(GELU, "tanh", [normal(3, 4)], lambda t, x: t.nn.functional.gelu(x, approxim
 case(GELU, "saturated", [constant([-1000.0, -7.0, 0.0, 7.0, 1000.0])], lambda t, x: t.nn.functional.gelu(x))
 case(GELU, "empty", [normal(0, 3)], lambda t, x: t.nn.functional.gelu(x))
 
-for _function in (ELU, Sigmoid, Tanh, Softplus, GELU):
+for _function in (ELU, Sigmoid, SiLU, Tanh, Softplus, GELU):
     mutant(_function, "slope forgotten")(lambda backward, ctx, dy: dy + 0)
     mutant(_function, "upstream gradient forgotten")(lambda backward, ctx, dy: backward(ctx, dy * 0 + 1))
 
@@ -69,6 +72,12 @@ def _(backward, ctx, dy):
     (y,) = ctx.saved_tensors
     e = 2.718281828459045 ** -y
     return dy * e / (1 + e) ** 2
+
+
+@mutant(SiLU, "the logistic function's own slope forgotten")
+def _(backward, ctx, dy):
+    (x, _) = ctx.saved_tensors
+    return dy / (1 + 2.718281828459045 ** -x)
 
 
 @mutant(Tanh, "1 - y instead of 1 - y^2")

@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/rectifier.py`."""
-from ...ops.rectifier import Hardtanh, LeakyReLU, PReLU, ReLU
+from ...ops.rectifier import Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, PReLU, ReLU
 from ..registry import case, constant, distinct, mutant, normal, uniform
 
 kinky = constant([-7.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 7.0])  # a bend of every piecewise function is among them
@@ -26,14 +26,23 @@ case(PReLU, "at 0", [kinky, constant([0.3])], lambda t, x, a: t.nn.functional.pr
 case(Hardtanh, "bounds", [distinct(4, 5)], lambda t, x: t.nn.functional.hardtanh(x, -0.32, 0.57))
 case(Hardtanh, "relu6", [uniform(-3, 9, 4, 5)], lambda t, x: t.nn.functional.relu6(x))
 case(Hardtanh, "at the bounds", [kinky], lambda t, x: t.nn.functional.relu6(x), kinks=True)
-case(Hardtanh, "hardsigmoid", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.hardsigmoid(x),
-     torch=lambda t, x: t.nn.functional.relu6(x + 3) / 6)  # PyTorch's own slope is a 1/6 rounded to float32
-case(Hardtanh, "hardswish", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.hardswish(x))
-case(Hardtanh, "hardswish at its bends", [kinky], lambda t, x: t.nn.functional.hardswish(x), kinks=True)
-case(Hardtanh, "in place", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.hardswish(x * 2, inplace=True))
+case(Hardtanh, "in place", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.relu6(x * 2, inplace=True))
 case(Hardtanh, "empty", [normal(0, 3)], lambda t, x: t.nn.functional.hardtanh(x))
 
-for _function in (ReLU, LeakyReLU, Hardtanh):
+case(Hardsigmoid, "all parts", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.hardsigmoid(x),
+     torch=lambda t, x: t.nn.functional.relu6(x + 3) / 6)  # PyTorch's own slope is a 1/6 rounded to float32
+case(Hardsigmoid, "at its bends", [kinky], lambda t, x: t.nn.functional.hardsigmoid(x),
+     torch=lambda t, x: t.nn.functional.relu6(x + 3) / 6, kinks=True)
+case(Hardsigmoid, "in place", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.hardsigmoid(x * 2, inplace=True),
+     torch=lambda t, x: t.nn.functional.relu6(x * 2 + 3) / 6)
+case(Hardsigmoid, "empty", [normal(0, 3)], lambda t, x: t.nn.functional.hardsigmoid(x))
+
+case(Hardswish, "all parts", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.hardswish(x))
+case(Hardswish, "at its bends", [kinky], lambda t, x: t.nn.functional.hardswish(x), kinks=True)
+case(Hardswish, "in place", [uniform(-5, 5, 4, 5)], lambda t, x: t.nn.functional.hardswish(x * 2, inplace=True))
+case(Hardswish, "empty", [normal(0, 3)], lambda t, x: t.nn.functional.hardswish(x))
+
+for _function in (ReLU, LeakyReLU, Hardtanh, Hardsigmoid, Hardswish):
     mutant(_function, "slope forgotten")(lambda backward, ctx, dy: dy + 0)
     mutant(_function, "upstream gradient forgotten")(lambda backward, ctx, dy: backward(ctx, dy * 0 + 1))
 
@@ -81,3 +90,14 @@ def _(backward, ctx, dy):
 @mutant(Hardtanh, "sign")
 def _(backward, ctx, dy):
     return -backward(ctx, dy)
+
+
+@mutant(Hardsigmoid, "not divided by 6")
+def _(backward, ctx, dy):
+    return backward(ctx, dy) * 6
+
+
+@mutant(Hardswish, "slope h, without x h'")
+def _(backward, ctx, dy):
+    (x,) = ctx.saved_tensors
+    return dy * ((x + 3) / 6 * ((x > -3) & (x < 3)) + (x >= 3))
