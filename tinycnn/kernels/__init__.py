@@ -12,6 +12,7 @@ comes first: no kernel adds to a number that another thread may be adding to.
 CuPy compiles a file when one of its kernels is first launched (a second or so), and keeps the program on disk.
 """
 import functools
+import math
 import re
 from pathlib import Path
 
@@ -319,16 +320,16 @@ def gradients_of_rows(dy, x, mu, r, w, dims):
 
 # ---- softmax along the last axis -------------------------------------------------------------------------------------
 
-def _rows(name, x, *arrays):
+def _rows(name, x, *arrays, options=()):
     """Run a kernel with a block for every row; the result is shaped like x."""
     xp, y = array_module(x), array_module(x).empty(x.shape, x.dtype)
-    launch("softmax", name, xp, x.dtype, (x.size // x.shape[-1],), *_like(x, x, *arrays), y, x.shape[-1])
+    launch("softmax", name, xp, x.dtype, (x.size // x.shape[-1],), *_like(x, x, *arrays), y, x.shape[-1], *options)
     return y
 
 
-def softmax(x):
-    """p = e^x / sum e^x."""
-    return _rows("softmax", x)
+def softmax(x, scale=1.0, zeros=False):
+    """p = e^z / sum e^z with z = scale x; with `zeros`, 0 in a row where all z are -inf."""
+    return _rows("softmax", x, options=(float(scale), zeros))
 
 
 def log_softmax(x):
@@ -336,9 +337,27 @@ def log_softmax(x):
     return _rows("log_softmax", x)
 
 
-def softmax_backward(dp, p):
-    """p (dp - sum dp p)."""
-    return _rows("softmax_backward", dp, p)
+def softmax_backward(dp, p, scale=1.0):
+    """scale p (dp - sum dp p)."""
+    return _rows("softmax_backward", dp, p, options=(float(scale),))
+
+
+def one_hot(labels, shape, axis, weight, dtype, ignored, smoothing):
+    """Targets y of `shape` from labels (y's shape without `axis`), and how much each label counts."""
+    xp = array_module(labels)
+    y, counts = xp.empty(shape, dtype), xp.empty(labels.shape, dtype)
+    (weight,), labels = _like(y, weight), xp.ascontiguousarray(labels, np.int64)
+    launch("softmax", "one_hot", xp, y.dtype, _each(y.size), labels, weight, y, counts, y.size, shape[axis],
+           math.prod(shape[axis + 1:]), int(ignored), float(smoothing))
+    return y, counts
+
+
+def cross_entropy(x, y):
+    """log p, and -sum y log p of every row."""
+    (x, y), xp = _like(x, x, y), array_module(x)
+    logp, l = xp.empty(x.shape, x.dtype), xp.empty(x.shape[:-1], x.dtype)
+    launch("softmax", "cross_entropy", xp, x.dtype, (l.size,), x, y, logp, l, x.shape[-1])
+    return logp, l
 
 
 def cross_entropy_backward(dl, logp, y):

@@ -1,14 +1,20 @@
 // Softmax along rows of C numbers that stand side by side: one block a row, see ops/softmax.py for the formulas.
 
-template <typename T> __global__ void softmax(const T* x, T* p, long long C) {
+// p = softmax(scale x). With `zeros`, a row of -inf becomes zeros in place of NaN: a query that may look at nothing.
+template <typename T> __global__ void softmax(const T* x, T* p, long long C, double scale, bool zeros) {
     typedef typename Sum<T>::type A;
     x += blockIdx.x * C, p += blockIdx.x * C;
     A top = MINUS_INFINITY, sum = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
+    for (long long c = threadIdx.x; c < C; c += THREADS) {
+        A z = A(scale) * (A)x[c];
+        if (z > top || z != z) top = z;
+    }
     top = block_max(top);
-    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);
+    if (zeros && top == A(MINUS_INFINITY)) top = 0;
+    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp(A(scale) * (A)x[c] - top);
     sum = block_sum(sum);
-    for (long long c = threadIdx.x; c < C; c += THREADS) p[c] = T(exp((A)x[c] - top) / sum);
+    if (zeros && sum == 0) sum = 1;
+    for (long long c = threadIdx.x; c < C; c += THREADS) p[c] = T(exp(A(scale) * (A)x[c] - top) / sum);
 }
 
 template <typename T> __global__ void log_softmax(const T* x, T* logp, long long C) {
@@ -22,14 +28,46 @@ template <typename T> __global__ void log_softmax(const T* x, T* logp, long long
     for (long long c = threadIdx.x; c < C; c += THREADS) logp[c] = T((A)x[c] - top - sum);
 }
 
-// dx = p (dp - sum dp p)
-template <typename T> __global__ void softmax_backward(const T* dp, const T* p, T* dx, long long C) {
+// dx = scale p (dp - sum dp p)
+template <typename T> __global__ void softmax_backward(const T* dp, const T* p, T* dx, long long C, double scale) {
     typedef typename Sum<T>::type A;
     dp += blockIdx.x * C, p += blockIdx.x * C, dx += blockIdx.x * C;
     A sum = 0;
     for (long long c = threadIdx.x; c < C; c += THREADS) sum += (A)dp[c] * (A)p[c];
     sum = block_sum(sum);
-    for (long long c = threadIdx.x; c < C; c += THREADS) dx[c] = T((A)p[c] * ((A)dp[c] - sum));
+    for (long long c = threadIdx.x; c < C; c += THREADS) dx[c] = T(A(scale) * (A)p[c] * ((A)dp[c] - sum));
+}
+
+// y (N, C, S) from labels (N, S): 1 - smoothing at the label plus smoothing / C everywhere, times the weight of the class (or
+// 1, without weights); and how much each label counts. An ignored one counts nothing, one out of range makes NaN.
+template <typename T> __global__ void one_hot(const long long* labels, const T* weight, T* y, T* counts, long long size,
+                                              long long C, long long S, long long ignored, double smoothing) {
+    typedef typename Sum<T>::type A;
+    FOR_EACH(i, size) {
+        long long at = i / (C * S) * S + i % S, c = i / S % C, label = labels[at];
+        bool inside = label >= 0 && label < C;
+        A some = label == ignored ? A(0) : inside ? A(1) : A(MINUS_INFINITY) * 0;
+        y[i] = T(some * (weight ? (A)weight[c] : A(1)) * ((label == c ? A(1 - smoothing) : A(0)) + A(smoothing / C)));
+        if (c == 0) counts[at] = T(some * (weight && inside ? (A)weight[label] : A(1)));
+    }
+}
+
+// log p, and l = -sum y log p for every row: 0 where y = 0, even if p = 0
+template <typename T> __global__ void cross_entropy(const T* x, const T* y, T* logp, T* l, long long C) {
+    typedef typename Sum<T>::type A;
+    x += blockIdx.x * C, y += blockIdx.x * C, logp += blockIdx.x * C;
+    A top = MINUS_INFINITY, sum = 0, loss = 0;
+    for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
+    top = block_max(top);
+    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);
+    sum = log(block_sum(sum));
+    for (long long c = threadIdx.x; c < C; c += THREADS) {
+        A z = (A)x[c] - top - sum;
+        logp[c] = T(z);
+        if (y[c] != T(0)) loss -= (A)y[c] * z;
+    }
+    loss = block_sum(loss);
+    if (threadIdx.x == 0) l[blockIdx.x] = T(loss);
 }
 
 // dx = dl (p Y - y), with Y = sum y and one dl a row

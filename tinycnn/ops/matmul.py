@@ -295,7 +295,7 @@ def linear(input, weight, bias=None):
         raise RuntimeError(f"linear: bias must have shape {weight.shape[:-1]}, got {bias.shape}")
     if weight.ndim == 1:
         return squeeze(linear(input, reshape(weight, 1, -1), bias), -1)
-    return Linear.apply(input, weight, None if bias is None else bias.expand(len(weight)))
+    return Linear.apply(input, weight, bias if bias is None or bias.ndim else bias.expand(len(weight)))
 
 
 def bilinear(input1, input2, weight, bias=None):

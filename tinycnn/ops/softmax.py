@@ -100,9 +100,13 @@ class CrossEntropy(Function):
     @staticmethod
     def forward(ctx, x, y, axis):
         ctx.axis = axis
-        logp = log_probabilities(x, axis)
+        if in_rows(x, axis):
+            logp, loss = kernels.cross_entropy(x, y)
+        else:
+            logp = log_probabilities(x, axis)
+            loss = -_weighted(logp, y).sum(axis)
         ctx.save_for_backward(logp, y)
-        return -_weighted(logp, y).sum(axis)
+        return loss
 
     @staticmethod
     def backward(ctx, dl):
@@ -208,6 +212,9 @@ def _one_hot(function, input, target, axis, weight, ignore_index, smoothing=0.0)
         raise ValueError(f"{function}: target must hold labels of shape {expected} for an input of shape {input.shape}, got "
                          f"shape {target.shape}")
     xp, labels = array_module(input.array), target.array
+    if kernels.serves(input.array):
+        y, counts = kernels.one_hot(labels, input.shape, axis, weight, input.dtype, ignore_index, smoothing)
+        return y, counts.sum()
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
     if xp is np and wrong.any():
         raise IndexError(f"{function}: target holds the label {labels[wrong][0]}, labels must lie in [0, {classes - 1}] for "
