@@ -6,6 +6,7 @@ lists, no keywords and functions that CuPy lacks, 0-d arrays where NumPy gives s
 allowed and noted in `waits`. Code that passes here may still fail on a GPU, but the usual ways to break it are caught.
 """
 import contextlib
+import ctypes
 import sys
 import types
 
@@ -367,8 +368,28 @@ strict.cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
         getDeviceCount=lambda: 1, getDevice=lambda: 0, memoryTypeHost=1,
         pointerGetAttributes=lambda p: types.SimpleNamespace(type=int(any(a <= p < b for a, b, _ in _pinned)))),
-    Device=_Gpu, Stream=Stream, get_current_stream=lambda: _compute,
+    device=types.SimpleNamespace(get_cublas_handle=lambda: 7), Device=_Gpu, Stream=Stream, get_current_stream=lambda: _compute,
     alloc_pinned_memory=_allocate_pinned)
+
+
+def _gemm(handle, flip_a, flip_b, m, n, k, alpha, a, a_kind, a_step, a_next, b, b_kind, b_step, b_next, beta, c, c_kind,
+          c_step, c_next, count, compute, algorithm):
+    """cublasGemmStridedBatchedEx: C = alpha op(A) op(B), matrices stored column by column, `step` numbers apart."""
+    def columns(address, kind, step, next, shape):
+        dtype = np.dtype("fde"[kind])
+        size = ((count - 1) * next + (shape[1] - 1) * step + shape[0]) * dtype.itemsize
+        memory = np.frombuffer((ctypes.c_char * size).from_address(address), dtype)
+        return np.lib.stride_tricks.as_strided(memory, (count, *shape), [dtype.itemsize * s for s in (next, 1, step)])
+
+    number = np.dtype({68: "f", 70: "d"}[compute])
+    factor, zero = (np.frombuffer((ctypes.c_char * number.itemsize).from_address(p), number)[0] for p in (alpha, beta))
+    x = columns(a, a_kind, a_step, a_next, (k, m) if flip_a else (m, k)).astype(number)
+    y = columns(b, b_kind, b_step, b_next, (n, k) if flip_b else (k, n)).astype(number)
+    out = columns(c, c_kind, c_step, c_next, (m, n))
+    out[...] = factor * ((x.swapaxes(1, 2) if flip_a else x) @ (y.swapaxes(1, 2) if flip_b else y)) + zero
+
+
+cublas = types.SimpleNamespace(gemmStridedBatchedEx=_gemm)
 
 
 def install(monkeypatch, kernels=None, stream=CpuStream):
@@ -390,6 +411,9 @@ def install(monkeypatch, kernels=None, stream=CpuStream):
     monkeypatch.setattr(random, "CounterStream", stream or random.CounterStream)
     if kernels:
         monkeypatch.setitem(strict.__dict__, "RawModule", kernels)
+        for name in ("cupy_backends", "cupy_backends.cuda"):
+            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+        monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs", types.SimpleNamespace(cublas=cublas))
     backend_cuda.uploads.cache_clear()
     timeline.clear()
     uploads.clear()

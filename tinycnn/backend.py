@@ -246,6 +246,17 @@ def floor_divide(x, y):
     return down if y else quotient
 
 
+def matmul(a, b, scale=1.0):
+    """scale a @ b, of arrays or Tensors of two or more dimensions."""
+    xp = array_module(a)
+    if (hasattr(xp, "RawModule") and a.ndim > 2 and a.shape[:-2] == b.shape[:-2] and a.dtype == b.dtype
+            and a.dtype.kind == "f" and a.size and b.size):
+        return backend_cuda.batched_product(xp, a, b, scale)
+    if scale == 1:
+        return a @ b
+    return (a * scale) @ b if a.shape[-1] <= b.shape[-1] else a @ b * scale  # the smaller one is scaled
+
+
 def diagonal(x, k, axis1, axis2):
     """Diagonal k of x along two axes, as a view; NumPy's own cannot be written to."""
     y = x.diagonal(k, axis1, axis2)

@@ -96,7 +96,7 @@ def uploads(cupy, index):
     return Uploads(cupy)
 
 
-# ---- products of float32 matrices ------------------------------------------------------------------------------------
+# ---- products of matrices ----------------------------------------------------------------------------------------------
 
 def precision():
     """What was last asked for."""
@@ -134,3 +134,30 @@ def set_precision(cupy, name):
         products.set_compute_type(np.float32, products.COMPUTE_TYPE_DEFAULT if exact else products.COMPUTE_TYPE_TF32)
         # batches of products ask cuBLAS itself: CUBLAS_DEFAULT_MATH is 0, CUBLAS_TF32_TENSOR_OP_MATH is 3
         cublas.setMathMode(cupy.cuda.device.get_cublas_handle(), 0 if exact else 3)
+
+
+def batched_product(cupy, a, b, scale):
+    """scale a @ b, for a (..., N, K) and b (..., K, M) with the same batch dimensions; any of them may lie transposed.
+
+    CuPy's own first copies what lies transposed, and turns float16 to float32. Here sums are float32, as everywhere.
+    """
+    from cupy_backends.cuda.libs import cublas
+    # of the arrays: CUDA_R_16F, 32F, 64F; of what is computed in: CUBLAS_COMPUTE_32F, 64F
+    kind, compute = {"e": (2, 68), "f": (0, 68), "d": (1, 70)}[a.dtype.char]
+    factors = np.array([scale, 0], np.float64 if a.dtype == np.float64 else np.float32)
+    (n, k), m = a.shape[-2:], b.shape[-1]
+    y = cupy.empty((*a.shape[:-1], m), a.dtype)
+    (a, flip_a, step_a), (b, flip_b, step_b) = _lying(cupy, a), _lying(cupy, b)
+    # BLAS reads memory column by column, and so sees y^T = b^T a^T
+    cublas.gemmStridedBatchedEx(
+        cupy.cuda.device.get_cublas_handle(), flip_b, flip_a, m, n, k, factors.ctypes.data, b.data.ptr, kind, step_b, k * m,
+        a.data.ptr, kind, step_a, n * k, factors.ctypes.data + factors.itemsize, y.data.ptr, kind, m, n * m,
+        y.size // (n * m), compute, -1)
+    return y
+
+
+def _lying(cupy, x):
+    """x, or a copy, with matrices in one piece; whether they lie transposed; and the step from line to line."""
+    if not x.flags.c_contiguous and x.swapaxes(-1, -2).flags.c_contiguous:
+        return x, 1, x.shape[-2]
+    return cupy.ascontiguousarray(x), 0, x.shape[-1]

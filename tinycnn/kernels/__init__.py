@@ -327,9 +327,9 @@ def _rows(name, x, *arrays, options=()):
     return y
 
 
-def softmax(x, scale=1.0, zeros=False):
-    """p = e^z / sum e^z with z = scale x; with `zeros`, 0 in a row where all z are -inf."""
-    return _rows("softmax", x, options=(float(scale), zeros))
+def softmax(x, zeros=False):
+    """p = e^x / sum e^x; with `zeros`, 0 in a row where every x is -inf."""
+    return _rows("softmax", x, options=(zeros,))
 
 
 def log_softmax(x):
@@ -337,9 +337,9 @@ def log_softmax(x):
     return _rows("log_softmax", x)
 
 
-def softmax_backward(dp, p, scale=1.0):
-    """scale p (dp - sum dp p)."""
-    return _rows("softmax_backward", dp, p, options=(float(scale),))
+def softmax_backward(dp, p):
+    """p (dp - sum dp p)."""
+    return _rows("softmax_backward", dp, p)
 
 
 def one_hot(labels, shape, axis, weight, dtype, ignored, smoothing):

@@ -1,20 +1,16 @@
 // Softmax along rows of C numbers that stand side by side: one block a row, see ops/softmax.py for the formulas.
 
-// p = softmax(scale x). With `zeros`, a row of -inf becomes zeros in place of NaN: a query that may look at nothing.
-template <typename T> __global__ void softmax(const T* x, T* p, long long C, double scale, bool zeros) {
+// With `zeros`, a row of -inf becomes zeros in place of NaN: a query that may look at nothing.
+template <typename T> __global__ void softmax(const T* x, T* p, long long C, bool zeros) {
     typedef typename Sum<T>::type A;
     x += blockIdx.x * C, p += blockIdx.x * C;
     A top = MINUS_INFINITY, sum = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) {
-        A z = A(scale) * (A)x[c];
-        if (z > top || z != z) top = z;
-    }
+    for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
     top = block_max(top);
-    if (zeros && top == A(MINUS_INFINITY)) top = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp(A(scale) * (A)x[c] - top);
+    if (zeros && top == A(MINUS_INFINITY)) top = 0, sum = 1;
+    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);
     sum = block_sum(sum);
-    if (zeros && sum == 0) sum = 1;
-    for (long long c = threadIdx.x; c < C; c += THREADS) p[c] = T(exp(A(scale) * (A)x[c] - top) / sum);
+    for (long long c = threadIdx.x; c < C; c += THREADS) p[c] = T(exp((A)x[c] - top) / sum);
 }
 
 template <typename T> __global__ void log_softmax(const T* x, T* logp, long long C) {
@@ -28,14 +24,14 @@ template <typename T> __global__ void log_softmax(const T* x, T* logp, long long
     for (long long c = threadIdx.x; c < C; c += THREADS) logp[c] = T((A)x[c] - top - sum);
 }
 
-// dx = scale p (dp - sum dp p)
-template <typename T> __global__ void softmax_backward(const T* dp, const T* p, T* dx, long long C, double scale) {
+// dx = p (dp - sum dp p)
+template <typename T> __global__ void softmax_backward(const T* dp, const T* p, T* dx, long long C) {
     typedef typename Sum<T>::type A;
     dp += blockIdx.x * C, p += blockIdx.x * C, dx += blockIdx.x * C;
     A sum = 0;
     for (long long c = threadIdx.x; c < C; c += THREADS) sum += (A)dp[c] * (A)p[c];
     sum = block_sum(sum);
-    for (long long c = threadIdx.x; c < C; c += THREADS) dx[c] = T(A(scale) * (A)p[c] * ((A)dp[c] - sum));
+    for (long long c = threadIdx.x; c < C; c += THREADS) dx[c] = T((A)p[c] * ((A)dp[c] - sum));
 }
 
 // y (N, C, S) from labels (N, S): 1 - smoothing at the label plus smoothing / C everywhere, times the weight of the class (or

@@ -3,7 +3,8 @@ import math
 
 import numpy as np
 
-from ..backend import array_module
+from .. import kernels
+from ..backend import array_module, matmul
 from ..function import Function
 from ..tensor import check_floating, check_tensor, wrap
 from ..workers import parallel
@@ -41,6 +42,8 @@ class Attention(Function):
             p = np.empty((*q.shape[:-1], k.shape[-2]), q.dtype)
             by_parts(lambda *part: Attention.average(*part, scale), (y, p), p, q, k, v, mask, m)
         else:
+            if kernels.serves(q):  # products need each matrix in one piece, and the views of heads are not
+                q, k, v = (array_module(q).ascontiguousarray(x) for x in (q, k, v))
             y, p = Attention.average(q, k, v, mask, m, scale)
         ctx.save_for_backward(q, k, v, p, m, mask)
         return y
@@ -49,20 +52,24 @@ class Attention(Function):
     def average(q, k, v, mask, m, scale):
         """y and P."""
         xp = array_module(q)
-        z = (q * scale) @ k.swapaxes(-1, -2)
+        z = matmul(q, k.swapaxes(-1, -2), scale)
         if mask is not None:
             z = z + mask
-        top = z.max(-1, keepdims=True) if z.shape[-1] else z.sum(-1, keepdims=True)
-        z -= xp.maximum(top, xp.finfo(z.dtype).min)  # a row of -inf stays one: e^-inf is 0, where -inf - -inf is NaN
-        p = xp.exp(z, out=z)
-        sums = p.sum(-1, keepdims=True)
-        p /= sums + (sums == 0)
-        return (p if m is None else p * m) @ v, p
+        if kernels.serves(z):
+            p = kernels.softmax(z, zeros=True)
+        else:
+            top = z.max(-1, keepdims=True) if z.shape[-1] else z.sum(-1, keepdims=True)
+            z -= xp.maximum(top, xp.finfo(z.dtype).min)  # a row of -inf stays one: e^-inf is 0, where -inf - -inf is NaN
+            p = xp.exp(z, out=z)
+            sums = p.sum(-1, keepdims=True)
+            p /= sums + (sums == 0)
+        return matmul(p if m is None else p * m, v), p
 
     @staticmethod
     def backward(ctx, dy):
         q, k, v, p, m, mask = ctx.saved_tensors
         if ctx.needs_input_grad[3] or not divisible(q, k, v, mask):
+            dy = array_module(dy).ascontiguousarray(dy)  # it takes part in two products
             return Attention.gradients(ctx, dy, q, k, v, p, m, mask)
         grads = [np.empty_like(x) if need else None for x, need in zip((q, k, v), ctx.needs_input_grad)]
         by_parts(lambda *part: Attention.gradients(ctx, *part, None), grads, p, dy, q, k, v, p, m)
@@ -72,6 +79,7 @@ class Attention(Function):
     def backward_recorded(ctx, dy):
         """With P as a function of the inputs."""
         q, k, v, _, m, mask = ctx.saved_tensors
+        q, k, v = (ctx.stand_in(i, x) for i, x in enumerate((q, k, v)))  # copies of the inputs were saved, on a GPU
         z = (q * ctx.scale) @ k.swapaxes(-1, -2)
         if mask is None:
             p = Softmax.apply(z, axis=-1)
@@ -86,16 +94,16 @@ class Attention(Function):
         need_q, need_k, need_v, need_mask, _ = ctx.needs_input_grad
         dq = dk = dv = dmask = None
         if need_v:
-            dv = unbroadcast((p if m is None else p * m).swapaxes(-1, -2) @ dy, v.shape)
+            dv = unbroadcast(matmul((p if m is None else p * m).swapaxes(-1, -2), dy), v.shape)
         if need_q or need_k or need_mask:
-            dp = dy @ v.swapaxes(-1, -2)
+            dp = matmul(dy, v.swapaxes(-1, -2))
             if m is not None:
                 dp = dp * m
-            dz = p * (dp - (dp * p).sum(-1, keepdims=True))
+            dz = kernels.softmax_backward(dp, p) if kernels.serves(dp) else p * (dp - (dp * p).sum(-1, keepdims=True))
             if need_q:
-                dq = unbroadcast(dz @ k * ctx.scale, q.shape)
+                dq = unbroadcast(matmul(dz, k, ctx.scale), q.shape)
             if need_k:
-                dk = unbroadcast(dz.swapaxes(-1, -2) @ q * ctx.scale, k.shape)
+                dk = unbroadcast(matmul(dz.swapaxes(-1, -2), q, ctx.scale), k.shape)
             if need_mask:
                 dmask = unbroadcast(dz, mask.shape)
         return dq, dk, dv, dmask, None
