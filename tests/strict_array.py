@@ -368,7 +368,8 @@ strict.cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
         getDeviceCount=lambda: 1, getDevice=lambda: 0, memoryTypeHost=1,
         pointerGetAttributes=lambda p: types.SimpleNamespace(type=int(any(a <= p < b for a, b, _ in _pinned)))),
-    device=types.SimpleNamespace(get_cublas_handle=lambda: 7), Device=_Gpu, Stream=Stream, get_current_stream=lambda: _compute,
+    device=types.SimpleNamespace(get_cublas_handle=lambda: 7),
+    Device=_Gpu, Stream=Stream, get_current_stream=lambda: _compute,
     alloc_pinned_memory=_allocate_pinned)
 
 

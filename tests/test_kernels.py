@@ -165,6 +165,28 @@ def test_a_nan_goes_through_pooling_and_softmax(monkeypatch):
     np.testing.assert_allclose(F.softmax(wrap(StrictArray(x)), -1).array._a, whole)
 
 
+ACTIVATIONS = [F.relu, F.relu6, F.hardsigmoid, F.hardswish, F.leaky_relu, F.sigmoid, F.silu, F.elu, F.selu, F.gelu,
+               lambda x: F.gelu(x, "tanh"), lambda x: F.hardtanh(x, -0.1, 0.3)]
+
+
+@emulate
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=range(len(ACTIVATIONS)))
+def test_an_activation_in_float32_far_out_at_its_bends_and_at_a_nan(function, monkeypatch):
+    numbers = np.array([-200, -7, -3, -1, -0.1, 0, 0.3, 0.7, 3, 5, 6, 8, 200, np.nan], np.float32)
+
+    def run(make):
+        x = wrap(make(numbers)).requires_grad_()
+        y = function(x)
+        y.backward(wrap(make(np.linspace(0.7, 1, len(numbers), dtype=np.float32))))
+        return y.array, x.grad.array
+
+    expected = run(np.float64)
+    device(monkeypatch)
+    for found, right in zip(run(lambda a: StrictArray(a.copy())), expected):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found._a, right, rtol=1e-6, atol=2e-7)
+
+
 @emulate
 @pytest.mark.parametrize("largest, expected", [(True, [5, 7, 3, np.nan]), (False, [1, 2, 3, np.nan])])
 def test_extremes_of_values_for_one_place_and_nan_beats_them(largest, expected, monkeypatch):

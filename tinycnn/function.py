@@ -76,8 +76,9 @@ class Function:
                 y.requires_grad, y.grad_fn, y.output_nr = True, self, nr
         if self._saved:
             self._known = [*map(id, arrays)]
+            saved = {id(owner(a)) for a in self._saved if is_array(a)}
             self._versions = [(t._version, t._version.writes, id(t.array)) for t in (*tensors, *outputs)
-                              if _is_saved(t, self._saved)]
+                              if id(owner(t.array)) in saved]  # whose memory a saved array shows
 
     def save_for_backward(self, *arrays):
         """Keep `arrays` until backward; nothing is kept when no input wants a gradient."""
@@ -184,8 +185,3 @@ def _wrap_output(array, inputs, function, options):
         if whole is t.array or whole is t.array.base:
             out._version, out._viewed_at, out._view = t._version, t._version.rewrites, (t, function, options)
     return out
-
-
-def _is_saved(tensor, saved):
-    """Whether one of the `saved` arrays shows the memory of `tensor`."""
-    return any(is_array(a) and owner(a) is owner(tensor.array) for a in saved)

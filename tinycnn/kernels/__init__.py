@@ -370,7 +370,7 @@ def cross_entropy_backward(dl, logp, y):
 # ---- elementwise -----------------------------------------------------------------------------------------------------
 
 def each(name, x, *others, options=()):
-    """The kernel `name` of elementwise.cu on arrays of one shape, booleans or of the dtype of x; `options` are its numbers."""
+    """The kernel `name` of elementwise.cu on arrays of one shape; its `options` are numbers."""
     xp = array_module(x)
     x, *others = _like(x, x, *others)
     y = xp.empty(x.shape, x.dtype)

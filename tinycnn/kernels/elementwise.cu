@@ -89,9 +89,11 @@ template <typename T> __global__ void elu_backward(const T* dy, const T* x, T* d
     }
 }
 
-// P, the probability that a standard normal number lies below x, or its approximation by tanh
+// P, the probability that a standard normal number lies below x, or its approximation: (1 + tanh u) / 2 is the logistic
+// function of 2 u
 template <typename A> __device__ A probability(A x, bool exact) {
-    return (1 + (exact ? erf(x * A(0.70710678118654752)) : tanh(A(0.79788456080286536) * (x + A(0.044715) * x * x * x)))) / 2;
+    if (exact) return (1 + erf(x * A(0.70710678118654752))) / 2;
+    return logistic(2 * A(0.79788456080286536) * (x + A(0.044715) * x * x * x));
 }
 
 template <typename T> __global__ void gelu(const T* x, T* y, long long count, bool exact) {
@@ -102,7 +104,8 @@ template <typename T> __global__ void gelu_backward(const T* dy, const T* x, T* 
     typedef Real<T> A;
     FOR_EACH(i, count) {
         A v = x[i], p = probability(v, exact), root = A(0.79788456080286536);
-        A density = exact ? exp(v * v / -2) * (root / 2) : 2 * p * (1 - p) * root * (1 + A(0.134145) * v * v);
+        A density = exact ? exp(v * v / -2) * (root / 2)
+                          : 2 * p * probability(-v, exact) * root * (1 + A(0.134145) * v * v);
         dx[i] = T((A)dy[i] * (p + v * density));
     }
 }

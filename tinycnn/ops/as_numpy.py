@@ -18,7 +18,7 @@ from .inplace import write
 from .rearrange import cat, flip, roll, stack, tril, triu
 from .reduce import cumsum
 from .selection import clamp, maximum, minimum, where
-from .shape import broadcast_to, movedim, unsqueeze
+from .shape import broadcast_to, movedim, permute, unsqueeze
 from .unary import abs, cos, cosh, exp, floor, log, log1p, round, sign, sin, sinh, sqrt, trunc
 
 
@@ -43,7 +43,7 @@ def _library(xp):
         sqrt=sqrt, trunc=trunc, fmod=fmod, isnan=isnan, add=types.SimpleNamespace(at=_add_at),
         clip=clamp, maximum=_bounded(maximum, "min"), minimum=_bounded(minimum, "max"), where=where, cumsum=cumsum,
         broadcast_to=broadcast_to, concatenate=cat, expand_dims=unsqueeze, flip=flip, moveaxis=movedim, roll=roll,
-        stack=stack, take_along_axis=take_along_dim, tril=tril, triu=triu)
+        stack=stack, take_along_axis=take_along_dim, transpose=permute, tril=tril, triu=triu)
 
 
 def _add_at(target, index, values):

@@ -93,7 +93,7 @@ class Permute(Function):
 
     @staticmethod
     def backward(ctx, dy):
-        return array_module(dy).moveaxis(dy, tuple(range(dy.ndim)), ctx.dims)
+        return array_module(dy).transpose(dy, [ctx.dims.index(i) for i in range(dy.ndim)])
 
     @staticmethod
     def put(whole, part, dims):
