@@ -33,8 +33,7 @@ class RawModule:
             launches.append(name.partition("<")[0])
             values = [_argument(a) for a in args]
             pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
-            x, y = (*grid, 1)[:2]
-            run(ctypes.c_uint(x), ctypes.c_uint(y), ctypes.c_uint(block[0]), pointers)
+            run((ctypes.c_uint * 6)(*(*grid, 1, 1)[:3], *(*block, 1, 1)[:3]), pointers)
         return launch
 
 
@@ -45,13 +44,13 @@ def _folder():
 
 @functools.cache
 def _compiled(code, options, names):
-    runs = "".join(f'extern "C" void run{i}(unsigned x, unsigned y, unsigned threads, void** args) '
-                   f"{{ emulation::launch(&{name}, x, y, threads, args); }}\n" for i, name in enumerate(names))
+    runs = "".join(f'extern "C" __attribute__((visibility("default"))) void run{i}(const unsigned* shape, void** args) '
+                   f"{{ emulation::launch(&{name}, shape, args); }}\n" for i, name in enumerate(names))
     code = code.replace("#include <cuda_fp16.h>", "typedef _Float16 __half;")
     text = f'#include "{Path(__file__).with_name("emulation.h")}"\n{code}\n{runs}'
     path = Path(_folder().name) / hashlib.sha1((text + " ".join(options)).encode()).hexdigest()
     path.with_suffix(".cpp").write_text(text)
-    subprocess.run([COMPILER, *options, "-O1", "-fno-stack-protector", "-shared", "-fPIC", "-w", "-o",
+    subprocess.run([COMPILER, *options, "-O1", "-fvisibility=hidden", "-fno-stack-protector", "-shared", "-fPIC", "-w", "-o",
                     path.with_suffix(".so"), path.with_suffix(".cpp")], check=True)
     return ctypes.CDLL(str(path.with_suffix(".so")))
 
