@@ -159,6 +159,17 @@ static inline void __syncthreads() {
 
 static inline void __syncwarp() { emulation::wait(emulation::warps[emulation::current / emulation::WARP]); }
 
+// The value of the thread of the warp whose number differs from one's own in the bits of `mask`.
+template <typename T> static T __shfl_xor_sync(unsigned, T value, int mask) {
+    alignas(16) static char shown[emulation::LARGEST][sizeof(T)];
+    unsigned me = emulation::current;
+    std::memcpy(shown[me], &value, sizeof value);
+    __syncwarp();
+    std::memcpy(&value, shown[me ^ mask], sizeof value);
+    __syncwarp();
+    return value;
+}
+
 // d += a b for the 16 x 8 numbers of a and the 8 x 8 numbers of b that the threads of a warp hold together, as PTX lays them
 // out for mma.m16n8k8: each shows what it holds, in one of two places in turn, and computes its own four results from what
 // all have shown. Tensor cores look only at the upper 19 bits.

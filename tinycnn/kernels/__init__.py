@@ -86,6 +86,11 @@ def _each(count):
     return (max(1, min(-(-count // THREADS), BLOCKS)),)
 
 
+def _warps(rows):
+    """The grid for a warp, 32 threads, a row."""
+    return (-(-rows // (THREADS // 32)),)
+
+
 def _like(x, *arrays):
     """The arrays, contiguous and in the dtype of x; None stays None, and booleans stay booleans."""
     dtype, out = x.dtype, []
@@ -268,7 +273,7 @@ def sums(dy, x, mu, r):
 def _joined(xp, dtype, plain, weighted, r, shape):
     """The sums over all parts, each of `shape`."""
     s, t = xp.empty(shape, plain.dtype), xp.empty(shape, plain.dtype)  # two arrays: gradients must not share their memory
-    launch("norm", "join_sums", xp, dtype, _each(s.size), plain, weighted, r, s, t, s.size, len(plain))
+    launch("norm", "join_sums", xp, dtype, _warps(s.size), plain, weighted, r, s, t, s.size, len(plain))
     return s, t
 
 
@@ -302,7 +307,8 @@ def normalise_rows(x, w, b, eps, dims):
     """y = w (x - mu) r + b, where x is a row along its last `dims` axes; mu and r, of size 1 there. w, b may be None."""
     (x, w, b), xp, shape = _like(x, x, w, b), array_module(x), (*x.shape[:-dims], *[1] * dims)
     y, mu, r = (xp.empty(s, x.dtype) for s in (x.shape, shape, shape))
-    launch("layer_norm", "normalise_rows", xp, x.dtype, (mu.size,), x, w, b, y, mu, r, float(eps), x.size // mu.size)
+    launch("layer_norm", "normalise_rows", xp, x.dtype, _warps(mu.size), x, w, b, y, mu, r, float(eps), mu.size,
+           x.size // mu.size)
     return y, mu, r
 
 
@@ -310,7 +316,7 @@ def gradients_of_rows(dy, x, mu, r, w, dims):
     """dx, dw and db, with mu and r from `normalise_rows`."""
     (dy, x, mu, r, w), xp, rows, size = _like(dy, dy, x, mu, r, w), array_module(dy), mu.size, x.size // mu.size
     dx, parts = xp.empty(x.shape, x.dtype), max(1, min(rows // 32, WHOLE // -(-size // THREADS)))
-    launch("layer_norm", "row_gradients", xp, x.dtype, (rows,), dy, x, mu, r, w, dx, size)
+    launch("layer_norm", "row_gradients", xp, x.dtype, _warps(rows), dy, x, mu, r, w, dx, rows, size)
     plain, weighted = xp.empty((2, parts, size), _sum_type(x.dtype))
     launch("layer_norm", "column_sums", xp, x.dtype, (-(-size // THREADS), parts), dy, x, mu, r, plain, weighted, rows, size,
            parts)
@@ -321,9 +327,9 @@ def gradients_of_rows(dy, x, mu, r, w, dims):
 # ---- softmax along the last axis -------------------------------------------------------------------------------------
 
 def _rows(name, x, *arrays, options=()):
-    """Run a kernel with a block for every row; the result is shaped like x."""
-    xp, y = array_module(x), array_module(x).empty(x.shape, x.dtype)
-    launch("softmax", name, xp, x.dtype, (x.size // x.shape[-1],), *_like(x, x, *arrays), y, x.shape[-1], *options)
+    """Run a kernel with a warp for every row; the result is shaped like x."""
+    xp, y, rows = array_module(x), array_module(x).empty(x.shape, x.dtype), x.size // x.shape[-1]
+    launch("softmax", name, xp, x.dtype, _warps(rows), *_like(x, x, *arrays), y, rows, x.shape[-1], *options)
     return y
 
 
@@ -356,14 +362,15 @@ def cross_entropy(x, y):
     """log p, and -sum y log p of every row."""
     (x, y), xp = _like(x, x, y), array_module(x)
     logp, l = xp.empty(x.shape, x.dtype), xp.empty(x.shape[:-1], x.dtype)
-    launch("softmax", "cross_entropy", xp, x.dtype, (l.size,), x, y, logp, l, x.shape[-1])
+    launch("softmax", "cross_entropy", xp, x.dtype, _warps(l.size), x, y, logp, l, l.size, x.shape[-1])
     return logp, l
 
 
 def cross_entropy_backward(dl, logp, y):
     """dl (p sum y - y), with a dl for every row."""
     xp, dx = array_module(logp), array_module(logp).empty(logp.shape, logp.dtype)
-    launch("softmax", "cross_entropy_backward", xp, logp.dtype, (dl.size,), *_like(logp, dl, logp, y), dx, logp.shape[-1])
+    launch("softmax", "cross_entropy_backward", xp, logp.dtype, _warps(dl.size), *_like(logp, dl, logp, y), dx, dl.size,
+           logp.shape[-1])
     return dx
 
 

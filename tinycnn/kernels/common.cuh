@@ -15,7 +15,7 @@
 template <typename T> struct Sum { typedef float type; };
 template <> struct Sum<double> { typedef double type; };
 
-// The sum (or the maximum) of `value` over all threads of the block, given to each of them. Always in the same order, so
+// The sum of `value` over all threads of the block, given to each of them. Always in the same order, so
 // that the result is always the same: half of the threads add the numbers of the other half to theirs, then half of these.
 template <typename A> __device__ A block_sum(A value) {
     __shared__ A shared[THREADS];
@@ -29,20 +29,25 @@ template <typename A> __device__ A block_sum(A value) {
     return shared[0];
 }
 
-template <typename A> __device__ A block_max(A value) {
-    __shared__ A shared[THREADS];
-    __syncthreads();
-    shared[threadIdx.x] = value;
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.x < half) {
-            A other = shared[threadIdx.x + half];
-            if (other > shared[threadIdx.x] || other != other) shared[threadIdx.x] = other;  // a NaN beats every number
-        }
-    }
-    __syncthreads();
-    return shared[0];
+// The same over the 32 threads of a warp, which need no shared memory: each shows its number to the one 16, 8, 4, 2, 1 apart.
+template <typename A> __device__ A warp_sum(A value) {
+    for (int apart = 16; apart > 0; apart /= 2) value += __shfl_xor_sync(0xffffffff, value, apart);
+    return value;
 }
+
+template <typename A> __device__ A warp_max(A value) {
+    for (int apart = 16; apart > 0; apart /= 2) {
+        A other = __shfl_xor_sync(0xffffffff, value, apart);
+        if (other > value || other != other) value = other;  // a NaN beats every number
+    }
+    return value;
+}
+
+// The row of a thread, where each warp does one of `rows`, and its number in the warp. Warps that are left over end here.
+#define ROW_OF_WARP(row, lane, rows) \
+    long long row = (blockIdx.x * (long long)THREADS + threadIdx.x) / 32; \
+    int lane = threadIdx.x % 32; \
+    if (row >= (rows)) return
 
 // The sizes that a window sees: of images (N, C, H, W), of its kernel, and (OH, OW), the number of windows.
 struct Geometry { int N, C, H, W, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW; };

@@ -48,7 +48,7 @@ template <typename T> __global__ void leaky_relu_backward(const T* dy, const boo
     FOR_EACH(i, count) dx[i] = T((Real<T>)dy[i] * (positive[i] ? 1 : (Real<T>)slope));
 }
 
-// ---- smooth ----------------------------------------------------------------------------------------------------------------
+// ---- smooth ----------------------------------------------------------------------------------------------------------
 
 template <typename A> __device__ A logistic(A x) {
     A e = exp(x < 0 ? x : -x);  // at most 1
@@ -110,7 +110,7 @@ template <typename T> __global__ void gelu_backward(const T* dy, const T* x, T* 
     }
 }
 
-// ---- dropout, forward and backward: x scale where keep, else 0 -------------------------------------------------------------
+// ---- dropout, forward and backward: x scale where keep, else 0 ---------------------------------------------------------
 
 template <typename T> __global__ void keep_scaled(const T* x, const bool* keep, T* y, long long count, double scale) {
     FOR_EACH(i, count) y[i] = T((Real<T>)x[i] * Real<T>(keep[i]) * (Real<T>)scale);

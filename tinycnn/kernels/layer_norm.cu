@@ -1,34 +1,36 @@
-// Layer normalisation of a matrix x, whose rows have a mean each: see ops/norm.py for what is computed. A block does a row; it
+// Layer normalisation of a matrix x, whose rows have a mean each: see ops/norm.py for what is computed. A warp does a row; it
 // walks through it several times, but only the first time through memory, then through the cache.
 
 // y = w (x - mu) r + b with r = 1 / sqrt(var + eps); w and b may be null
 template <typename T> __global__ void normalise_rows(const T* x, const T* w, const T* b, T* y, T* mu, T* r, double eps,
-                                                     long long size) {
+                                                     long long rows, long long size) {
     typedef typename Sum<T>::type A;
-    x += blockIdx.x * size, y += blockIdx.x * size;
+    ROW_OF_WARP(row, lane, rows);
+    x += row * size, y += row * size;
     A sum = 0;
-    for (long long i = threadIdx.x; i < size; i += THREADS) sum += (A)x[i];
-    A mean = block_sum(sum) / A(size);
+    for (long long i = lane; i < size; i += 32) sum += (A)x[i];
+    A mean = warp_sum(sum) / A(size);
     sum = 0;
-    for (long long i = threadIdx.x; i < size; i += THREADS) sum += ((A)x[i] - mean) * ((A)x[i] - mean);
-    A rate = A(1) / sqrt(block_sum(sum) / A(size) + A(eps));
-    for (long long i = threadIdx.x; i < size; i += THREADS)
+    for (long long i = lane; i < size; i += 32) sum += ((A)x[i] - mean) * ((A)x[i] - mean);
+    A rate = A(1) / sqrt(warp_sum(sum) / A(size) + A(eps));
+    for (long long i = lane; i < size; i += 32)
         y[i] = T(((A)x[i] - mean) * rate * (w ? (A)w[i] : A(1)) + (b ? (A)b[i] : A(0)));
-    if (threadIdx.x == 0) mu[blockIdx.x] = T(mean), r[blockIdx.x] = T(rate);
+    if (lane == 0) mu[row] = T(mean), r[row] = T(rate);
 }
 
 // dx = r (g - mean(g) - xhat mean(g xhat)) with g = w dy and xhat = (x - mu) r
 template <typename T> __global__ void row_gradients(const T* dy, const T* x, const T* mu, const T* r, const T* w, T* dx,
-                                                    long long size) {
+                                                    long long rows, long long size) {
     typedef typename Sum<T>::type A;
-    dy += blockIdx.x * size, x += blockIdx.x * size, dx += blockIdx.x * size;
-    A mean = mu[blockIdx.x], rate = r[blockIdx.x], s = 0, t = 0;
-    for (long long i = threadIdx.x; i < size; i += THREADS) {
+    ROW_OF_WARP(row, lane, rows);
+    dy += row * size, x += row * size, dx += row * size;
+    A mean = mu[row], rate = r[row], s = 0, t = 0;
+    for (long long i = lane; i < size; i += 32) {
         A g = (A)dy[i] * (w ? (A)w[i] : A(1));
         s += g, t += g * ((A)x[i] - mean) * rate;
     }
-    s = block_sum(s) / A(size), t = block_sum(t) / A(size);
-    for (long long i = threadIdx.x; i < size; i += THREADS)
+    s = warp_sum(s) / A(size), t = warp_sum(t) / A(size);
+    for (long long i = lane; i < size; i += 32)
         dx[i] = T(rate * ((A)dy[i] * (w ? (A)w[i] : A(1)) - s - ((A)x[i] - mean) * rate * t));
 }
 

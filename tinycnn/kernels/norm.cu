@@ -99,17 +99,16 @@ template <typename T> __global__ void gradient_sums(const T* dy, const T* x, con
     if (threadIdx.x == 0) plain[blockIdx.x] = s, weighted[blockIdx.x] = t;
 }
 
-// The sums over all parts: s = sum dy, t = sum dy (x - mu) r; r may be null, where it has been multiplied by before.
+// The sums over all parts, a warp a channel: s = sum dy, t = sum dy (x - mu) r; r is null where it was multiplied before.
 template <typename T> __global__ void join_sums(const typename Sum<T>::type* plain, const typename Sum<T>::type* weighted,
                                                 const T* r, typename Sum<T>::type* s, typename Sum<T>::type* t, long long C,
                                                 long long parts) {
     typedef typename Sum<T>::type A;
-    FOR_EACH(c, C) {
-        A all = 0, rest = 0;
-        for (long long part = 0; part < parts; part++) all += plain[part * C + c], rest += weighted[part * C + c];
-        s[c] = all;
-        t[c] = rest * (r ? (A)r[c] : A(1));
-    }
+    ROW_OF_WARP(c, lane, C);
+    A all = 0, rest = 0;
+    for (long long part = lane; part < parts; part += 32) all += plain[part * C + c], rest += weighted[part * C + c];
+    all = warp_sum(all), rest = warp_sum(rest);
+    if (lane == 0) s[c] = all, t[c] = rest * (r ? (A)r[c] : A(1));
 }
 
 // dx = w r (dy - s / m - (x - mu) r t / m), where m numbers have one mean; w may be null

@@ -1,37 +1,40 @@
-// Softmax along rows of C numbers that stand side by side: one block a row, see ops/softmax.py for the formulas.
+// Softmax along rows of C numbers that stand side by side: one warp a row, see ops/softmax.py for the formulas.
 
 // With `zeros`, a row of -inf becomes zeros in place of NaN: a query that may look at nothing.
-template <typename T> __global__ void softmax(const T* x, T* p, long long C, bool zeros) {
+template <typename T> __global__ void softmax(const T* x, T* p, long long rows, long long C, bool zeros) {
     typedef typename Sum<T>::type A;
-    x += blockIdx.x * C, p += blockIdx.x * C;
+    ROW_OF_WARP(row, lane, rows);
+    x += row * C, p += row * C;
     A top = MINUS_INFINITY, sum = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
-    top = block_max(top);
+    for (long long c = lane; c < C; c += 32) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
+    top = warp_max(top);
     if (zeros && top == A(MINUS_INFINITY)) top = 0, sum = 1;
-    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);
-    sum = block_sum(sum);
-    for (long long c = threadIdx.x; c < C; c += THREADS) p[c] = T(exp((A)x[c] - top) / sum);
+    for (long long c = lane; c < C; c += 32) sum += exp((A)x[c] - top);
+    sum = warp_sum(sum);
+    for (long long c = lane; c < C; c += 32) p[c] = T(exp((A)x[c] - top) / sum);
 }
 
-template <typename T> __global__ void log_softmax(const T* x, T* logp, long long C) {
+template <typename T> __global__ void log_softmax(const T* x, T* logp, long long rows, long long C) {
     typedef typename Sum<T>::type A;
-    x += blockIdx.x * C, logp += blockIdx.x * C;
+    ROW_OF_WARP(row, lane, rows);
+    x += row * C, logp += row * C;
     A top = MINUS_INFINITY, sum = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
-    top = block_max(top);
-    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);
-    sum = log(block_sum(sum));
-    for (long long c = threadIdx.x; c < C; c += THREADS) logp[c] = T((A)x[c] - top - sum);
+    for (long long c = lane; c < C; c += 32) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
+    top = warp_max(top);
+    for (long long c = lane; c < C; c += 32) sum += exp((A)x[c] - top);
+    sum = log(warp_sum(sum));
+    for (long long c = lane; c < C; c += 32) logp[c] = T((A)x[c] - top - sum);
 }
 
 // dx = p (dp - sum dp p)
-template <typename T> __global__ void softmax_backward(const T* dp, const T* p, T* dx, long long C) {
+template <typename T> __global__ void softmax_backward(const T* dp, const T* p, T* dx, long long rows, long long C) {
     typedef typename Sum<T>::type A;
-    dp += blockIdx.x * C, p += blockIdx.x * C, dx += blockIdx.x * C;
+    ROW_OF_WARP(row, lane, rows);
+    dp += row * C, p += row * C, dx += row * C;
     A sum = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) sum += (A)dp[c] * (A)p[c];
-    sum = block_sum(sum);
-    for (long long c = threadIdx.x; c < C; c += THREADS) dx[c] = T((A)p[c] * ((A)dp[c] - sum));
+    for (long long c = lane; c < C; c += 32) sum += (A)dp[c] * (A)p[c];
+    sum = warp_sum(sum);
+    for (long long c = lane; c < C; c += 32) dx[c] = T((A)p[c] * ((A)dp[c] - sum));
 }
 
 // y (N, C, S) from labels (N, S): 1 - smoothing at the label plus smoothing / C everywhere, times the weight of the class (or
@@ -49,30 +52,34 @@ template <typename T> __global__ void one_hot(const long long* labels, const T* 
 }
 
 // log p, and l = -sum y log p for every row: 0 where y = 0, even if p = 0
-template <typename T> __global__ void cross_entropy(const T* x, const T* y, T* logp, T* l, long long C) {
+template <typename T> __global__ void cross_entropy(const T* x, const T* y, T* logp, T* l, long long rows,
+                                                     long long C) {
     typedef typename Sum<T>::type A;
-    x += blockIdx.x * C, y += blockIdx.x * C, logp += blockIdx.x * C;
+    ROW_OF_WARP(row, lane, rows);
+    x += row * C, y += row * C, logp += row * C;
     A top = MINUS_INFINITY, sum = 0, loss = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
-    top = block_max(top);
-    for (long long c = threadIdx.x; c < C; c += THREADS) sum += exp((A)x[c] - top);
-    sum = log(block_sum(sum));
-    for (long long c = threadIdx.x; c < C; c += THREADS) {
+    for (long long c = lane; c < C; c += 32) if ((A)x[c] > top || x[c] != x[c]) top = (A)x[c];
+    top = warp_max(top);
+    for (long long c = lane; c < C; c += 32) sum += exp((A)x[c] - top);
+    sum = log(warp_sum(sum));
+    for (long long c = lane; c < C; c += 32) {
         A z = (A)x[c] - top - sum;
         logp[c] = T(z);
         if (y[c] != T(0)) loss -= (A)y[c] * z;
     }
-    loss = block_sum(loss);
-    if (threadIdx.x == 0) l[blockIdx.x] = T(loss);
+    loss = warp_sum(loss);
+    if (lane == 0) l[row] = T(loss);
 }
 
 // dx = dl (p Y - y), with Y = sum y and one dl a row
-template <typename T> __global__ void cross_entropy_backward(const T* dl, const T* logp, const T* y, T* dx, long long C) {
+template <typename T> __global__ void cross_entropy_backward(const T* dl, const T* logp, const T* y, T* dx,
+                                                             long long rows, long long C) {
     typedef typename Sum<T>::type A;
-    logp += blockIdx.x * C, y += blockIdx.x * C, dx += blockIdx.x * C;
+    ROW_OF_WARP(row, lane, rows);
+    logp += row * C, y += row * C, dx += row * C;
     A sum = 0;
-    for (long long c = threadIdx.x; c < C; c += THREADS) sum += (A)y[c];
-    sum = block_sum(sum);
-    for (long long c = threadIdx.x; c < C; c += THREADS)
-        dx[c] = T((A)dl[blockIdx.x] * (exp((A)logp[c]) * sum - (A)y[c]));
+    for (long long c = lane; c < C; c += 32) sum += (A)y[c];
+    sum = warp_sum(sum);
+    for (long long c = lane; c < C; c += 32)
+        dx[c] = T((A)dl[row] * (exp((A)logp[c]) * sum - (A)y[c]));
 }
