@@ -11,6 +11,8 @@ from tinycnn import backend, backend_cuda, kernels
 from tinycnn.kernels.random import uniform
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tinycnn.cuda.is_available(), reason="needs a GPU and CuPy")]
+PRETENDED = tinycnn.cuda.is_available() and tinycnn.cuda.get_device_name() == "Pretended GPU"
+computes_meanwhile = pytest.mark.skipif(PRETENDED, reason="needs a GPU that computes while Python goes on")
 
 SPIN = """
 extern "C" __global__ void spin(long long nanoseconds) {
@@ -73,6 +75,7 @@ def test_random_numbers_are_those_of_the_formula_bit_for_bit(dtype):
 
 # ---- queues --------------------------------------------------------------------------------------------------------------
 
+@computes_meanwhile
 def test_a_training_step_returns_before_the_gpu_has_done_it():
     from tinycnn.train.state import Mean
     model = net().to("cuda")
@@ -97,6 +100,25 @@ def test_a_training_step_returns_before_the_gpu_has_done_it():
     tinycnn.cuda.synchronize()
 
 
+@pytest.mark.skipif(not PRETENDED, reason="needs the pretended GPU, which counts")
+def test_a_training_step_neither_copies_between_host_and_gpu_nor_waits():
+    from pretended_cuda import counts
+    model = net().to("cuda")
+    optimizer = tinycnn.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    x, y = tinycnn.randn(16, 3, 20, 20, device="cuda"), tinycnn.randint(10, (16,), device="cuda")
+
+    def step():
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    step()  # makes the momenta
+    asked = counts.of(step)
+    assert asked["launches"] > 20 and asked["products"] > 2
+    assert asked["uploads"] == asked["downloads"] == asked["waits"] == 0
+    assert counts.of(lambda: x.numpy(force=True))["downloads"] == 1 and counts.of(lambda: y.sum().item())["waits"] > 0
+
+
+@computes_meanwhile
 def test_the_next_batch_is_copied_while_the_gpu_computes():
     host = backend.pin(np.ones((64, 3, 64, 64), np.float32))
     assert backend_cuda.is_pinned(cupy(), host) and not backend_cuda.is_pinned(cupy(), np.ones(3))
