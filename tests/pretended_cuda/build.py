@@ -37,24 +37,26 @@ class CannotBuild(Exception):
 
 
 class Folder:
-    """Where everything lies below the folder that the user names."""
+    """Where everything lies below the folder that the user names; each version of Python has its own environment."""
 
     def __init__(self, path):
         self.path = Path(path).resolve()
-        self.python = self.path / "venv" / "bin" / "python"
-        packages = self.path / "venv" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        self.environment = self.path / version
+        self.python = self.environment / "bin" / "python"
+        packages = self.environment / "lib" / version / "site-packages"
         self.backends, self.thrust = packages / "cupy_backends" / "cuda", packages / "cupy" / "cuda"
         self.cuda = packages / "nvidia" / "cu13"
         self.source = self.path / f"cupy-{CUPY}"
         self.libraries = self.path / "lib"
         self.library = self.libraries / "libpretended.so"
-        self.done = self.path / "done"  # holds the digest of what the folder was built from
+        self.done = self.environment / "done"  # holds the digest of what all this was built from
 
 
 def digest():
     """Stands for everything that a folder is built from."""
     files = sorted([*HERE.glob("*.cpp"), HERE / "pretended.h", HERE / "thrust.py", HERE / "build.py", ROOT / "setup.cfg"])
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest() + f" {sys.version}\n"
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def build(path):
@@ -84,11 +86,11 @@ def _look_for_tools():
         raise CannotBuild("Python.h is missing: install Python's development files (on Debian: apt install python3-dev)")
 
 
-def _call(*command, cwd=None, advice="see above"):
-    """What a command prints; where it fails, that is shown, and the advice."""
-    result = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
+def _call(*command, cwd=None, show=False, advice="see above"):
+    """What a command prints, unless it is shown at once; where it fails, that is shown, and the advice."""
+    result = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=not show, text=True)
     if result.returncode:
-        sys.stderr.write(result.stdout + result.stderr)
+        sys.stderr.write((result.stdout or "") + (result.stderr or ""))
         raise CannotBuild(f"`{Path(command[0]).name} {command[1]} ...` failed: {advice}")
     return result.stdout
 
@@ -98,8 +100,8 @@ def _install(folder):
     settings.read(ROOT / "setup.cfg")
     ours = settings["options"]["install_requires"] + settings["options.extras_require"]["test"]
     if not folder.python.exists():
-        _call(sys.executable, "-m", "venv", folder.path / "venv", advice="on Debian: apt install python3-venv")
-    _call(folder.python, "-m", "pip", "install", "-q", *PACKAGES, *filter(None, ours.split("\n")),
+        _call(sys.executable, "-m", "venv", folder.environment, advice="on Debian: apt install python3-venv")
+    _call(folder.python, "-m", "pip", "install", *PACKAGES, *filter(None, ours.split("\n")), show=True,
           advice="the packages come from PyPI, so a network is needed")
 
 
@@ -139,16 +141,16 @@ def _linked(folder):
 
 
 def _missing(folder):
-    """C++ in which every function that CuPy could call, and that is not there, says so."""
-    wanted = set(re.findall(r"\bcuda\w+(?=\()", (folder.source / "cupy_backends/cuda/api/_runtime_extern.pxi").read_text()))
+    """C++ in which every function that CuPy may call says that it is missing; where there is one, that one is taken."""
+    api, libs = folder.source / "cupy_backends/cuda/api", folder.source / "cupy_backends/cuda/libs"
+    wanted = set(re.findall(r"\bcuda\w+(?=\()", (api / "_runtime_extern.pxi").read_text()))
+    for path, prefix in ((api / "_driver_extern.pxi", "cu"), (libs / "_cnvrtc.pxi", "nvrtc")):
+        wanted |= {prefix + name for name in re.findall(r"\bget\('(\w+)'", path.read_text())}
     for module in _linked(folder):
         wanted |= set(re.findall(r" U (cu\w+)", _call("nm", "-D", "--undefined-only", module)))
-    text = "".join(path.read_text() for path in HERE.glob("*.cpp"))
-    there = set(re.findall(r"^API \S+(?: char\*)? (\w+)\(", text, re.M)) | {
-        name.replace("##LETTER##", letter) for name in re.findall(r"API int (\w+##LETTER##\w+)\(", text) for letter in "SD"}
-    return "#include <pretended.h>\n" + "".join(
-        f'API int {name}() {{ std::fprintf(stderr, "pretended CUDA: {name} is missing\\n"); return 999; }}\n'
-        for name in sorted(wanted - there))
+    return '#include <pretended.h>\n#define MISSING(NAME) API __attribute__((weak)) int NAME() \\\n' \
+        '{ std::fprintf(stderr, "pretended CUDA: %s is missing\\n", #NAME); return 999; }\n' \
+        + "".join(f"MISSING({name})\n" for name in sorted(wanted))
 
 
 def _runtime(folder):
