@@ -23,7 +23,7 @@ CUPY = "14.2.0"
 SOURCE = ("https://files.pythonhosted.org/packages/dc/10/059a92d40b161ea24607c9e41a75098812ca7021f2b565524f87beba15c9/"
           f"cupy-{CUPY}.tar.gz")
 SHA256 = "cfed725e612178cfbdbf62f4a3a598b60edecbbca718c0d4580c21a16ae4a62c"
-PACKAGES = [f"cupy-cuda13x=={CUPY}", "Cython==3.2.9", "pytest-xdist", "einops",
+PACKAGES = [f"cupy-cuda13x=={CUPY}", "Cython==3.2.9", "pytest-xdist",
             "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-crt==13.0.88", "nvidia-cuda-cccl==13.0.85",
             "nvidia-cuda-profiler-api==13.0.85"]  # these four are CUDA's headers
 CONSTANTS = {"CUPY_USE_CUDA_PYTHON": False, "CUPY_CUFFT_STATIC": False, "CUPY_CUDA_VERSION": 13000, "CUPY_HIP_VERSION": 0,
