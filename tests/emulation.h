@@ -161,15 +161,25 @@ static inline void __syncthreads() {
 
 static inline void __syncwarp() { emulation::wait(emulation::warps[emulation::current / emulation::WARP]); }
 
-// The value of the thread of the warp whose number differs from one's own in the bits of `mask`.
-template <typename T> static T __shfl_xor_sync(unsigned, T value, int mask) {
-    alignas(16) static char shown[emulation::LARGEST][sizeof(T)];
-    unsigned me = emulation::current;
-    std::memcpy(shown[me], &value, sizeof value);
-    __syncwarp();
-    std::memcpy(&value, shown[me ^ mask], sizeof value);
-    __syncwarp();
-    return value;
+namespace emulation {
+    // What the thread of the warp with that number passed to the same call; one's own value where there is no such thread.
+    template <typename T> static T from_lane(T value, unsigned lane) {
+        alignas(16) static char shown[LARGEST][sizeof(T)];
+        unsigned me = current;
+        std::memcpy(shown[me], &value, sizeof value);
+        __syncwarp();
+        if (lane < WARP) std::memcpy(&value, shown[me / WARP * WARP + lane], sizeof value);
+        __syncwarp();
+        return value;
+    }
+}
+
+template <typename T> static T __shfl_xor_sync(unsigned, T value, unsigned mask, int = 32) {
+    return emulation::from_lane(value, emulation::current % emulation::WARP ^ mask);
+}
+
+template <typename T> static T __shfl_up_sync(unsigned, T value, unsigned by, int = 32) {
+    return emulation::from_lane(value, emulation::current % emulation::WARP - by);
 }
 
 // d += a b for the 16 x 8 numbers of a and the 8 x 8 numbers of b that the threads of a warp hold together, as PTX lays them

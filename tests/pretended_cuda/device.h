@@ -80,22 +80,4 @@ namespace emulation {
     static inline unsigned long long nanoseconds() {
         return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
     }
-
-    // What another thread of the warp passed to the same call; one's own where there is no such thread.
-    template <typename T> static T from_lane(T x, unsigned lane) {
-        static char shown[LARGEST][16];
-        unsigned me = current;
-        static_assert(sizeof x <= sizeof shown[0]);
-        std::memcpy(shown[me], &x, sizeof x);
-        __syncwarp();
-        if (lane < WARP) std::memcpy(&x, shown[me / WARP * WARP + lane], sizeof x);
-        __syncwarp();
-        return x;
-    }
-}
-template <typename T> static T __shfl_xor_sync(unsigned, T x, unsigned mask, int) {
-    return emulation::from_lane(x, emulation::current % emulation::WARP ^ mask);
-}
-template <typename T> static T __shfl_up_sync(unsigned, T x, unsigned by, int) {
-    return emulation::from_lane(x, emulation::current % emulation::WARP - by);
 }
