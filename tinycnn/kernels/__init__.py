@@ -293,12 +293,10 @@ def rate(var, eps):
     return r
 
 
-def mix(a, x, b, y):
-    """a x + b y, with numbers a and b and arrays of one shape."""
-    (x, y), xp = _like(x, x, y), array_module(x)
-    z = xp.empty(x.shape, x.dtype)
-    launch("norm", "mix", xp, x.dtype, _each(x.size), x, y, z, float(a), float(b), x.size)
-    return z
+def move(x, y, a, b):
+    """x = a x + b y in place, with numbers a and b and a contiguous x."""
+    (y,), xp = _like(x, y), array_module(x)
+    launch("norm", "move", xp, x.dtype, _each(x.size), x, y, float(a), float(b), x.size)
 
 
 # ---- layer normalisation: x (..., *D), a row for all that share one mean ---------------------------------------------

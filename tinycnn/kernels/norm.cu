@@ -132,8 +132,8 @@ template <typename T> __global__ void rate(const T* var, T* r, double eps, long 
     FOR_EACH(i, count) r[i] = T(A(1) / sqrt((A)var[i] + A(eps)));
 }
 
-// z = a x + b y, which moves running statistics
-template <typename T> __global__ void mix(const T* x, const T* y, T* z, double a, double b, long long count) {
+// x = a x + b y, in place: running statistics move
+template <typename T> __global__ void move(T* x, const T* y, double a, double b, long long count) {
     typedef typename Sum<T>::type A;
-    FOR_EACH(i, count) z[i] = T(A(a) * (A)x[i] + A(b) * (A)y[i]);
+    FOR_EACH(i, count) x[i] = T(A(a) * (A)x[i] + A(b) * (A)y[i]);
 }

@@ -267,9 +267,12 @@ def _update(running, new, momentum, function, factor=1):
     """Move the tensor `running` towards the array `new` times factor: running = (1 - momentum) running + momentum new."""
     if running is None:
         return
-    old, keep, add = running.array, 1 - momentum, momentum * factor
-    moved = kernels.mix(keep, old, add, new) if kernels.serves(old) else keep * old + add * new
-    write(running, wrap(moved), function)
+    keep, add = 1 - momentum, momentum * factor
+    if kernels.serves(running.array) and running.array.flags.c_contiguous:
+        kernels.move(running.array, new, keep, add)
+        running._version.writes += 1
+    else:
+        write(running, wrap(keep * running.array + add * new), function)
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
