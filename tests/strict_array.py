@@ -281,9 +281,14 @@ class _Namespace(types.ModuleType):
         if isinstance(value, type) or not callable(value):
             return value
         if name in FROM_HOST:
-            return lambda a, *args, **kwargs: (a if isinstance(a, StrictArray) and not args and not kwargs else _wrap(
+            return lambda a, *args, **kwargs: (a if _as_it_is(name, a) and not args and not kwargs else _wrap(
                 value(a._a if isinstance(a, StrictArray) else _upload(name, a), *args, **kwargs), [a]))
         return lambda *args, **kwargs: _call(value, name, args, kwargs)
+
+
+def _as_it_is(name, a):
+    """Whether the function `name` returns the array `a` itself."""
+    return isinstance(a, StrictArray) and name != "array" and (name != "ascontiguousarray" or a._a.flags.c_contiguous)
 
 
 def _upload(name, value):

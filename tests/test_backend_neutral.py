@@ -75,6 +75,13 @@ def test_the_gradient_check_tells_numbers_apart_on_a_device(monkeypatch):
 x = StrictArray(np.arange(6.0).reshape(2, 3))
 
 
+def test_a_copy_in_rows_is_made_where_there_is_none():
+    assert strict.ascontiguousarray(x) is x and strict.asarray(x) is x
+    for y in (x.T, strict.broadcast_to(x[:, :1], (2, 3))):
+        assert strict.ascontiguousarray(y).flags.c_contiguous and not y.flags.c_contiguous
+    assert not np.shares_memory(strict.array(x)._a, x._a)
+
+
 @pytest.mark.parametrize("attempt", [
     lambda: np.asarray(x), lambda: np.exp(x), lambda: np.add(x, x, out=np.empty((2, 3))), lambda: np.sum(x),
     lambda: x + np.ones((2, 3)), lambda: np.ones((2, 3)) * x, lambda: x == np.ones((2, 3)),

@@ -1,6 +1,6 @@
 // Batch normalisation of x (N, C, S), S being all pixels of a plane: see ops/norm.py for what is computed. What counts is how
-// often memory is walked through: here twice forward and twice backward. And a division takes a GPU some 20 instructions, as
-// long as it takes to read a number; so where a number stands is told from where the last one stood.
+// often memory is walked through: here twice forward and twice backward. And a division takes a GPU some 20 instructions;
+// so where a number stands is told from where the last one stood.
 
 // The channel c of a number, as a thread goes on from number i to i + step of x.
 struct Channel {
