@@ -19,7 +19,7 @@ from typing import Callable
 
 from tinycnn import data, manual_seed, models, nn
 from tinycnn.data.transforms import Compose, RandomCrop, RandomHorizontalFlip
-from tinycnn.files import write_atomically
+from tinycnn.files.atomic import write_atomically
 from tinycnn.models.densenet import small_densenet
 from tinycnn.models.vgg import make_layers
 from tinycnn.optim import SGD, AdamW

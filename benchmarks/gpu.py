@@ -48,7 +48,7 @@ class Clock:
 
     def __init__(self, t):
         if t.__name__ == "tinycnn":
-            cupy = importlib.import_module("tinycnn.backend").load_cupy()
+            cupy = importlib.import_module("tinycnn.engine.arrays").load_cupy()
             self.event, self.between = cupy.cuda.Event, cupy.cuda.get_elapsed_time
         else:
             self.event, self.between = lambda: t.cuda.Event(enable_timing=True), lambda a, b: a.elapsed_time(b)

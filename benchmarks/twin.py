@@ -29,7 +29,7 @@ def _package(t):
     package.nn = t.nn
     zoo = types.ModuleType(f"{TWIN}.models")
     zoo.__path__ = [str(Path(importlib.util.find_spec("tinycnn").origin).parent / "models")]
-    serialization, weights = (types.ModuleType(f"{TWIN}.{name}") for name in ("serialization", "models.weights"))
-    serialization.load, weights.shipped = t.load, lambda name: []
+    files, saving, weights = (types.ModuleType(f"{TWIN}.{name}") for name in ("files", "files.saving", "models.weights"))
+    saving.load, weights.shipped = t.load, lambda name: []
     return {TWIN: package, f"{TWIN}.nn": t.nn, f"{TWIN}.nn.functional": t.nn.functional, f"{TWIN}.nn.utils": t.nn.utils,
-            f"{TWIN}.models": zoo, f"{TWIN}.models.weights": weights, f"{TWIN}.serialization": serialization}
+            f"{TWIN}.models": zoo, f"{TWIN}.models.weights": weights, f"{TWIN}.files": files, f"{TWIN}.files.saving": saving}

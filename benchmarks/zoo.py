@@ -12,10 +12,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tinycnn import models, no_grad, randn_like
-from tinycnn.files import write_atomically
+from tinycnn.files.atomic import write_atomically
 from tinycnn.nn.utils import skip_init
 from tinycnn.train.table import layers_run
-from tinycnn.workers import get_num_threads
+from tinycnn.cpu.workers import get_num_threads
 
 from . import report
 from .families import FAMILIES

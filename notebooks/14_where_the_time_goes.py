@@ -16,7 +16,8 @@ from matplotlib import pyplot as plt
 
 import tinycnn
 import tinycnn.nn.functional as F
-from tinycnn import kernels, nn
+from tinycnn import nn
+from tinycnn.gpu import kernels
 from tinycnn.models import SimpleCNN
 from tinycnn.optim import Adam
 from tinycnn.utils.checkpoint import checkpoint_sequential
@@ -250,7 +251,7 @@ print(f"least memory with {segments[int(np.argmin(peaks))]} segments: {min(peaks
 #
 # A GPU has thousands of small cores that all run the same program, a *kernel*, each with another number. It is told apart by
 # that number alone. Here is the convolution with one filter a channel (depthwise, as in MobileNet) as it runs there, from
-# `tinycnn/kernels/depthwise.cu`:
+# `tinycnn/gpu/depthwise.cu`:
 
 # %%
 text = kernels.FILES["depthwise"].read_text()
@@ -293,7 +294,7 @@ print("the same as conv2d:", np.allclose(y, expected))
 #
 # With many filters a pixel is needed many times, and a thread that read it anew for each of its results would mostly wait.
 # There the columns and the matrix product come back, but the columns are never written down: the threads of a block gather
-# a small tile of them, share it, and multiply it at once (`kernels/conv.cu`, `kernels/product.cuh`).
+# a small tile of them, share it, and multiply it at once (`gpu/conv.cu`, `gpu/product.cuh`).
 #
 # For the user one word changes. A model and its data have to live on the same device:
 

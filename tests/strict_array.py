@@ -12,8 +12,9 @@ import types
 
 import numpy as np
 
-from tinycnn import backend, backend_cuda
-from tinycnn.kernels import random
+from tinycnn.engine import arrays as backend
+from tinycnn.gpu import cuda as backend_cuda
+from tinycnn.gpu import random
 
 waits = []    # the names of what made the host wait for the device, in order
 uploads = []  # the shapes of host arrays that were copied to the device, in order

@@ -9,7 +9,7 @@ import pytest
 
 import tinycnn
 from tinycnn import autograd
-from tinycnn.function import Function
+from tinycnn.engine.function import Function
 
 
 class Square(Function):
@@ -408,6 +408,7 @@ def test_mixing_devices_is_one_clear_error(monkeypatch):
     x = leaf([1.0])
     other = tinycnn.tensor([1.0])
     other.array = np.zeros(1).view(Elsewhere)
-    monkeypatch.setattr("tinycnn.function.device_of", lambda a: tinycnn.device("cpu" if type(a) is np.ndarray else "cuda:0"))
+    monkeypatch.setattr("tinycnn.engine.function.device_of",
+                        lambda a: tinycnn.device("cpu" if type(a) is np.ndarray else "cuda:0"))
     with pytest.raises(RuntimeError, match=r"different devices, cpu and cuda:0"):
         x + other

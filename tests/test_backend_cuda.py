@@ -8,9 +8,10 @@ import pytest
 from strict_array import StrictArray, install, strict, timeline, uploads, waits
 
 import tinycnn
-from tinycnn import backend, backend_cuda
+from tinycnn.engine import arrays as backend
+from tinycnn.gpu import cuda as backend_cuda
 from tinycnn.data import DataLoader, TensorDataset
-from tinycnn.tensor import wrap
+from tinycnn.engine.tensor import wrap
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from strict_array import StrictArray, install, strict, waits
 
 import tinycnn
 from tinycnn.gradcheck import registry
-from tinycnn.tensor import wrap
+from tinycnn.engine.tensor import wrap
 
 registry.load()
 

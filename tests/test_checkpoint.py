@@ -7,9 +7,9 @@ import strict_array
 
 import tinycnn
 from tinycnn import nn
-from tinycnn.kernels.random import CounterStream
+from tinycnn.gpu.random import CounterStream
 from tinycnn.nn import functional as F
-from tinycnn.utils.checkpoint import checkpoint, checkpoint_sequential
+from tinycnn.nn.checkpoint import checkpoint, checkpoint_sequential
 
 
 def block(channels=6):

@@ -166,7 +166,7 @@ def test_errors_are_one_line_without_traceback(tmp_path, monkeypatch, capsys):
 
 
 def test_missing_gpu_is_one_clear_error(tmp_path, capsys):
-    if tinycnn.backend.cuda_device_count():
+    if tinycnn.engine.arrays.cuda_device_count():
         pytest.skip("this machine has a GPU")
     assert main(["train", "--device", "cuda", "--out", str(tmp_path / "x")]) == 1
     assert "pip install" in capsys.readouterr().err and not (tmp_path / "x").exists()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tinycnn as t
-from tinycnn.dtype import KNOWN, as_dtype
+from tinycnn.engine.dtype import KNOWN, as_dtype
 
 
 @pytest.fixture

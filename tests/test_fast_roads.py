@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinycnn
-from tinycnn import workers
-from tinycnn.backend import erf
+from tinycnn.cpu import workers
+from tinycnn.engine.arrays import erf
 from tinycnn.gradcheck import registry
-from tinycnn.ops import (attention, columns, conv, elementwise, fast_conv, fast_gelu, fast_layer_norm, fast_norm, norm,
-                         pool, pool_average, pool_max, rearrange, rectifier, winograd)
+from tinycnn.ops import attention, conv, elementwise, norm, pool, pool_average, pool_max, rearrange, rectifier
+from tinycnn.cpu import (columns, conv as fast_conv, gelu as fast_gelu, layer_norm as fast_layer_norm, norm as fast_norm,
+                         winograd)
 from tinycnn.ops.conv import Conv, ConvTranspose, ConvWeight
 
 registry.load()
@@ -391,7 +392,7 @@ def test_threads_and_allocator_are_chosen_by_the_environment():
 
 
 def test_a_forked_child_starts_threads_of_its_own():
-    code = ("import os, tinycnn\nfrom tinycnn import workers\ntinycnn.set_num_threads(2)\n"
+    code = ("import os, tinycnn\nfrom tinycnn.cpu import workers\ntinycnn.set_num_threads(2)\n"
             "go = lambda: sum(workers.parallel(lambda a, b: b - a, 10, moved=1e12))\n"
             "assert go() == 10\nchild = os.fork()\n"
             "if child == 0:\n    os._exit(0 if go() == 10 else 1)\n"

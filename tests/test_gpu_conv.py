@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from strict_array import StrictArray, install, strict
 
-from tinycnn import backend_cuda, kernels
-from tinycnn.ops import fast_conv, gpu_conv
+from tinycnn.gpu import cuda as backend_cuda, kernels
+from tinycnn.cpu import conv as fast_conv
+from tinycnn.gpu import conv as gpu_conv
 
 pytestmark = pytest.mark.skipif(emulated.COMPILER is None, reason="needs a C++ compiler, to run the CUDA kernels on the CPU")
 TOLERANCE = {"float64": 1e-13, "float32": 2e-6, "float16": 1e-3}

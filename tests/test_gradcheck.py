@@ -7,7 +7,7 @@ import pytest
 import tinycnn
 import tinycnn.nn as nn
 import tinycnn.nn.functional as F
-from tinycnn.function import Function
+from tinycnn.engine.function import Function
 from tinycnn.gradcheck import GradcheckError, check_functions, command, gradcheck
 from tinycnn.gradcheck.checker import check
 from tinycnn.gradcheck.measure import Tolerance

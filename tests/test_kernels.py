@@ -13,9 +13,10 @@ from strict_array import StrictArray, install, waits
 import tinycnn
 import tinycnn.nn as nn
 import tinycnn.nn.functional as F
-from tinycnn import kernels, optim
-from tinycnn.kernels.random import CounterStream, philox, uniform
-from tinycnn.tensor import wrap
+from tinycnn.gpu import kernels
+from tinycnn import optim
+from tinycnn.gpu.random import CounterStream, philox, uniform
+from tinycnn.engine.tensor import wrap
 
 emulate = pytest.mark.skipif(emulated.COMPILER is None, reason="needs a C++ compiler, to run the CUDA kernels on the CPU")
 
@@ -88,12 +89,12 @@ def test_philox_gives_the_published_numbers(counter, seed, words):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 2051])
 def test_the_kernel_draws_the_numbers_of_the_plain_road(dtype, count, monkeypatch):
-    monkeypatch.setattr(kernels.random, "BLOCKS", 1)
+    monkeypatch.setattr("tinycnn.gpu.random.BLOCKS", 1)
     for seed, first in ((0, 0), (2**63 + 12345, 7), (99, 2**33)):
         expected = uniform(np, seed, first, count, np.dtype(dtype))
         with monkeypatch.context() as patch:
             device(patch)
-            assert (uniform(tinycnn.backend.load_cupy(), seed, first, count, np.dtype(dtype))._a == expected).all()
+            assert (uniform(tinycnn.engine.arrays.load_cupy(), seed, first, count, np.dtype(dtype))._a == expected).all()
         assert expected.dtype == dtype and (expected >= 0).all() and (expected < 1).all()
 
 
@@ -192,7 +193,7 @@ def test_an_activation_in_float32_far_out_at_its_bends_and_at_a_nan(function, mo
 def test_extremes_of_values_for_one_place_and_nan_beats_them(largest, expected, monkeypatch):
     device(monkeypatch)
     target, index = StrictArray(np.array([1.0, 2, 3, 4])), StrictArray(np.array([0, 3, 1, 0, 1]))
-    tinycnn.backend.scatter_extreme(target, (index,), StrictArray(np.array([5.0, np.nan, 2, 4, 7])), largest)
+    tinycnn.engine.arrays.scatter_extreme(target, (index,), StrictArray(np.array([5.0, np.nan, 2, 4, 7])), largest)
     np.testing.assert_array_equal(target._a, expected)
     assert waits == []
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import tinycnn
-from tinycnn import nn, profiler
+from tinycnn import nn
+from tinycnn.train import profiler
 from tinycnn.cli import main
-from tinycnn.function import Function
+from tinycnn.engine.function import Function
 from tinycnn.nn import functional as F
 
 
@@ -188,9 +189,9 @@ def test_picture_shows_every_operation():
 
 def test_import_of_the_package_does_not_load_it():
     code = ("import sys, tinycnn; "
-            "print('tinycnn.profiler' in sys.modules, tinycnn.profile.__module__, tinycnn.profiler.profile)")
+            "print('tinycnn.train.profiler' in sys.modules, tinycnn.profile.__module__, tinycnn.profiler.profile)")
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.startswith("False tinycnn.profiler <class")
+    assert out.startswith("False tinycnn.train.profiler <class")
 
 
 def test_command_prints_a_table_or_json_and_draws(capsys, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 import tinycnn
 import tinycnn.cli  # noqa: F401 (whatever defines Functions must be loaded)
 from tinycnn import autograd
-from tinycnn.function import Function
+from tinycnn.engine.function import Function
 from tinycnn.gradcheck import registry
 from tinycnn.gradcheck.checker import check_case
 from tinycnn.gradcheck.command import catch

@@ -7,10 +7,10 @@ from test_backend_neutral import MAY_WAIT, NEEDS_KERNELS
 import tinycnn
 import tinycnn.nn.functional as F
 from tinycnn import autograd
-from tinycnn.function import Function
+from tinycnn.engine.function import Function
 from tinycnn.gradcheck import GradcheckError, gradgradcheck, registry
 from tinycnn.gradcheck.problem import flatten
-from tinycnn.tensor import wrap
+from tinycnn.engine.tensor import wrap
 
 registry.load()
 SMOOTH = [case for case in registry.CASES if not case.kinks]  # at a kink there is no second derivative
@@ -327,7 +327,7 @@ def test_a_function_of_numpy_that_tensors_lack_is_named():
         @staticmethod
         def backward(ctx, dy):
             (x,) = ctx.saved_tensors
-            return tinycnn.backend.array_module(dy).kaiser(x) * dy
+            return tinycnn.engine.arrays.array_module(dy).kaiser(x) * dy
 
     x = tinycnn.ones(2, requires_grad=True)
     with pytest.raises(AttributeError, match="kaiser.*backward_recorded"):

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import tinycnn as t
-from tinycnn import nn, torchfile
+from tinycnn import nn
+from tinycnn.files import pth as torchfile
 
 
 def draw(*shape, dtype="float32", seed=0):
@@ -340,7 +341,7 @@ def test_a_pickle_that_calls_the_system_is_refused_and_not_run(protocol, tmp_pat
 
 
 @pytest.mark.parametrize("module, name", [("os", "system"), ("builtins", "eval"), ("__builtin__", "getattr"),
-                                          ("torch", "load"), ("torch._utils", "sys.modules"), ("tinycnn.torchfile", "np"),
+                                          ("torch", "load"), ("torch._utils", "sys.modules"), ("tinycnn.files.pth", "np"),
                                           ("numpy", "load"), ("collections", "OrderedDict.fromkeys"),
                                           ("torch.storage", "_load_from_bytes")])
 def test_every_other_name_is_refused(module, name):

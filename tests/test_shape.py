@@ -225,7 +225,7 @@ def test_backward_on_tensors_agrees_with_backward_on_arrays(case):
     result = case.call(tinycnn, *inputs)
     nodes = [(result if isinstance(result, tinycnn.Tensor) else result[0]).grad_fn]
     while not isinstance(node := nodes.pop(), case.function):
-        nodes += [f for f, _ in node.next_functions if isinstance(f, tinycnn.function.Function)]
+        nodes += [f for f, _ in node.next_functions if isinstance(f, tinycnn.engine.function.Function)]
     rng = np.random.default_rng(0)
     dys = [rng.standard_normal(shape) for shape, _ in node.output_types]
     arrays, tensors = node.backward(node, *dys), node.differentiate(*map(tinycnn.tensor, dys))

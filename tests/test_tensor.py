@@ -99,7 +99,7 @@ def test_misuse_is_one_clear_error(use, error, words):
 
 
 def test_asking_for_cuda_without_cupy_or_gpu_says_how_to_get_it():
-    if tinycnn.backend.cuda_device_count():
+    if tinycnn.engine.arrays.cuda_device_count():
         pytest.skip("this machine has a GPU that CuPy can use")
     with pytest.raises(RuntimeError, match=r"tinycnn\[cuda12\]"):
         tinycnn.ones(1).to("cuda")

@@ -16,7 +16,7 @@ from tinycnn.optim import SGD, AdamW
 from tinycnn.optim.lr_scheduler import LinearLR, StepLR
 from tinycnn.train import (Deadline, accuracy, confusion_matrix, early_stopping, evaluate, fit, load_checkpoint, load_model,
                            predict, read_history, save_best, save_checkpoint, top_k_accuracy, write_history)
-from tinycnn.files import write_atomically
+from tinycnn.files.atomic import write_atomically
 
 SMALL = dict(image_size=8, channels=(4, 8), kernel_size=3, hidden=(16,))
 

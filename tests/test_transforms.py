@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import tinycnn
-from tinycnn.backend import Generator
+from tinycnn.engine.arrays import Generator
 from tinycnn.data import DataLoader, transforms as T
 from tinycnn.data.transforms import tones
 from tinycnn.data.transforms.policies import POLICIES
 from tinycnn.data.transforms.warp import affine_matrices, affine_sources, warp
-from tinycnn.tensor import wrap
+from tinycnn.engine.tensor import wrap
 
 Image = pytest.importorskip("PIL.Image")
 ImageEnhance = pytest.importorskip("PIL.ImageEnhance")

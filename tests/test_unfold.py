@@ -4,7 +4,7 @@ import pytest
 
 import tinycnn
 from tinycnn import fold, unfold
-from tinycnn.backend import sliding_windows
+from tinycnn.engine.arrays import sliding_windows
 from tinycnn.ops.unfold import col2im, im2col
 
 

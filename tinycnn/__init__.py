@@ -4,22 +4,26 @@ Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs o
 `tensor.py`, `function.py` and `autograd.py`, then open any file of `ops/`.
 """
 import importlib
+import os
 from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
-from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special, tensor_hooks
+__path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
+
+from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special
+from .engine import tensor_hooks
 from .amp import autocast
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .backend import Device as device
-from .backend import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed, set_default_device,
-                      set_rng_state)
+from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .engine.arrays import Device as device
+from .engine.arrays import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed,
+                            set_default_device, set_rng_state)
 from .backends import get_float32_matmul_precision, set_float32_matmul_precision, use_deterministic_algorithms
-from .dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8, int16,
-                    int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
+from .engine.dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8,
+                           int16, int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
 from .jit import _assert, compile
 from .legacy import *
-from .names import no_such_name as _no_such_name
+from .engine.names import no_such_name as _no_such_name
 from .ops import as_numpy
 from .ops.activation import *
 from .ops.assemble import *
@@ -58,8 +62,8 @@ from .ops.statistics import *
 from .ops.unary import *
 from .ops.unfold import *
 from .ops.vectors import *
-from .tensor import *
-from .workers import *
+from .engine.tensor import *
+from .cpu.workers import *
 
 __version__ = "0.1.0"
 

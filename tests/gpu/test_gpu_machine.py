@@ -7,8 +7,9 @@ import pytest
 import tinycnn
 import tinycnn.nn as nn
 import tinycnn.nn.functional as F
-from tinycnn import backend, backend_cuda, kernels
-from tinycnn.kernels.random import uniform
+from tinycnn.engine import arrays as backend
+from tinycnn.gpu import cuda as backend_cuda, kernels
+from tinycnn.gpu.random import uniform
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tinycnn.cuda.is_available(), reason="needs a GPU and CuPy")]
 PRETENDED = tinycnn.cuda.is_available() and tinycnn.cuda.get_device_name() == "Pretended GPU"

@@ -5,8 +5,8 @@ from strict_array import CpuStream
 
 import tinycnn
 from tinycnn.gradcheck import registry
-from tinycnn.kernels import random
-from tinycnn.tensor import wrap
+from tinycnn.gpu import random
+from tinycnn.engine.tensor import wrap
 
 registry.load()
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tinycnn.cuda.is_available(), reason="needs a GPU and CuPy")]
@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tinycnn.cuda.is_available(
 def device(monkeypatch):
     """The GPU is the default device, and draws the CPU's random numbers, so that results can be compared."""
     monkeypatch.setattr(random, "CounterStream", CpuStream)
-    monkeypatch.setattr(tinycnn.backend, "_generators", {})
-    monkeypatch.setattr(tinycnn.backend, "_default_device", tinycnn.device("cuda"))
+    monkeypatch.setattr(tinycnn.engine.arrays, "_generators", {})
+    monkeypatch.setattr(tinycnn.engine.arrays, "_default_device", tinycnn.device("cuda"))
 
 
 def tensors_of(result):

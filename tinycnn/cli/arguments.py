@@ -2,7 +2,7 @@
 import argparse
 from pathlib import Path
 
-from ..backend import Device
+from ..engine.arrays import Device
 
 
 TRAINED = "a folder that `tinycnn train` wrote, its model.safetensors, or a network that comes along: mnist, cifar10"

@@ -2,7 +2,7 @@
 import json
 from pathlib import Path
 
-from ..profiler import ORDERS
+from ..train.profiler import ORDERS
 from .arguments import count, size
 
 
@@ -25,7 +25,7 @@ def profile(args):
     """`tinycnn profile`: a table of the steps together."""
     from .. import Tensor, randn, randn_like
     from ..models import example_inputs, get_model
-    from ..profiler import profile as measure
+    from ..train.profiler import profile as measure
     model = get_model(args.model)
     inputs = example_inputs(args.model, args.batch)
     inputs = [randn(args.batch, *args.input_size)] if args.input_size else inputs

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import manual_seed
-from ..files import write_atomically
+from ..files.atomic import write_atomically
 from .arguments import count, device, fraction, message, new_folder, positive
 
 SETTINGS = ("dataset", "model", "epochs", "batch_size", "lr", "optimizer", "weight_decay", "schedule", "augment", "mix",

@@ -6,7 +6,7 @@ import tarfile
 
 import numpy as np
 
-from ..files import write_atomically
+from ..files.atomic import write_atomically
 from .pictures import PictureDataset, PictureFormat
 from .storage import check_sha256, data_root, download
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..backend import array_module, pin
-from ..tensor import Tensor, wrap
+from ..engine.arrays import array_module, pin
+from ..engine.tensor import Tensor, wrap
 
 
 def default_collate(samples):

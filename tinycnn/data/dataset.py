@@ -5,8 +5,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..backend import as_array, default_generator, device_of, to_device
-from ..tensor import check_tensor, wrap
+from ..engine.arrays import as_array, default_generator, device_of, to_device
+from ..engine.tensor import check_tensor, wrap
 from .collate import default_collate
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tensor import wrap
+from ..engine.tensor import wrap
 from .dataset import Dataset, check_index
 from .pictures import PictureFormat
 from .transforms.base import picture_pixels, read_size

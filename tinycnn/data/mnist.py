@@ -1,7 +1,7 @@
 """MNIST and its relatives, 70,000 pictures of 28x28 pixels each, and the IDX format in which they come."""
 import numpy as np
 
-from ..tensor import wrap
+from ..engine.tensor import wrap
 from .pictures import PictureDataset, PictureFormat
 from .storage import check_sha256, data_root, download, find, unpack
 

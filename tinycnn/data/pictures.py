@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tensor import Tensor, wrap
+from ..engine.tensor import Tensor, wrap
 from .collate import default_collate
 from .dataset import Dataset, check_index, fetch_each
 from .transforms.base import as_picture

@@ -3,7 +3,7 @@ import numbers
 
 import numpy as np
 
-from ..backend import default_generator, to_numpy
+from ..engine.arrays import default_generator, to_numpy
 
 
 class Sampler:

@@ -16,7 +16,7 @@ import numpy as np
 from .. import manual_seed, nn, optim
 from ..data import Digits
 from ..gradcheck.registry import swapped
-from ..grad_mode import no_grad
+from ..engine.grad_mode import no_grad
 from ..nn import functional as F
 from ..ops.attention import Attention
 from ..ops.conv import Conv
@@ -27,7 +27,7 @@ from ..ops.pool_average import AvgPool
 from ..ops.pool_max import MaxPool
 from ..ops.rectifier import ReLU
 from ..ops.softmax import CrossEntropy
-from ..tensor import tensor
+from ..engine.tensor import tensor
 from . import wire
 from .course import load
 from .student import decoded, raised

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..files import write_atomically
+from ..files.atomic import write_atomically
 from .course import load, names
 from .student import ProcessStudent
 from .submissions import collect

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..files import write_atomically
+from ..files.atomic import write_atomically
 from .course import lectures, load, names
 
 FILE = "progress.json"

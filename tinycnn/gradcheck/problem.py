@@ -12,12 +12,12 @@ import inspect
 
 import numpy as np
 
-from ..autograd import grad
-from ..backend import CPU, Generator, default_generator, device_of, is_array, to_device, to_numpy
-from ..function import Function
-from ..grad_mode import enable_grad, no_grad
+from ..engine.autograd import grad
+from ..engine.arrays import CPU, Generator, default_generator, device_of, is_array, to_device, to_numpy
+from ..engine.function import Function
+from ..engine.grad_mode import enable_grad, no_grad
 from ..nn.module import Module
-from ..tensor import Tensor, wrap
+from ..engine.tensor import Tensor, wrap
 from .watch import Watch, alien_memory, same_values
 
 

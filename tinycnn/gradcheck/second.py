@@ -5,11 +5,11 @@ import inspect
 
 import numpy as np
 
-from ..autograd import grad
-from ..grad_mode import enable_grad
+from ..engine.autograd import grad
+from ..engine.grad_mode import enable_grad
 from ..nn.module import Module
 from ..ops.creation import zeros_like
-from ..tensor import Tensor, as_tensor
+from ..engine.tensor import Tensor, as_tensor
 from .checker import gradcheck
 from .problem import TensorProblem, flatten
 

@@ -1,8 +1,8 @@
 """A look over the shoulder of every `Function.backward` in one graph: what it writes into, and what it hands out."""
 import functools
 
-from ..backend import array_module, as_array, is_array, to_numpy
-from ..function import Function, owner
+from ..engine.arrays import array_module, as_array, is_array, to_numpy
+from ..engine.function import Function, owner
 
 
 def nodes(tensors):

@@ -8,8 +8,8 @@ Sources: D. Page, "How to train your ResNet" (2019), for the residual network of
 K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024), for the whitening layer and for pooling first.
 """
 from .. import nn
-from ..backend import array_module, sliding_windows
-from ..tensor import check_tensor
+from ..engine.arrays import array_module, sliding_windows
+from ..engine.tensor import check_tensor
 from .blocks import conv_norm, initialise
 from .registry import variant
 

@@ -4,7 +4,7 @@ import sys
 
 from .. import zeros
 from ..nn.utils import skip_init
-from ..serialization import load
+from ..files.saving import load
 from . import weights
 
 _BUILDERS = {}

@@ -1,7 +1,7 @@
 """Floor 3: layers, one family a file: state, and calls to the operations of floor 2."""
 import importlib
 
-from ..names import no_such_name as _no_such_name
+from ..engine.names import no_such_name as _no_such_name
 from . import functional, init, modules
 from .activation import (CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid,
                          LogSoftmax, Mish, PReLU, RReLU, ReLU, ReLU6, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin,

@@ -3,7 +3,7 @@ from collections import OrderedDict
 from itertools import groupby
 from operator import index as as_index
 
-from ..tensor import Tensor
+from ..engine.tensor import Tensor
 from .module import Module, indent
 from .parameter import Parameter
 

@@ -1,6 +1,6 @@
 """Floor 3: a table of learned vectors."""
 from ..ops.creation import empty
-from ..tensor import check_floating
+from ..engine.tensor import check_floating
 from . import functional as F
 from . import init
 from .arguments import integer

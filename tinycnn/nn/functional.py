@@ -25,7 +25,7 @@
 """
 from functools import partial
 
-from ..names import no_such_name
+from ..engine.names import no_such_name
 from ..ops.activation import (celu, elu, gelu, glu, logsigmoid, mish, selu, sigmoid, silu, softplus, softsign, tanh,
                               tanhshrink)
 from ..ops.attention import scaled_dot_product_attention

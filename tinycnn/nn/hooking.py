@@ -4,9 +4,9 @@ The gradient of a module's input is not the gradient of the tensor passed in: th
 gradient sums over all of them. So the inputs and the outputs of a watched module pass through a node of their own, where
 only this module's share flows by, all tensors at once.
 """
-from ..function import Function
-from ..grad_mode import is_grad_enabled
-from ..tensor import Tensor, wrap
+from ..engine.function import Function
+from ..engine.grad_mode import is_grad_enabled
+from ..engine.tensor import Tensor, wrap
 
 
 class HookPoint(Function):

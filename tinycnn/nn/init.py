@@ -9,8 +9,8 @@ import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ..backend import array_module, default_generator
-from ..tensor import check_floating
+from ..engine.arrays import array_module, default_generator
+from ..engine.tensor import check_floating
 
 
 _skipping = ContextVar("skipping", default=False)

@@ -4,10 +4,10 @@ A module is state (parameters, buffers, submodules) and a `forward`. Assigning t
 three dictionaries by its type; everything else here (`parameters`, `to`, `repr`, and in `state.py` `state_dict`) walks those
 dictionaries.
 """
-from ..backend import Device, to_device
-from ..dtype import as_dtype, float16, float32, float64
-from ..hooks import RemovableHandle
-from ..tensor import Tensor, wrap
+from ..engine.arrays import Device, to_device
+from ..engine.dtype import as_dtype, float16, float32, float64
+from ..engine.hooks import RemovableHandle
+from ..engine.tensor import Tensor, wrap
 from .hooking import watch_backward
 from .parameter import Buffer, Parameter
 from .state import State

@@ -1,5 +1,5 @@
 """Floor 3: normalisation layers: the parameters and running statistics; the mathematics is in `ops/norm.py`."""
-from ..dtype import int64
+from ..engine.dtype import int64
 from ..ops.creation import ones, zeros
 from . import functional as F
 from . import init

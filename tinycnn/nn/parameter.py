@@ -2,7 +2,7 @@
 one that it only keeps.
 """
 from ..ops.creation import empty
-from ..tensor import Tensor
+from ..engine.tensor import Tensor
 
 
 class Parameter(Tensor):

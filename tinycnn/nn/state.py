@@ -1,9 +1,9 @@
 """Floor 3: saving and loading a module: its parameters and buffers as a dictionary of dotted names."""
 from collections import OrderedDict, namedtuple
 
-from ..backend import to_device
-from ..hooks import RemovableHandle
-from ..tensor import as_tensor
+from ..engine.arrays import to_device
+from ..engine.hooks import RemovableHandle
+from ..engine.tensor import as_tensor
 from .parameter import Parameter
 
 EXTRA = "_extra_state"  # the key of what `get_extra_state` returns

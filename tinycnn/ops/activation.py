@@ -6,12 +6,12 @@ such, and the tape differentiates them. On a GPU, `kernels/elementwise.cu` compu
 """
 import math
 
-from .. import kernels
-from ..backend import array_module, erf as erf_of_array
-from ..function import Function
-from ..tensor import check_floating, check_tensor, method
-from ..workers import by_pieces
-from . import fast_gelu
+from ..gpu import kernels
+from ..engine.arrays import array_module, erf as erf_of_array
+from ..engine.function import Function
+from ..engine.tensor import check_floating, check_tensor, method
+from ..cpu.workers import by_pieces
+from ..cpu import gelu as fast_gelu
 from .inplace import twin
 from .rectifier import activation
 from .selection import where

@@ -7,8 +7,8 @@ as in NumPy, for functions that autograd can differentiate again. Only what some
 import functools
 import types
 
-from ..backend import array_module
-from ..tensor import Tensor, as_tensor, method, wrap
+from ..engine.arrays import array_module
+from ..engine.tensor import Tensor, as_tensor, method, wrap
 from .comparison import isnan
 from .creation import full_like, ones_like, zeros_like
 from .elementwise import fmod

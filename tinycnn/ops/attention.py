@@ -3,11 +3,11 @@ import math
 
 import numpy as np
 
-from .. import kernels
-from ..backend import array_module, matmul
-from ..function import Function
-from ..tensor import check_floating, check_tensor, wrap
-from ..workers import parallel
+from ..gpu import kernels
+from ..engine.arrays import array_module, matmul
+from ..engine.function import Function
+from ..engine.tensor import check_floating, check_tensor, wrap
+from ..cpu.workers import parallel
 from .dropout import draw_mask
 from .elementwise import unbroadcast
 from .selection import where

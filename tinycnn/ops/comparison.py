@@ -2,9 +2,9 @@
 
 Nothing is recorded here; the functions work on the arrays at once.
 """
-from ..backend import array_module, as_array, device_of, quiet
-from ..dtype import category, result_type
-from ..tensor import Tensor, check_tensor, method, wrap
+from ..engine.arrays import array_module, as_array, device_of, quiet
+from ..engine.dtype import category, result_type
+from ..engine.tensor import Tensor, check_tensor, method, wrap
 from .elementwise import check_broadcast, operand, operator, promote
 from .inplace import twin
 

@@ -49,10 +49,11 @@ import functools
 
 import numpy as np
 
-from ..backend import array_module, sliding_windows
-from ..function import Function
-from ..tensor import Tensor, check_floating
-from . import fast_conv, gpu_conv
+from ..engine.arrays import array_module, sliding_windows
+from ..engine.function import Function
+from ..engine.tensor import Tensor, check_floating
+from ..cpu import conv as fast_conv
+from ..gpu import conv as gpu_conv
 from .unfold import add_windows, as_batch, count_windows, crop, im2col, sizes, zeros_padded
 
 # The columns are made, used and forgotten piece by piece, and made again in backward. Saved, they would take K times the

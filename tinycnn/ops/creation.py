@@ -4,11 +4,11 @@ All creation functions take `dtype` (default: float32, or what `set_default_dtyp
 """
 import numpy as np
 
-from .. import backend
-from ..backend import Device, to_device
-from ..dtype import as_dtype, get_default_dtype, int64
-from ..function import Function
-from ..tensor import Tensor, as_tensor, check_tensor, method, tensor, wrap
+from ..engine import arrays as backend
+from ..engine.arrays import Device, to_device
+from ..engine.dtype import as_dtype, get_default_dtype, int64
+from ..engine.function import Function
+from ..engine.tensor import Tensor, as_tensor, check_tensor, method, tensor, wrap
 
 
 def place(array, device, requires_grad):

@@ -1,10 +1,10 @@
 """Floor 2: dropout, which switches off random elements, or whole channels, in training."""
 import math
 
-from .. import kernels
-from ..backend import default_generator
-from ..function import Function
-from ..tensor import check_floating, wrap
+from ..gpu import kernels
+from ..engine.arrays import default_generator
+from ..engine.function import Function
+from ..engine.tensor import check_floating, wrap
 from .inplace import write
 
 

@@ -6,12 +6,12 @@ input was repeated. Functions of one input are in `unary.py`, those that choose 
 """
 import numpy as np
 
-from .. import backend
-from ..backend import array_module, device_of, is_array
-from ..dtype import category, float64, get_default_dtype, result_type
-from ..function import Function
-from ..tensor import Tensor, as_tensor, method, wrap
-from ..workers import large, share
+from ..engine import arrays as backend
+from ..engine.arrays import array_module, device_of, is_array
+from ..engine.dtype import category, float64, get_default_dtype, result_type
+from ..engine.function import Function
+from ..engine.tensor import Tensor, as_tensor, method, wrap
+from ..cpu.workers import large, share
 from .inplace import twin
 from .unary import Staircase
 

@@ -1,9 +1,9 @@
 """Floor 2: looking rows up in a table; labels as one-hot vectors (whose product with the table is the same lookup)."""
 import numpy as np
 
-from ..backend import array_module, scatter_add
-from ..function import Function
-from ..tensor import check_floating, check_tensor, wrap
+from ..engine.arrays import array_module, scatter_add
+from ..engine.function import Function
+from ..engine.tensor import check_floating, check_tensor, wrap
 from .indexing import AddItem, check_range
 
 

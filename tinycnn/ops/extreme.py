@@ -5,10 +5,10 @@ the one whose index it knows. As in PyTorch, `max(x)` shares and `max(x, dim)` p
 """
 from collections import namedtuple
 
-from ..backend import array_module, as_array
-from ..dtype import int64
-from ..function import Function
-from ..tensor import Tensor, wrap
+from ..engine.arrays import array_module, as_array
+from ..engine.dtype import int64
+from ..engine.function import Function
+from ..engine.tensor import Tensor, wrap
 from .reduce import check_keepdim, kept_shape, one_dim, reduce, reduction, several_dims
 from .selection import maximum, minimum
 

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from ..backend import array_module
-from ..function import Function
-from ..tensor import Tensor, check_tensor, method
+from ..engine.arrays import array_module
+from ..engine.function import Function
+from ..engine.tensor import Tensor, check_tensor, method
 from .inplace import twin
 from .unary import floating
 

@@ -6,9 +6,9 @@ filling under a mask (`MaskedFill`).
 import math
 import operator
 
-from ..backend import array_module
-from ..function import Function
-from ..tensor import Tensor, as_tensor, check_tensor, method, wrap
+from ..engine.arrays import array_module
+from ..engine.function import Function
+from ..engine.tensor import Tensor, as_tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
 from .inplace import twin

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from ..backend import array_module, scatter_add
-from ..function import Function
-from ..tensor import check_floating, wrap
+from ..engine.arrays import array_module, scatter_add
+from ..engine.function import Function
+from ..engine.tensor import check_floating, wrap
 from .shape import reshape
 
 

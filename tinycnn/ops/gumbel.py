@@ -1,6 +1,6 @@
 """Floor 2: samples of categories through which gradients flow."""
-from ..backend import array_module, default_generator, device_of
-from ..tensor import check_floating, wrap
+from ..engine.arrays import array_module, default_generator, device_of
+from ..engine.tensor import check_floating, wrap
 from .embedding import one_hot
 from .softmax import softmax
 

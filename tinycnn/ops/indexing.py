@@ -8,11 +8,11 @@ import operator
 
 import numpy as np
 
-from .. import backend
-from ..backend import array_module, is_array
-from ..function import Function
-from ..grad_mode import mode
-from ..tensor import Tensor, as_tensor, check_tensor, method, wrap
+from ..engine import arrays as backend
+from ..engine.arrays import array_module, is_array
+from ..engine.function import Function
+from ..engine.grad_mode import mode
+from ..engine.tensor import Tensor, as_tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .inplace import check_apart, write
 from .shape import check_dim, reshape

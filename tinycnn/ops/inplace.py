@@ -3,10 +3,10 @@
 An in-place operation computes its result out of place, as a new node, and `write` then moves values and history into the
 tensor. `twin` makes the in-place form of any function in one line.
 """
-from ..backend import array_module
-from ..dtype import category
-from ..grad_mode import mode
-from ..tensor import Tensor, check_tensor, method, wrap
+from ..engine.arrays import array_module
+from ..engine.dtype import category
+from ..engine.grad_mode import mode
+from ..engine.tensor import Tensor, check_tensor, method, wrap
 
 
 def write(tensor, result, function):

@@ -1,9 +1,9 @@
 """Floor 2: inverse matrices, systems of linear equations and determinants."""
 from collections import namedtuple
 
-from ..backend import array_module
-from ..function import Function
-from ..tensor import check_floating, method
+from ..engine.arrays import array_module
+from ..engine.function import Function
+from ..engine.tensor import check_floating, method
 from .shape import common_shape
 from .unary import exp, log
 

@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 
-from ..backend import array_module
-from ..function import Function
+from ..engine.arrays import array_module
+from ..engine.function import Function
 from ..legacy import reads_size_average
-from ..tensor import Tensor, check_floating, check_tensor
+from ..engine.tensor import Tensor, check_floating, check_tensor
 from .activation import sigmoid, softplus
 from .creation import ones_like
 from .elementwise import check_broadcast

@@ -3,9 +3,9 @@
 The score of a right class shall exceed that of a wrong one by the margin; what is missing is the loss. Beyond the margin the
 gradient is zero: such cases no longer count.
 """
-from ..backend import array_module
+from ..engine.arrays import array_module
 from ..legacy import reads_size_average
-from ..tensor import check_floating, check_tensor, wrap
+from ..engine.tensor import check_floating, check_tensor, wrap
 from .loss import BCEWithLogits, check_reduction, pairwise_distance, reduced
 
 

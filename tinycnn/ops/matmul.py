@@ -2,10 +2,10 @@
 import itertools
 import math
 
-from ..backend import array_module
-from ..function import Function
-from ..tensor import Tensor, as_tensor, check_tensor, method
-from ..workers import product, products
+from ..engine.arrays import array_module
+from ..engine.function import Function
+from ..engine.tensor import Tensor, as_tensor, check_tensor, method
+from ..cpu.workers import product, products
 from .elementwise import unbroadcast
 from .shape import check_dims, common_shape, reshape, squeeze
 

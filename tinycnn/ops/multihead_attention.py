@@ -1,8 +1,8 @@
 """Floor 2: attention in several subspaces side by side, each with its own look at the sequence; one is `attention.py`."""
 import math
 
-from ..backend import array_module
-from ..tensor import check_floating, check_tensor, wrap
+from ..engine.arrays import array_module
+from ..engine.tensor import check_floating, check_tensor, wrap
 from .attention import scaled_dot_product_attention
 from .creation import zeros
 from .dropout import dropout

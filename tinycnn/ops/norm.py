@@ -3,11 +3,11 @@ the axes over which mean and variance are taken.
 """
 import math
 
-from .. import kernels
-from ..backend import array_module, is_array
-from ..function import Function
-from ..tensor import Tensor, check_floating, wrap
-from . import fast_layer_norm, fast_norm
+from ..gpu import kernels
+from ..engine.arrays import array_module, is_array
+from ..engine.function import Function
+from ..engine.tensor import Tensor, check_floating, wrap
+from ..cpu import layer_norm as fast_layer_norm, norm as fast_norm
 from .elementwise import unbroadcast
 from .inplace import write
 

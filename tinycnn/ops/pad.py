@@ -1,9 +1,9 @@
 """Floor 2: padding, in PyTorch's order: the first two numbers of `pad` belong to the last dimension."""
 import math
 
-from ..backend import array_module
-from ..function import Function
-from ..tensor import check_tensor
+from ..engine.arrays import array_module
+from ..engine.function import Function
+from ..engine.tensor import check_tensor
 from .creation import arange
 from .gather import index_add
 from .shape import integers

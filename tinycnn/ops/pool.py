@@ -10,7 +10,7 @@ the input, so that images whose channels stand side by side in memory (as convol
 """
 import numpy as np
 
-from ..workers import parallel
+from ..cpu.workers import parallel
 from .unfold import as_batch, sizes
 
 PIECE_BYTES = 2**20  # images are pooled in pieces of this size, which stay in the cache from one offset to the next

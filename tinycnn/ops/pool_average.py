@@ -4,9 +4,9 @@ Average pooling is a linear map, and its gradient is the adjoint map: every elem
 """
 import numpy as np
 
-from ..backend import array_module
-from ..function import Function
-from ..tensor import check_floating
+from ..engine.arrays import array_module
+from ..engine.function import Function
+from ..engine.tensor import check_floating
 from .comparison import eq
 from .creation import eye
 from .pool import adaptive_pool, adaptive_windows, by_images, unbatched, windows

@@ -5,10 +5,10 @@ the elements of one plane row by row, as in PyTorch: (row, column) is row * widt
 """
 import numpy as np
 
-from .. import kernels
-from ..backend import array_module, scatter_add
-from ..function import Function
-from ..tensor import check_tensor, wrap
+from ..gpu import kernels
+from ..engine.arrays import array_module, scatter_add
+from ..engine.function import Function
+from ..engine.tensor import check_tensor, wrap
 from .pool import adaptive_pool, adaptive_windows, by_images, unbatched, windows
 from .unfold import as_batch, count_windows, meeting, sizes
 

@@ -5,10 +5,10 @@ restarts. Nothing random has a gradient.
 """
 import numpy as np
 
-from .. import backend
-from ..backend import Device, array_module, default_generator
-from ..dtype import as_dtype, get_default_dtype, int64
-from ..tensor import Tensor, check_floating, check_tensor, method, wrap
+from ..engine import arrays as backend
+from ..engine.arrays import Device, array_module, default_generator
+from ..engine.dtype import as_dtype, get_default_dtype, int64
+from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
 from .creation import shape_of
 from .inplace import write
 

@@ -8,12 +8,12 @@ import operator
 
 import numpy as np
 
-from .. import backend
-from ..backend import array_module
-from ..dtype import result_type
-from ..function import Function
-from ..tensor import check_tensor, method
-from ..workers import large, parallel
+from ..engine import arrays as backend
+from ..engine.arrays import array_module
+from ..engine.dtype import result_type
+from ..engine.function import Function
+from ..engine.tensor import check_tensor, method
+from ..cpu.workers import large, parallel
 from .creation import clone
 from .inplace import twin
 from .shape import check_dim, check_dims, integers, movedim, ravel, reshape, squeeze, transpose, unsqueeze

@@ -8,11 +8,11 @@ import inspect
 
 import numpy as np
 
-from .. import kernels
-from ..backend import array_module, default_generator, device_of
-from ..function import Function
-from ..tensor import check_floating, check_tensor, method, wrap
-from ..workers import by_pieces, large, share
+from ..gpu import kernels
+from ..engine.arrays import array_module, default_generator, device_of
+from ..engine.function import Function
+from ..engine.tensor import check_floating, check_tensor, method, wrap
+from ..cpu.workers import by_pieces, large, share
 from .elementwise import unbroadcast
 from .inplace import private, twin, write
 from .selection import clamp, where

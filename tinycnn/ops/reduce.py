@@ -7,10 +7,10 @@ import builtins
 import functools
 import math
 
-from ..backend import array_module, as_array
-from ..dtype import as_dtype, int64
-from ..function import Function
-from ..tensor import check_floating, check_tensor, method, wrap
+from ..engine.arrays import array_module, as_array
+from ..engine.dtype import as_dtype, int64
+from ..engine.function import Function
+from ..engine.tensor import check_floating, check_tensor, method, wrap
 from .inplace import twin
 from .selection import where
 from .unary import Staircase, abs

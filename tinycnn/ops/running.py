@@ -1,10 +1,10 @@
 """Floor 2: running products and extremes, and differences of neighbours. Running sums (`cumsum`) are in `reduce.py`."""
 from collections import namedtuple
 
-from ..backend import array_module
-from ..dtype import as_dtype, int64
-from ..function import Function
-from ..tensor import check_tensor, method, wrap
+from ..engine.arrays import array_module
+from ..engine.dtype import as_dtype, int64
+from ..engine.function import Function
+from ..engine.tensor import check_tensor, method, wrap
 from .comparison import ne
 from .gather import gather
 from .inplace import twin

@@ -1,9 +1,9 @@
 """Floor 2: values brought to positions and reduced there to a sum, a mean or an extreme, as in graphs and point clouds."""
-from ..backend import array_module
-from ..backend import scatter_add as add_at
-from ..backend import scatter_extreme
-from ..function import Function
-from ..tensor import check_tensor, method, wrap
+from ..engine.arrays import array_module
+from ..engine.arrays import scatter_add as add_at
+from ..engine.arrays import scatter_extreme
+from ..engine.function import Function
+from ..engine.tensor import check_tensor, method, wrap
 from .gather import check_positions, fitting, part_of
 from .indexing import AddItem, GetItem, SetItem
 from .inplace import twin

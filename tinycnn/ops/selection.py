@@ -4,10 +4,10 @@ What was not chosen did not count: the gradient goes to the chosen input, and th
 """
 import numpy as np
 
-from ..backend import array_module
-from ..dtype import result_type
-from ..function import Function
-from ..tensor import Tensor, check_tensor, method, wrap
+from ..engine.arrays import array_module
+from ..engine.dtype import result_type
+from ..engine.function import Function
+from ..engine.tensor import Tensor, check_tensor, method, wrap
 from .elementwise import binary, check_broadcast, operand, promote, unbroadcast
 from .inplace import twin
 

@@ -5,11 +5,11 @@ first: the largest exponent is then 0 and nothing overflows.
 """
 import numpy as np
 
-from .. import kernels
-from ..backend import array_module, as_array
-from ..function import Function
+from ..gpu import kernels
+from ..engine.arrays import array_module, as_array
+from ..engine.function import Function
 from ..legacy import reads_size_average
-from ..tensor import check_floating, check_tensor, method, wrap
+from ..engine.tensor import check_floating, check_tensor, method, wrap
 from .loss import check_reduction, reduced
 
 

@@ -8,8 +8,8 @@ import operator
 
 import numpy as np
 
-from ..backend import array_module, as_array
-from ..tensor import check_tensor, method, wrap
+from ..engine.arrays import array_module, as_array
+from ..engine.tensor import check_tensor, method, wrap
 from .gather import gather
 from .indexing import narrow
 from .shape import check_dim, reshape

@@ -1,8 +1,8 @@
 """Floor 2: functions of one or two numbers that are made of those in `unary.py` and `elementwise.py`."""
 import math
 
-from ..dtype import category
-from ..tensor import Tensor, as_tensor, check_tensor, method
+from ..engine.dtype import category
+from ..engine.tensor import Tensor, as_tensor, check_tensor, method
 from .comparison import isnan, signbit
 from .elementwise import operand, promote
 from .inplace import twin

@@ -8,9 +8,9 @@ from collections import namedtuple
 
 import numpy as np
 
-from ..backend import array_module, as_array
-from ..dtype import int32, int64
-from ..tensor import Tensor, check_floating, check_tensor, method, wrap
+from ..engine.arrays import array_module, as_array
+from ..engine.dtype import int32, int64
+from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
 from .comparison import isnan
 from .extreme import amax, amin
 from .gather import gather

@@ -5,13 +5,13 @@ a calculus book. Some slopes are cheapest from the output, as e^x is its own; th
 """
 import math
 
-from ..backend import array_module
-from ..backend import erf as erf_of_array
-from ..backend import erfc as erfc_of_array
-from ..backend import erfinv as erfinv_of_array
-from ..dtype import category, get_default_dtype
-from ..function import Function
-from ..tensor import check_tensor, method
+from ..engine.arrays import array_module
+from ..engine.arrays import erf as erf_of_array
+from ..engine.arrays import erfc as erfc_of_array
+from ..engine.arrays import erfinv as erfinv_of_array
+from ..engine.dtype import category, get_default_dtype
+from ..engine.function import Function
+from ..engine.tensor import check_tensor, method
 from .inplace import twin
 
 

@@ -13,9 +13,9 @@ import operator
 
 import numpy as np
 
-from ..backend import array_module, sliding_windows
-from ..function import Function
-from ..tensor import Tensor, check_floating, method
+from ..engine.arrays import array_module, sliding_windows
+from ..engine.function import Function
+from ..engine.tensor import Tensor, check_floating, method
 from .shape import check_dim
 
 

@@ -1,7 +1,7 @@
 """Floor 2: products and distances of vectors and matrices, made of `matmul.py` and `reduce.py`."""
 import functools
 
-from ..tensor import check_floating, check_tensor, method
+from ..engine.tensor import check_floating, check_tensor, method
 from .assemble import triu_indices
 from .elementwise import check_broadcast
 from .matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer

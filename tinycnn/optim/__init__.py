@@ -1,5 +1,5 @@
 """Floor 3: optimizers, one family a file, and schedules for their learning rates."""
-from ..names import no_such_name as _no_such_name
+from ..engine.names import no_such_name as _no_such_name
 from . import lr_scheduler, swa_utils
 from .adafactor import Adafactor
 from .adagrad import Adadelta, Adagrad

@@ -1,5 +1,5 @@
 """Floor 3: Adafactor, Adam's step sizes in the memory of a row and a column."""
-from ..backend import array_module
+from ..engine.arrays import array_module
 from .optimizer import Optimizer
 
 

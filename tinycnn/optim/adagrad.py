@@ -1,5 +1,5 @@
 """Floor 3: Adagrad, a learning rate for every weight, and Adadelta, which needs none."""
-from ..backend import array_module
+from ..engine.arrays import array_module
 from .optimizer import Optimizer
 
 

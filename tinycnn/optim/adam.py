@@ -1,7 +1,7 @@
 """Floor 3: Adam and its variants, momentum and a learning rate for every weight."""
 import math
 
-from ..backend import array_module
+from ..engine.arrays import array_module
 from .optimizer import Optimizer
 
 

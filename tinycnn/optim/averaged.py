@@ -1,5 +1,5 @@
 """Floor 3: ASGD, gradient descent whose answer is the mean of the places it visited."""
-from ..backend import array_module
+from ..engine.arrays import array_module
 from .optimizer import Optimizer
 
 

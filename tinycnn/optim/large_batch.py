@@ -3,7 +3,7 @@
 A larger batch allows a larger rate, until the steps of some layers are longer than their weights. Both rules measure the
 step of a parameter by the length of the parameter itself. PyTorch has neither.
 """
-from ..backend import array_module
+from ..engine.arrays import array_module
 from .adam import AdamFamily
 from .optimizer import Optimizer
 

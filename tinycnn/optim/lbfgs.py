@@ -3,9 +3,9 @@ import math
 from collections import namedtuple
 from functools import partial
 
-from ..backend import array_module, quiet
-from ..grad_mode import enable_grad
-from ..tensor import Tensor
+from ..engine.arrays import array_module, quiet
+from ..engine.grad_mode import enable_grad
+from ..engine.tensor import Tensor
 from .optimizer import Optimizer
 
 

@@ -10,12 +10,12 @@ which the cores share.
 from collections import defaultdict
 from copy import deepcopy
 
-from .. import kernels
-from ..backend import CPU, device_of, is_array, quiet, to_device
-from ..grad_mode import enable_grad
+from ..gpu import kernels
+from ..engine.arrays import CPU, device_of, is_array, quiet, to_device
+from ..engine.grad_mode import enable_grad
 from ..nn.module import clear_grad
-from ..tensor import Tensor, as_tensor, wrap
-from ..workers import parallel
+from ..engine.tensor import Tensor, as_tensor, wrap
+from ..cpu.workers import parallel
 
 required = object()  # the default of an option that has none
 PIECE = 2**17        # entries of a parameter that are updated at once

@@ -1,5 +1,5 @@
 """Floor 3: Rprop, which follows only the gradient's sign, and RMSprop, which makes that work on minibatches."""
-from ..backend import array_module
+from ..engine.arrays import array_module
 from .optimizer import Optimizer
 
 

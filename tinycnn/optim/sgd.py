@@ -1,5 +1,5 @@
 """Floor 3: stochastic gradient descent, with momentum."""
-from ..backend import as_array
+from ..engine.arrays import as_array
 from .optimizer import Optimizer
 
 

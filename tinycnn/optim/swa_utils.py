@@ -14,8 +14,8 @@ import math
 from copy import deepcopy
 from itertools import chain
 
-from ..dtype import int64
-from ..grad_mode import no_grad
+from ..engine.dtype import int64
+from ..engine.grad_mode import no_grad
 from ..nn.module import Module
 from ..nn.norm import _BatchNorm
 from ..ops.creation import zeros

@@ -3,7 +3,7 @@
 None of these remembers anything: what it does follows from the history, so a training that is continued from a checkpoint
 goes on as if it had never stopped.
 """
-from ..files import remove_rests
+from ..files.atomic import remove_rests
 from .checkpoint import save_checkpoint
 from .history import write_history
 

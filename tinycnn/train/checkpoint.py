@@ -7,11 +7,11 @@ import json
 
 import numpy as np
 
-from ..backend import to_numpy
+from ..engine.arrays import to_numpy
 from ..data import PictureFormat
 from ..models import get_model
-from ..tensor import wrap
-from ..files import write_atomically
+from ..engine.tensor import wrap
+from ..files.atomic import write_atomically
 
 KEY = "tinycnn"   # the entry of the header that holds our JSON
 NEEDED = ("model", "arguments", "classes", "format")

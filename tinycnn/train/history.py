@@ -1,7 +1,7 @@
 """What happened in training: a list with one dictionary an epoch, and the file it is kept in."""
 import csv
 
-from ..files import write_atomically
+from ..files.atomic import write_atomically
 
 COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
 

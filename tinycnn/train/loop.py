@@ -4,8 +4,8 @@ import sys
 
 import numpy as np
 
-from ..backend import on, to_numpy
-from ..grad_mode import no_grad
+from ..engine.arrays import on, to_numpy
+from ..engine.grad_mode import no_grad
 from ..nn import functional as F
 from ..nn.utils import clip_grad_norm_
 from ..optim.lr_scheduler import ReduceLROnPlateau

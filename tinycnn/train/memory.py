@@ -2,12 +2,12 @@
 import contextlib
 from collections import Counter
 
-from ..backend import get_rng_state, set_rng_state
-from ..function import Function, edge_of, owner
-from ..grad_mode import enable_grad
+from ..engine.arrays import get_rng_state, set_rng_state
+from ..engine.function import Function, edge_of, owner
+from ..engine.grad_mode import enable_grad
 from ..ops.assemble import cat
-from ..profiler import kept_by
-from ..tensor import Tensor
+from .profiler import kept_by
+from ..engine.tensor import Tensor
 
 
 def kept_for_backward(model, inputs):

@@ -1,8 +1,8 @@
 """How good predictions are. All functions take NumPy arrays or Tensors and return NumPy values."""
 import numpy as np
 
-from ..backend import to_numpy
-from ..tensor import Tensor
+from ..engine.arrays import to_numpy
+from ..engine.tensor import Tensor
 
 
 def _array(value):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..backend import get_rng_state, set_rng_state
-from ..files import remove_rests
-from ..serialization import load, save
+from ..engine.arrays import get_rng_state, set_rng_state
+from ..files.atomic import remove_rests
+from ..files.saving import load, save
 
 
 class Mean:

@@ -3,10 +3,10 @@ import math
 from dataclasses import dataclass, replace
 
 from .. import nn
-from ..grad_mode import no_grad
+from ..engine.grad_mode import no_grad
 from ..ops.creation import zeros
-from ..profiler import readable_bytes
-from ..tensor import Tensor
+from .profiler import readable_bytes
+from ..engine.tensor import Tensor
 from .memory import kept_for_backward
 
 HEADINGS = ("layer", "type", "output shape", "parameters", "multiply-adds", "memory")

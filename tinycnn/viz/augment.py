@@ -1,9 +1,9 @@
 """What augmentation does to a picture: every transform, side by side on one picture."""
 import numpy as np
 
-from ..backend import Generator, generator_in_this_thread
+from ..engine.arrays import Generator, generator_in_this_thread
 from ..data import transforms as T
-from ..tensor import Tensor, wrap
+from ..engine.tensor import Tensor, wrap
 from .style import as_numpy, bare, new_figure
 
 

@@ -2,7 +2,7 @@
 import numpy as np
 
 from ..nn import functional as F
-from ..tensor import wrap
+from ..engine.tensor import wrap
 from .style import GREY, ORANGE, as_numpy, new_figure
 
 COLOURS = ("Blues", "Greens", "Purples")  # a channel each

@@ -9,9 +9,9 @@ import contextlib
 import numpy as np
 
 from .. import nn
-from ..autograd import grad
-from ..backend import to_numpy
-from ..grad_mode import enable_grad, no_grad
+from ..engine.autograd import grad
+from ..engine.arrays import to_numpy
+from ..engine.grad_mode import enable_grad, no_grad
 from ..nn import functional as F
 from ..ops.creation import tensor
 from .style import as_numpy, check_picture, new_figure, show

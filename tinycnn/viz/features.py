@@ -2,10 +2,10 @@
 import numpy as np
 
 from .. import nn
-from ..autograd import grad
-from ..grad_mode import enable_grad, no_grad
+from ..engine.autograd import grad
+from ..engine.grad_mode import enable_grad, no_grad
 from ..ops.creation import tensor
-from ..tensor import Tensor
+from ..engine.tensor import Tensor
 from .explain import batch_of, evaluating, find_layer
 from .style import as_numpy, bare, check_picture, new_figure, show
 

@@ -5,8 +5,8 @@ Data flow downwards, gradients upwards. Tensors that require no gradient are not
 """
 from html import escape
 
-from ..function import edge_of
-from ..tensor import Tensor
+from ..engine.function import edge_of
+from ..engine.tensor import Tensor
 
 
 class _Graph:

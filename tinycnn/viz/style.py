@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from ..backend import to_numpy
-from ..tensor import Tensor
+from ..engine.arrays import to_numpy
+from ..engine.tensor import Tensor
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#5F5F5F"  # of Okabe and Ito's palette, and a grey
 

@@ -3,7 +3,7 @@ import numbers
 
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from .base import InterpolationMode, Transform, change_some, check_p, draw, read_mode, read_range
 from .warp import affine_matrices, affine_sources, perspective_sources, warp
 

@@ -5,7 +5,7 @@ Pictures are Pillow's or uint8 with 1 or 3 channels.
 """
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from . import tones
 from .affine import _MODES
 from .base import InterpolationMode, Transform, numpy_stream, read_mode, restored

@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 
-from ...backend import array_module, default_generator, device_of, is_array, to_device, to_numpy
-from ...tensor import Tensor, wrap
+from ...engine.arrays import array_module, default_generator, device_of, is_array, to_device, to_numpy
+from ...engine.tensor import Tensor, wrap
 
 
 class InterpolationMode(enum.Enum):

@@ -3,7 +3,7 @@ import numbers
 
 import numpy as np
 
-from ...backend import array_module, to_numpy
+from ...engine.arrays import array_module, to_numpy
 from . import tones
 from .base import Transform, change_some, check_p, draw, restored
 

@@ -1,9 +1,9 @@
 """From pictures to tensors and back, and the scale of their numbers."""
 import numpy as np
 
-from ...backend import array_module, is_array
-from ...dtype import as_dtype
-from ...tensor import Tensor, wrap
+from ...engine.arrays import array_module, is_array
+from ...engine.dtype import as_dtype
+from ...engine.tensor import Tensor, wrap
 from .base import Transform, as_picture, is_picture, opened, picture_pixels
 
 

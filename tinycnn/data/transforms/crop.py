@@ -3,7 +3,7 @@ import numbers
 
 import numpy as np
 
-from ...backend import array_module, sliding_windows
+from ...engine.arrays import array_module, sliding_windows
 from .base import Transform, change_some, check_p, fill_values, opened, read_size
 
 _PADDING_MODES = ("constant", "edge", "reflect", "symmetric")

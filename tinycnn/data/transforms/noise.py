@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from .base import Transform, change_some, check_p, draw, full_scale, read_range, read_size, restored, working_type
 
 

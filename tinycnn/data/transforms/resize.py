@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 
-from ...backend import CPU, device_of
+from ...engine.arrays import CPU, device_of
 from .base import InterpolationMode, Transform, full_scale, numpy_stream, read_mode, read_size
 
 

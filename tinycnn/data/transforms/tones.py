@@ -1,7 +1,7 @@
 """Brightness, colour and tone of pictures x (N, C, H, W), uint8 or floating point; factors are numbers or (N, 1, 1, 1)."""
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from .base import full_scale, restored, working_type
 
 GREY = (0.299, 0.587, 0.114)  # how bright red, green and blue look (ITU-R BT.601)

@@ -1,7 +1,7 @@
 """Pictures sampled at other places: every pixel of the result asks where it came from."""
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from .base import InterpolationMode, fill_values, working_type
 
 

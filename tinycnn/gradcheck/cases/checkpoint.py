@@ -1,5 +1,5 @@
 """Cases and mutants of `utils/checkpoint.py`."""
-from ...utils.checkpoint import Checkpoint
+from ...nn.checkpoint import Checkpoint
 from ..registry import booleans, case, mutant, normal
 
 

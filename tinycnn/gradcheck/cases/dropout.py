@@ -1,7 +1,7 @@
 """Cases and mutants of `ops/dropout.py`. The masks are inputs, because the two libraries draw different random numbers."""
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from ...ops.dropout import Dropout
 from ..registry import booleans, case, constant, mutant, normal
 

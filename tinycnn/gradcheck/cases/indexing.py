@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/indexing.py`."""
-from ...backend import scatter_add
+from ...engine.arrays import scatter_add
 from ...ops.indexing import AddItem, GetItem, SetItem
 from ..registry import booleans, case, constant, fixed, integers, mutant, normal
 

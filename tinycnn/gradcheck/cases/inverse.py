@@ -1,7 +1,7 @@
 """Cases and mutants of `ops/inverse.py`."""
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from ...ops.inverse import Inverse, LogDet, Solve
 from ..registry import Sample, case, mutant, normal
 

@@ -1,7 +1,7 @@
 """Cases and mutants of `ops/loss.py`."""
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from ...ops.loss import BCEWithLogits, BinaryCrossEntropy, SmoothL1, SquaredError
 from ..registry import case, constant, fixed, mutant, normal, positive, uniform
 

@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/pool_max.py` and `ops/pool_average.py`."""
-from ...backend import array_module
+from ...engine.arrays import array_module
 from ...ops.pool import adaptive_windows
 from ...ops.pool_average import AdaptiveAvgPool, AvgPool
 from ...ops.pool_max import AdaptiveMaxPool, MaxPool, MaxUnpool

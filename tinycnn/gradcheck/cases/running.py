@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/running.py`."""
-from ...backend import array_module
+from ...engine.arrays import array_module
 from ...ops.running import Cumprod, LogCumSumExp
 from ..registry import case, constant, mutant, normal
 

@@ -1,7 +1,7 @@
 """Cases and mutants of `ops/softmax.py`."""
 import numpy as np
 
-from ...backend import array_module
+from ...engine.arrays import array_module
 from ...ops.softmax import CrossEntropy, LogSoftmax, NegativeLogLikelihood, Softmax
 from ..registry import Sample, case, constant, fixed, integers, mutant, normal, positive
 

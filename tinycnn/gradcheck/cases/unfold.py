@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/unfold.py`."""
-from ...backend import array_module
+from ...engine.arrays import array_module
 from ...ops.unfold import Fold, Unfold, Windows, col2im, im2col
 from ..registry import case, mutant, normal
 

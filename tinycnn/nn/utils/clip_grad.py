@@ -5,8 +5,8 @@ Source: Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent ne
 """
 import math
 
-from ...backend import array_module
-from ...tensor import Tensor, tensor, wrap
+from ...engine.arrays import array_module
+from ...engine.tensor import Tensor, tensor, wrap
 
 
 def _gradients(parameters):

@@ -1,6 +1,6 @@
 """Floor 3: all parameters as one vector, and back."""
 from ...ops.rearrange import cat
-from ...tensor import Tensor
+from ...engine.tensor import Tensor
 
 
 def parameters_to_vector(parameters):

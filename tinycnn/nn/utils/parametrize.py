@@ -4,8 +4,8 @@
 `layer.weight` becomes what the module `p` makes of it, computed at every use. Training then changes the original. Assigning
 a tensor to `layer.weight` goes back through `p.right_inverse`, where p defines it.
 """
-from ...grad_mode import no_grad
-from ...tensor import Tensor
+from ...engine.grad_mode import no_grad
+from ...engine.tensor import Tensor
 from ..container import ModuleDict, ModuleList
 from ..parameter import Parameter
 

@@ -5,7 +5,7 @@ u <- W v / |W v|, v <- W^T u / |W^T u|, keeps u and v close to its singular vect
 sigma = u^T W v; u and v count as constants in the gradient. Source: Miyato, Kataoka, Koyama and Yoshida, "Spectral
 normalization for generative adversarial networks" (2018).
 """
-from ...grad_mode import no_grad
+from ...engine.grad_mode import no_grad
 from ...ops.random import randn
 from .. import functional as F
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d

@@ -1,0 +1,1 @@
+"""What a tensor is, how an operation is recorded, and how gradients find their way back."""

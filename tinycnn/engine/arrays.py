@@ -1,0 +1,428 @@
+"""Floor 0: arrays and where they live. Only it and its neighbours `backend_*.py` import cupy.
+
+Every operation above is written once, against the functions that NumPy and CuPy share: it asks `array_module(x)` for
+`np` or `cp` and never looks further. What the two libraries do differently lives here, one short function each; what only a
+GPU has stands in `backend_cuda.py`, and the programs that were written for it in `kernels/`.
+"""
+import contextlib
+import functools
+import importlib.util
+import os
+import threading
+
+import numpy as np
+
+from ..gpu import cuda as backend_cuda
+from ..ops.error_function import erf, erfc, erfinv  # noqa: F401 (asked for here)
+
+_MODULES = {np.ndarray: np}  # array type -> the library that made it; cupy joins when it is first asked for
+
+
+def array_module(array):
+    """The library (numpy or cupy) whose functions work on `array`.
+
+    A Tensor in place of an array, as backward receives it where the gradient is itself recorded, brings its own: NumPy's
+    names for tinycnn's functions (`ops/as_numpy.py`).
+    """
+    return _MODULES.get(type(array)) or getattr(array, "array_module", np)
+
+
+def is_array(value):
+    """Whether `value` is an array of a known library (a NumPy scalar or a list is not)."""
+    return type(value) in _MODULES
+
+
+def as_array(value, like):
+    """`value` as an array of the library of `like`: full reductions return scalars in NumPy, 0-d arrays in CuPy."""
+    return value if type(value) in _MODULES else array_module(like).asarray(value)
+
+
+def quiet():
+    """Inside `with quiet():` 1/0 is infinity and 0/0 is NaN without a warning, as on a GPU; `detect_anomaly` finds them."""
+    return np.errstate(all="ignore")
+
+
+# ---- devices ---------------------------------------------------------------------------------------------------------
+
+class Device:
+    """Where an array lives: `Device("cpu")`, `Device("cuda")`, `Device("cuda:1")`, `Device("cuda", 1)`.
+
+    Equal devices compare equal; `type` is "cpu" or "cuda", `index` the GPU's number (None on the CPU). "cuda" alone is the
+    current GPU: number 0, or what `tinycnn.cuda.set_device` chose.
+    """
+    __slots__ = ("type", "index")
+
+    def __init__(self, device, index=None):
+        if isinstance(device, Device):
+            device, index = device.type, device.index
+        if isinstance(device, int):
+            device, index = "cuda", device
+        kind, _, number = str(device).partition(":")
+        if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+            raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+        self.type = kind
+        self.index = None if kind == "cpu" else int(number) if number else _current_gpu if index is None else index
+
+    def __eq__(self, other):
+        return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self):
+        return hash((self.type, self.index))
+
+    def __str__(self):
+        return "cpu" if self.type == "cpu" else f"cuda:{self.index}"
+
+    def __repr__(self):
+        return f"device({str(self)!r})"
+
+
+CPU = Device("cpu")
+_default_device = None
+_current_gpu = 0
+_NOTHING = contextlib.nullcontext()
+
+
+def get_default_device():
+    """The device of new tensors: what `set_default_device` chose, else the variable TINYCNN_DEVICE, else the CPU."""
+    return _default_device or Device(os.environ.get("TINYCNN_DEVICE", "cpu"))
+
+
+def set_default_device(device):
+    """Create new tensors on `device` from now on; None returns to TINYCNN_DEVICE or the CPU."""
+    global _default_device
+    _default_device = None if device is None else Device(device)
+    if _default_device and _default_device.type == "cuda":
+        load_cupy()
+
+
+@functools.cache
+def load_cupy():
+    """The cupy module; RuntimeError says how to install it where it, or a GPU, is missing."""
+    advice = ("install the CuPy wheel for your CUDA version with pip install 'tinycnn[cuda12]' or 'tinycnn[cuda13]', "
+              "check the GPU with nvidia-smi, or use device 'cpu'")
+    try:
+        import cupy
+    except ImportError as error:
+        raise RuntimeError(f"device 'cuda' needs CuPy, which cannot be imported ({error}): {advice}") from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise RuntimeError(f"device 'cuda' needs a GPU, and CuPy finds none ({error}): {advice}") from None
+    if count == 0:
+        raise RuntimeError(f"device 'cuda' needs a GPU, and CuPy finds none: {advice}")
+    backend_cuda.prepare(cupy)
+    _MODULES[cupy.ndarray] = cupy
+    return cupy
+
+
+def cuda_device_count():
+    """How many GPUs CuPy can use; 0 without CuPy."""
+    if len(_MODULES) == 1 and importlib.util.find_spec("cupy") is None:
+        return 0
+    try:
+        return load_cupy().cuda.runtime.getDeviceCount()
+    except RuntimeError:
+        return 0
+
+
+def device_of(array):
+    """The Device on which `array` lives."""
+    return CPU if type(array) is np.ndarray else Device("cuda", array.device.id)
+
+
+def set_gpu(index):
+    """Make GPU number `index` the one that "cuda" means, and on which new arrays are made."""
+    global _current_gpu
+    cupy = load_cupy()
+    if not 0 <= index < cupy.cuda.runtime.getDeviceCount():
+        raise RuntimeError(f"device: cuda:{index} does not exist, this machine has {cuda_device_count()} GPU(s)")
+    cupy.cuda.Device(index).use()
+    _current_gpu = index
+
+
+def on(device):
+    """Inside the `with` block new arrays are made on `device`, where it is a GPU; its arrays can be computed with there."""
+    return _NOTHING if device.type == "cpu" or device.index == _current_gpu else _on_another(device)
+
+
+@contextlib.contextmanager
+def _on_another(device):
+    outer = _current_gpu
+    set_gpu(device.index)
+    try:
+        yield
+    finally:
+        set_gpu(outer)
+
+
+def library(device):
+    """The library (numpy or cupy) that makes arrays on `device`."""
+    return np if device.type == "cpu" else load_cupy()
+
+
+def to_device(array, device, non_blocking=False):
+    """`array` on `device`: itself when it is there already, else a copy.
+
+    With `non_blocking`, an array in pinned memory is copied to a GPU while that, and the caller, go on with other things.
+    """
+    if device_of(array) == device:
+        return array
+    if device.type == "cpu":
+        return array.get()
+    cupy = load_cupy()
+    with on(device):
+        if non_blocking and backend_cuda.is_pinned(cupy, array):
+            return backend_cuda.uploads(cupy, device.index)(array)
+        return cupy.asarray(array)
+
+
+def pin(array):
+    """A copy of a NumPy array in pinned memory, which a GPU can read by itself; the array itself where there is none."""
+    usable = type(array) is np.ndarray and array.size and cuda_device_count()
+    return backend_cuda.pinned(load_cupy(), array) if usable else array
+
+
+def set_matmul_precision(name):
+    """How exactly GPUs multiply float32 matrices: "highest", "high" or "medium"; see `backend_cuda.set_precision`."""
+    backend_cuda.set_precision(load_cupy() if len(_MODULES) > 1 else None, name)
+
+
+def to_numpy(array):
+    """`array` as a NumPy array: itself (or a NumPy number) on the CPU, a copy from a GPU."""
+    return array if isinstance(array, (np.ndarray, np.generic)) else array.get()
+
+
+# ---- what the libraries spell differently ----------------------------------------------------------------------------
+
+def sliding_windows(x, kernel, stride, dilation, writeable=False):
+    """The windows of x (N, C, *S) as a view (N, C, *K, *O): no element is copied.
+
+    Entry [n, c, *k, *o] is x[n, c, *(o * stride + k * dilation)], with O = (S - dilation * (K - 1) - 1) // stride + 1.
+    Windows overlap, so an element of x may stand in many places: write with care.
+    """
+    out = [(s - d * (k - 1) - 1) // t + 1 for s, k, t, d in zip(x.shape[2:], kernel, stride, dilation)]
+    steps = x.strides[2:]
+    shape = (*x.shape[:2], *kernel, *out)
+    strides = (*x.strides[:2], *(a * d for a, d in zip(steps, dilation)), *(a * t for a, t in zip(steps, stride)))
+    as_strided = array_module(x).lib.stride_tricks.as_strided
+    if type(x) is np.ndarray:
+        return as_strided(x, shape, strides, writeable=writeable)
+    return as_strided(x, shape, strides)
+
+
+def _rest(x, y):
+    """x - trunc(x / y) y, exact, and where its sign is not that of y; None for NumPy and for integers."""
+    like = y if is_array(y) else x
+    xp = array_module(like)
+    if xp is np or like.dtype.kind != "f":
+        return None
+    rest = xp.fmod(x, y)
+    return xp, rest, (rest != 0) & ((rest < 0) != (y < 0))
+
+
+def remainder(x, y):
+    """x - floor(x / y) y, with the sign of y.
+
+    CuPy computes it by this formula, so that 1 % 0.1, a little less than 0.1, is 0 there: not so here.
+    """
+    found = _rest(x, y)
+    if found is None:
+        return array_module(y if is_array(y) else x).remainder(x, y)
+    xp, rest, other = found
+    return xp.where(rest == 0, xp.copysign(rest, y), xp.where(other, rest + y, rest))
+
+
+def floor_divide(x, y):
+    """floor(x / y), of the exact quotient: 1 // 0.1 is 9, since 0.1 stands for a number a little larger."""
+    found = _rest(x, y)
+    if found is None:
+        return array_module(y if is_array(y) else x).floor_divide(x, y)
+    xp, rest, other = found
+    quotient = x / y
+    down = xp.rint((x - rest) / y) - other
+    down = xp.where(down == 0, xp.copysign(down, quotient), down)
+    if is_array(y):
+        return xp.where(y == 0, quotient, down)
+    return down if y else quotient
+
+
+def matmul(a, b, scale=1.0):
+    """scale a @ b, of arrays or Tensors of two or more dimensions."""
+    xp = array_module(a)
+    if (hasattr(xp, "RawModule") and a.ndim > 2 and a.shape[:-2] == b.shape[:-2] and a.dtype == b.dtype
+            and a.dtype.kind == "f" and a.size and b.size):
+        return backend_cuda.batched_product(xp, a, b, scale)
+    if scale == 1:
+        return a @ b
+    return (a * scale) @ b if a.shape[-1] <= b.shape[-1] else a @ b * scale  # the smaller one is scaled
+
+
+def diagonal(x, k, axis1, axis2):
+    """Diagonal k of x along two axes, as a view; NumPy's own cannot be written to."""
+    y = x.diagonal(k, axis1, axis2)
+    if type(y) is np.ndarray and x.flags.writeable:
+        y.flags.writeable = True
+    return y
+
+
+def scatter_add(target, index, values):
+    """`target[index] += values` where an index that occurs twice adds twice, always in the same order."""
+    xp = array_module(target)
+    if xp is np:
+        return np.add.at(target, index, values)
+    from ..gpu import kernels  # they stand on this file
+    if not kernels.serves(target):
+        return xp.add.at(target, index, values)
+    whole = target if target.flags.c_contiguous else xp.zeros(target.shape, target.dtype)
+    _by_places(kernels.add_at, whole, index, values)
+    if whole is not target:
+        target += whole
+
+
+def scatter_extreme(target, index, values, largest):
+    """`target[index] = maximum(target[index], values)`, or minimum, of all values for one element. target: contiguous."""
+    from ..gpu import kernels
+    if kernels.serves(target):  # CuPy's own rounds float64 to float32, and overlooks NaN
+        return _by_places(functools.partial(kernels.extreme_at, largest=largest), target, index, values)
+    xp = array_module(target)
+    (xp.maximum if largest else xp.minimum).at(target, index, values)
+
+
+def _by_places(kernel, target, index, values):
+    """Call a kernel that knows flat arrays only: kernel(target, places, values)."""
+    xp = array_module(target)
+    places = xp.arange(target.size).reshape(target.shape)[index]
+    if places.size:
+        values = xp.broadcast_to(xp.asarray(values, target.dtype), places.shape)
+        kernel(target.reshape(-1), places.reshape(-1), values.reshape(-1))
+
+
+# ---- random numbers --------------------------------------------------------------------------------------------------
+
+class Generator:
+    """A seeded stream of random numbers on one device, with PyTorch's names.
+
+    The same seed gives the same numbers on the same device; the CPU and the GPU have different streams.
+    """
+
+    def __init__(self, device="cpu"):
+        self.device = Device(device)
+        self.manual_seed(0)
+
+    def manual_seed(self, seed):
+        """Restart the stream from `seed` (an integer); returns the generator itself."""
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"manual_seed: seed must be an integer, got {seed!r}")
+        self._seed = int(seed)
+        words = self._seed % 2**64
+        if self.device.type == "cpu":
+            self._numbers = np.random.Generator(np.random.PCG64(words))
+        else:
+            from ..gpu.random import CounterStream  # the kernels stand on this file
+            self._numbers = CounterStream(load_cupy(), words)
+        return self
+
+    def seed(self):
+        """Restart from a seed that the operating system draws, and return it."""
+        self.manual_seed(int.from_bytes(os.urandom(7), "little"))
+        return self._seed
+
+    def initial_seed(self):
+        """The seed from which the stream started."""
+        return self._seed
+
+    def get_state(self):
+        """The position in the stream, as a plain dictionary of strings and integers."""
+        return self._numbers.bit_generator.state if self.device.type == "cpu" else dict(self._numbers.state)
+
+    def set_state(self, state):
+        """Continue from a position that `get_state` reported."""
+        if (self.device.type == "cpu") == (set(state) == {"seed", "position"}):
+            raise ValueError(f"set_state: the state belongs to a generator of another kind of device than {self.device}")
+        if self.device.type == "cpu":
+            self._numbers.bit_generator.state = state
+        else:
+            self._numbers.state = dict(state)
+
+    def uniform(self, shape, dtype=np.float32):
+        """Numbers in [0, 1); float16 is drawn as float32."""
+        drawn = np.float64 if dtype == np.float64 else np.float32
+        with on(self.device):
+            return self._numbers.random(shape, dtype=drawn).astype(dtype, copy=False)
+
+    def normal(self, shape, dtype=np.float32):
+        """Numbers of mean 0 and standard deviation 1; float16 is drawn as float32."""
+        drawn = np.float64 if dtype == np.float64 else np.float32
+        with on(self.device):
+            return self._numbers.standard_normal(shape, dtype=drawn).astype(dtype, copy=False)
+
+    def integers(self, low, high, shape, dtype=np.int64):
+        """Integers in [low, high)."""
+        with on(self.device):
+            return self._numbers.integers(low, high, shape, dtype=np.int64).astype(dtype, copy=False)
+
+    def permutation(self, n):
+        """0 to n - 1 in random order."""
+        return self.uniform(n, np.float64).argsort().astype(np.int64)
+
+
+_generators = {}
+_in_this_thread = threading.local()
+
+
+@contextlib.contextmanager
+def generator_in_this_thread(generator):
+    """Inside the `with` block `generator` is the default one of its device, for this thread only.
+
+    So threads that work side by side draw numbers which do not depend on who comes first.
+    """
+    outer = getattr(_in_this_thread, "generator", None)
+    _in_this_thread.generator = generator
+    try:
+        yield
+    finally:
+        _in_this_thread.generator = outer
+
+
+def default_generator(device=CPU):
+    """The generator that serves everyone who names none on `device`."""
+    own = getattr(_in_this_thread, "generator", None)
+    if own is not None and own.device == device:
+        return own
+    if device not in _generators:
+        _generators[device] = Generator(device).manual_seed(_initial_seed)
+    return _generators[device]
+
+
+_initial_seed = int.from_bytes(os.urandom(7), "little")
+
+
+def manual_seed(seed):
+    """Restart the default generators of all devices from `seed`; returns the CPU's."""
+    global _initial_seed
+    generator = default_generator().manual_seed(seed)
+    _initial_seed = seed
+    for device in _generators:
+        _generators[device].manual_seed(seed)
+    return generator
+
+
+def seed():
+    """Restart the default generators from a seed that the operating system draws, and return it."""
+    manual_seed(int.from_bytes(os.urandom(7), "little"))
+    return initial_seed()
+
+
+def initial_seed():
+    """The seed from which the CPU's default generator started."""
+    return default_generator().initial_seed()
+
+
+def get_rng_state(device=CPU):
+    """The position of the default generator of a device in its stream, by default the CPU's."""
+    return default_generator(device).get_state()
+
+
+def set_rng_state(state, device=CPU):
+    """Continue the default generator of a device from a position that `get_rng_state` reported."""
+    default_generator(device).set_state(state)

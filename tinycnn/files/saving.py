@@ -1,0 +1,188 @@
+"""Floor 3: `save` and `load`, states on disk.
+
+`save` writes safetensors: the tensors, under names made of the keys that lead to them, and a description of how they
+nest, in JSON, in the header. So a flat `state_dict` is a plain safetensors file that PyTorch reads as well. `load` reads
+this, other people's safetensors, `.npz`, and PyTorch's own `.pt` and `.pth` files (see `torchfile.py`). It tells them apart
+by their content, and none of them can make it execute anything.
+"""
+import io
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from . import pth as torchfile
+from ..engine.arrays import Device, get_default_device, is_array, to_device, to_numpy
+from ..engine.dtype import KNOWN
+from .atomic import write_atomically
+from ..engine.tensor import Tensor, wrap
+
+KEY = "tinycnn.state"   # the entry of the header that holds our description
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "bfloat16", "I64": "<i8", "I32": "<i4", "I16": "<i2",
+           "I8": "i1", "U8": "u1", "BOOL": "?"}
+
+
+def save(obj, f):
+    """Write `obj` to the path or open binary file `f`, all at once.
+
+    obj: a tensor, an array, a number, a string, a bool, None, or dictionaries, lists and tuples of them, nested at will.
+    Every tensor is written in full, also where two share memory, and comes back as a leaf without `requires_grad`;
+    subclasses of the containers come back plain. Raises TypeError naming the place of anything else.
+    """
+    from safetensors.numpy import save as serialize
+    if not hasattr(f, "write") and not Path(f).absolute().parent.is_dir():
+        raise FileNotFoundError(f"save: the folder of {os.fspath(f)} does not exist")
+    arrays = {}
+    description = _describe(obj, (), arrays)
+    header = json.dumps({"state": description, "crc32": _checksum(description, arrays)})
+    content = serialize(arrays, {KEY: header})
+    if hasattr(f, "write"):
+        f.write(content)
+    else:
+        write_atomically(f, content)
+
+
+def load(f, map_location=None, *, weights_only=True):
+    """What the path or open binary file `f` holds: as `save` or `torch.save` nested it, or {name: Tensor}.
+
+    `map_location`: the device of the tensors, or a function of (tensor, "cpu") that returns them there; None is the
+    default device. `weights_only` is accepted for PyTorch's sake: objects other than tensors, arrays, numbers, strings and
+    plain containers are never loaded. bfloat16 becomes float32. Raises FileNotFoundError, and ValueError saying what is
+    wrong with a file that is damaged, of no known format, or that asks for more.
+    """
+    if callable(map_location):
+        map_location = map_location(wrap(np.zeros(1, np.float32)), "cpu").device
+    device = get_default_device() if map_location is None else Device(map_location)
+    if hasattr(f, "read"):
+        return _read(io.BytesIO(f.read()), getattr(f, "name", type(f).__name__), device)
+    with open(f, "rb") as file:
+        return _read(file, os.fspath(f), device)
+
+
+def _read(file, name, device):
+    """Find out the format of `file` and read it; every complaint becomes a ValueError with its `name`."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    start = file.read(9)
+    file.seek(0)
+    try:
+        if start[8:] == b"{":
+            kind, read = "a safetensors file", _read_safetensors
+        elif start[:2] == b"PK":
+            kind = "a zip archive"
+            pytorch = any(n.endswith("/data.pkl") for n in zipfile.ZipFile(file).namelist())
+            kind, read = ("a PyTorch file", torchfile.read_zip) if pytorch else ("an npz file", _read_npz)
+            file.seek(0)
+        elif start[:1] == b"\x80":
+            kind, read = "a PyTorch file", torchfile.read_legacy
+        else:
+            kind, read = "a file", _read_nothing
+        return read(file, size, lambda array: wrap(to_device(array, device)))
+    except ImportError:
+        raise
+    except Exception as error:  # the file decides what a parser of damaged bytes stumbles over
+        complaint = str(error) if type(error) is ValueError else f"damaged: {type(error).__name__}: {error}"
+        raise ValueError(f"load: {name}, {kind}, cannot be read: {complaint}") from error
+
+
+def _read_nothing(file, size, make):
+    raise ValueError("it is empty" if size == 0 else "its content is neither safetensors nor npz nor PyTorch's")
+
+
+# ---- safetensors -----------------------------------------------------------------------------------------------------
+
+def _describe(value, path, arrays):
+    """`value` as JSON can hold it, its arrays put aside into `arrays`; `path` are the keys that lead to it.
+
+    Numbers, strings and None stand for themselves, lists for lists; everything else is an object of one entry:
+    {"tensor": name}, {"array": name}, {"tuple": [...]}, {"dict": [[key, value], ...]}.
+    """
+    if len(path) > torchfile.DEEPEST:
+        raise ValueError(f"save: obj nests deeper than {torchfile.DEEPEST}, or contains itself")
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Tensor) or is_array(value):
+        kind, array = ("tensor", value.array) if isinstance(value, Tensor) else ("array", value)
+        if array.dtype.name not in KNOWN:
+            raise TypeError(f"save: {_place(path)} has dtype {array.dtype}; expected one of {', '.join(KNOWN)}")
+        name = base = ".".join(map(str, path)) or "tensor"
+        count = 1
+        while name in arrays or name == "__metadata__":  # the latter is safetensors' own
+            count += 1
+            name = f"{base}#{count}"
+        arrays[name] = np.array(to_numpy(array), array.dtype.newbyteorder("="), order="C")
+        return {kind: name}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {"dict": [[_describe(k, (*path, k), {}), _describe(v, (*path, k), arrays)] for k, v in value.items()]}
+    if isinstance(value, (list, tuple)):
+        parts = [_describe(v, (*path, i), arrays) for i, v in enumerate(value)]
+        return parts if isinstance(value, list) else {"tuple": parts}
+    raise TypeError(f"save: {_place(path)} is of type {type(value).__name__}; expected tensors, arrays, numbers, strings, "
+                    "None, and dictionaries, lists and tuples of them")
+
+
+def _place(path):
+    """The expression that leads to a part of the object, for messages."""
+    return "obj" + "".join(f"[{key!r}]" for key in path)
+
+
+def _restore(described, arrays, make):
+    """The inverse of `_describe`."""
+    if isinstance(described, list):
+        return [_restore(part, arrays, make) for part in described]
+    if not isinstance(described, dict):
+        return described
+    ((kind, content),) = described.items()
+    if kind == "dict":
+        return {_restore(k, {}, make): _restore(v, arrays, make) for k, v in content}
+    if kind == "tuple":
+        return tuple(_restore(part, arrays, make) for part in content)
+    return {"tensor": make, "array": np.asarray}[kind](arrays[content])
+
+
+def _checksum(description, arrays):
+    """A number that changes when a bit of the state changes."""
+    crc = zlib.crc32(json.dumps(description).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        crc = zlib.crc32(array.tobytes(), zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc))
+    return crc
+
+
+def _read_safetensors(file, size, make):
+    """The state that `save` wrote, or {name: Tensor} of any other safetensors file."""
+    from safetensors import deserialize
+    content = file.read()
+    arrays = {}
+    for name, entry in deserialize(content):  # checks the header against the length of the file
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"tensor {name!r} has dtype {entry['dtype']}; expected one of {', '.join(_DTYPES)}")
+        arrays[name] = torchfile.from_bytes(entry["data"], _DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    header = json.loads(content[8:8 + int.from_bytes(content[:8], "little")])
+    ours = header.get("__metadata__", {}).get(KEY)
+    if ours is None:
+        return {name: make(array) for name, array in arrays.items()}
+    ours = json.loads(ours)
+    if _checksum(ours["state"], arrays) != ours["crc32"]:
+        raise ValueError("damaged: the checksum does not fit the content")
+    return _restore(ours["state"], arrays, make)
+
+
+# ---- npz -------------------------------------------------------------------------------------------------------------
+
+def _read_npz(file, size, make):
+    """{name: Tensor} of an archive of `numpy.savez`."""
+    tensors = {}
+    with np.load(file, allow_pickle=False) as archive:
+        for name in archive.files:
+            array = archive[name]
+            if not isinstance(array, np.ndarray) or array.dtype.name not in KNOWN:
+                found = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else "no array"
+                raise ValueError(f"entry {name!r} has {found}; expected one of {', '.join(KNOWN)}")
+            tensors[name] = make(array.astype(array.dtype.newbyteorder("="), copy=False))
+    return tensors

@@ -1,0 +1,24 @@
+"""Floor 0: PyTorch's `torch.backends.cuda`: how exactly a GPU multiplies."""
+from ..engine import arrays as backend
+from ..gpu import cuda as backend_cuda
+
+
+class _Matmul:
+    """`tinycnn.backends.cuda.matmul`: switches of the products of matrices, and so of convolutions, too."""
+
+    @property
+    def allow_tf32(self):
+        """Whether products of float32 matrices may round what they multiply to 10 bits: up to ten times as fast."""
+        return backend_cuda.precision() != "highest"
+
+    @allow_tf32.setter
+    def allow_tf32(self, allow):
+        backend.set_matmul_precision("high" if allow else "highest")
+
+
+matmul = _Matmul()
+
+
+def is_built():
+    """True: what GPUs need is part of tinycnn; whether one is here, `tinycnn.cuda.is_available` tells."""
+    return True

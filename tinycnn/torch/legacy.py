@@ -1,0 +1,79 @@
+"""Floor 1: what old notebooks still use from before PyTorch 1.0: `FloatTensor`, `LongTensor`, `Variable`, `size_average`.
+
+New code says `tensor(data, dtype=...)` and `reduction="sum"`, and needs no `Variable`.
+"""
+import functools
+import warnings
+
+from .engine.dtype import as_dtype, set_default_dtype
+from .engine.tensor import Tensor, method, tensor
+
+_DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
+           "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool"}
+
+
+def _constructor(name, dtype):
+    def create(*data):
+        return Tensor(*data, dtype=dtype)
+    create.__name__ = create.__qualname__ = name
+    create.__doc__ = f"`{name}(2, 3)`, uninitialised, or `{name}(data)`, a copy: a tensor of {dtype}."
+    create.dtype = dtype
+    return create
+
+
+FloatTensor, DoubleTensor, HalfTensor, LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (
+    _constructor(name, as_dtype(dtype)) for name, dtype in _DTYPES.items())
+
+
+def Variable(data, requires_grad=False, volatile=None):  # noqa: N802 (PyTorch's name)
+    """The same memory as a new leaf without history: since PyTorch 0.4 every tensor is a variable."""
+    if volatile is not None:
+        raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the computation")
+    return (data if isinstance(data, Tensor) else tensor(data)).detach().requires_grad_(requires_grad)
+
+
+def set_default_tensor_type(kind):
+    """`set_default_dtype` by the name of a tensor type: FloatTensor, or "torch.DoubleTensor"."""
+    set_default_dtype(dtype_named(kind))
+
+
+def dtype_named(kind):
+    """The dtype that FloatTensor, "torch.FloatTensor", "torch.cuda.FloatTensor" or a dtype itself means."""
+    if isinstance(kind, str) and kind.rpartition(".")[2] in _DTYPES:
+        return as_dtype(_DTYPES[kind.rpartition(".")[2]])
+    return as_dtype(getattr(kind, "dtype", kind))
+
+
+@method("type")
+def _type(x, dtype=None, non_blocking=False):
+    """x in another dtype, also by an old name such as "torch.FloatTensor"; without dtype, that name."""
+    if dtype is None:
+        place = "torch.cuda." if x.is_cuda else "torch."
+        return place + next(name for name, d in _DTYPES.items() if d == x.dtype.name)
+    return x.to(dtype=dtype_named(dtype))
+
+
+@method("new")
+def _new(x, *data):
+    """`x.new(2, 3)`, uninitialised, or `x.new([1, 2])`, a copy, in the dtype and on the device of x; a tuple is a shape."""
+    shape = data[0] if len(data) == 1 and isinstance(data[0], tuple) else data
+    return Tensor(*shape, dtype=x.dtype, device=x.device)
+
+
+def reads_size_average(loss):
+    """Let a function with an option `reduction` also take `size_average` and `reduce`, its forerunners, with a UserWarning.
+
+    "none" is what `reduce=False` meant, "sum" is `size_average=False`, and "mean" everything else.
+    """
+    @functools.wraps(loss)
+    def call(*args, size_average=None, reduce=None, **options):
+        if size_average is not None or reduce is not None:
+            averaged, reduced = size_average in (None, True), reduce in (None, True)
+            options["reduction"] = "none" if not reduced else "mean" if averaged else "sum"
+            warnings.warn("size_average and reduce args will be deprecated, please use "
+                          f"reduction='{options['reduction']}' instead.", stacklevel=2)
+        return loss(*args, **options)
+    return call
+
+
+__all__ = [*_DTYPES, "set_default_tensor_type"]

@@ -1,4 +1,0 @@
-"""The handle of a hook under PyTorch's name."""
-from ..hooks import RemovableHandle
-
-__all__ = ["RemovableHandle"]
