@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinycnn
-from tinycnn.engine.arrays import Generator
+from tinycnn.engine.generators import Generator
 from tinycnn.data import (MNIST, ConcatDataset, DataLoader, Dataset, Digits, RandomAffine, Sampler, Subset, TensorDataset,
                           data_folder, default_collate, mnist, random_split, storage)
 from tinycnn.data.reading import read_picture

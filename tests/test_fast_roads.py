@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinycnn
 from tinycnn.cpu import workers
-from tinycnn.engine.arrays import erf
+from tinycnn.ops.error_function import erf
 from tinycnn.gradcheck import registry
 from tinycnn.ops import attention, conv, elementwise, norm, pool, pool_average, pool_max, rearrange, rectifier
 from tinycnn.cpu import (columns, conv as fast_conv, gelu as fast_gelu, layer_norm as fast_layer_norm, norm as fast_norm,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinycnn
-from tinycnn.engine.arrays import Generator
+from tinycnn.engine.generators import Generator
 from tinycnn.data import (BatchSampler, ChainDataset, DataLoader, Dataset, IterableDataset, RandomSampler, Subset,
                           SubsetRandomSampler, TensorDataset, WeightedRandomSampler, default_collate, default_convert,
                           get_worker_info)

@@ -16,7 +16,7 @@ registry.load()
 def subclasses(cls):
     """Every Function that the library defines."""
     for sub in cls.__subclasses__():
-        if sub.__module__.partition(".")[0] == "tinycnn":
+        if sub.__module__.partition(".")[0] == "tinycnn" and not sub.__name__.startswith("_"):
             yield sub
         yield from subclasses(sub)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinycnn
-from tinycnn.engine.arrays import Generator
+from tinycnn.engine.generators import Generator
 from tinycnn.data import DataLoader, transforms as T
 from tinycnn.data.transforms import tones
 from tinycnn.data.transforms.policies import POLICIES

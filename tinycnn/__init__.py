@@ -3,7 +3,7 @@
 Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs ordinary code. To read the engine, start at
 `tensor.py`, `function.py` and `autograd.py`, then open any file of `ops/`.
 """
-import importlib
+import importlib.util
 import os
 from math import e, inf, nan, pi
 
@@ -12,13 +12,14 @@ from numpy import finfo, iinfo
 __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
 
 from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special
-from .engine import tensor_hooks
+from .engine import hooks
 from .amp import autocast
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .engine.arrays import Device as device
-from .engine.arrays import (Generator, get_default_device, get_rng_state, initial_seed, manual_seed, seed,
-                            set_default_device, set_rng_state)
+from .engine.arrays import get_default_device, set_default_device
+from .engine.generators import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .backends import get_float32_matmul_precision, set_float32_matmul_precision, use_deterministic_algorithms
+from .engine.formula import *
 from .engine.dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8,
                            int16, int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
 from .jit import _assert, compile
@@ -63,7 +64,12 @@ from .ops.unary import *
 from .ops.unfold import *
 from .ops.vectors import *
 from .engine.tensor import *
-from .cpu.workers import *
+from .threads import *
+
+if importlib.util.find_spec(".cpu", __name__):  # without these folders everything works, only slower
+    from .cpu import roads as _cpu_roads
+if importlib.util.find_spec(".gpu", __name__):
+    from .gpu import roads as _gpu_roads
 
 __version__ = "0.1.0"
 

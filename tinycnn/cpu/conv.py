@@ -1,4 +1,4 @@
-"""Floor 2: the convolution of `conv.py` once more, as fast as a processor with caches allows; NumPy only.
+"""The convolution of `ops/conv.py` once more, as fast as a processor with caches allows.
 
 The same three functions on arrays, the same sums, in another order. What makes them fast, with the gain of each as
 prototypes showed it on two cores of an AMD Zen 3; other processors differ:
@@ -34,10 +34,12 @@ import math
 
 import numpy as np
 
-from .workers import aligned, parallel, product
+from ..ops import conv as formulas
+from ..ops.unfold import meetings
 from . import winograd
 from .columns import PIECE_BYTES, Columns, add_bias, channels_first, channels_last, contiguous, product_of_transposed, total
-from ..ops.unfold import meetings
+from .serving import halves, on_cpu
+from .workers import aligned, parallel, product
 
 GROUP = 16                # channels, below which groups are merged
 PAIR = 32                 # filters, up to which two neighbouring pixels share a row of the product
@@ -45,7 +47,8 @@ PAIR = 32                 # filters, up to which two neighbouring pixels share a
 
 # ---- the three functions ---------------------------------------------------------------------------------------------
 
-def convolve(x, w, out, stride, padding, dilation, groups, b=None):
+@formulas.convolve.road(on_cpu)
+def convolve_on_cpu(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = cols @ w + b."""
     if depthwise(w, groups):
         return taps(x, w, out, stride, padding, dilation, b)
@@ -91,7 +94,8 @@ def pointwise(x, w, b):
     return channels_first(y)
 
 
-def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
+@formulas.weight_gradient.road(on_cpu)
+def weight_gradient_on_cpu(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy^T @ cols."""
     filters, out = dy.shape[1], dy.shape[2:]
     if x.shape[1] == filters == groups:
@@ -128,7 +132,8 @@ def gradient_products(x, dy, kernel, stride, padding, dilation, groups):
     return contiguous(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
 
 
-def input_gradient(dy, w, size, stride, padding, dilation, groups):
+@formulas.input_gradient.road(on_cpu)
+def input_gradient_on_cpu(dy, w, size, stride, padding, dilation, groups):
     """dy (N, F, *O), w (F, C/G, *K) -> dx (N, C, *size)."""
     kernel, out = w.shape[2:], dy.shape[2:]
     # dx[i] = sum_k w[k] dy[i + p - k d], and counting k from the other end,
@@ -141,7 +146,7 @@ def input_gradient(dy, w, size, stride, padding, dilation, groups):
         reverse = reverse.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2).reshape(-1, len(w) // groups, *kernel)
     else:
         reverse = reverse.swapaxes(0, 1)  # a view: whoever needs another order in memory copies it anyway
-    return convolve(dy, reverse, size, stride, outside, dilation, groups)
+    return convolve_on_cpu(dy, reverse, size, stride, outside, dilation, groups)
 
 
 def adjoint(dy, w, size, stride, padding, dilation, groups):
@@ -169,10 +174,25 @@ def adjoint(dy, w, size, stride, padding, dilation, groups):
     return channels_first(dx)
 
 
-def bias_gradient(dy):
+@formulas.bias_gradient.road(on_cpu)
+def bias_gradient_on_cpu(dy):
     """dy (N, F, *O) -> db (F), the sum over images and places, as a product with a row of ones."""
     dy = channels_last(dy).reshape(-1, dy.shape[1])
     return sum(parallel(lambda start, stop: np.ones(stop - start, dy.dtype) @ dy[start:stop], len(dy), moved=dy.nbytes))
+
+
+def in_float32(way):
+    """The road `way` for float16, of which BLAS has no products: computed in float32 and rounded, tens of times as fast."""
+    def rounded(*args):
+        return way(*(a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args)).astype(np.float16)
+    rounded.__doc__ = in_float32.__doc__
+    return rounded
+
+
+formulas.convolve.road(halves)(in_float32(convolve_on_cpu))
+formulas.weight_gradient.road(halves)(in_float32(weight_gradient_on_cpu))
+formulas.input_gradient.road(halves)(in_float32(input_gradient_on_cpu))
+formulas.bias_gradient.road(halves)(in_float32(bias_gradient_on_cpu))
 
 
 # ---- depthwise: one tap of the kernel after the other ----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Floor 0: several cores for one operation, and what the process is asked to do for it.
+"""Several cores for one operation.
 
 NumPy releases Python's lock while it copies and multiplies, so plain threads suffice: `parallel` cuts the work of one
 operation, its images for example, into parts, and the threads take one after the other. Waking a thread costs 15 to 60 us;
@@ -40,11 +40,11 @@ def get_num_threads():
     the number of cores, or OPENBLAS_NUM_THREADS or OMP_NUM_THREADS); 1 where BLAS cannot be held to one thread, because it
     then does the same on its own.
     """
-    return _threads or _default_threads()
+    return _threads or default_threads()
 
 
 @functools.cache
-def _default_threads():
+def default_threads():
     blas = openblas()
     return max(1, int(os.environ.get("TINYCNN_THREADS") or (blas[0]() if blas else 1)))
 
@@ -305,13 +305,6 @@ def one_blas_thread():
                 put(_Limit.before)
 
 
-def hold_blas():
-    """Let BLAS use one thread from now on, after noting how many it had."""
-    if os.environ.get("TINYCNN_BLAS") != "0" and openblas():
-        _default_threads()
-        openblas()[1](1)
-
-
 # ---- memory ----------------------------------------------------------------------------------------------------------
 
 def aligned(shape, dtype):
@@ -326,26 +319,4 @@ def aligned(shape, dtype):
     return room[start:start + count].reshape(shape)
 
 
-def keep_freed_memory():
-    """Ask the C library to keep large blocks that are freed, for the next array, instead of returning them to the system.
-
-    A training step allocates the same arrays again and again. Fresh from the system, every page of them must first be
-    cleared and mapped: measured, an array of 6 MB costs 2 ms fresh and 0.2 ms reused, a whole step of a small network up to
-    a third. The numbers are glibc's: M_MMAP_THRESHOLD (-3) and M_TRIM_THRESHOLD (-1). Nothing happens with other C libraries
-    or where the variable TINYCNN_MALLOPT is 0.
-    """
-    if os.environ.get("TINYCNN_MALLOPT") == "0" or not hasattr(os, "confstr"):
-        return
-    try:
-        if not os.confstr("CS_GNU_LIBC_VERSION").startswith("glibc"):
-            return
-        mallopt = ctypes.CDLL(None).mallopt
-    except (ValueError, OSError, AttributeError):
-        return
-    mallopt(-3, 2**30)
-    mallopt(-1, 2**30)
-
-
-hold_blas()
-keep_freed_memory()
 __all__ = ["get_num_threads", "set_num_threads"]

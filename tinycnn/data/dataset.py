@@ -5,7 +5,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..engine.arrays import as_array, default_generator, device_of, to_device
+from ..engine.arrays import as_array, device_of, to_device
+from ..engine.generators import default_generator
 from ..engine.tensor import check_tensor, wrap
 from .collate import default_collate
 

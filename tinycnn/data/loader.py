@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.arrays import Generator, cuda_device_count, default_generator, generator_in_this_thread
+from ..engine.arrays import cuda_device_count
+from ..engine.generators import Generator, default_generator, generator_in_this_thread
 from .collate import default_collate, default_convert, pin_memory
 from .dataset import IterableDataset, fetch, fetch_each
 from .samplers import BatchSampler, RandomSampler, SequentialSampler, check_batch_size

@@ -3,7 +3,8 @@ import numbers
 
 import numpy as np
 
-from ..engine.arrays import default_generator, to_numpy
+from ..engine.arrays import to_numpy
+from ..engine.generators import default_generator
 
 
 class Sampler:

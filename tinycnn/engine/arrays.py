@@ -1,21 +1,19 @@
-"""Floor 0: arrays and where they live. Only it and its neighbours `backend_*.py` import cupy.
+"""Arrays, and where they live: NumPy's on the CPU, CuPy's on a GPU.
 
-Every operation above is written once, against the functions that NumPy and CuPy share: it asks `array_module(x)` for
-`np` or `cp` and never looks further. What the two libraries do differently lives here, one short function each; what only a
-GPU has stands in `backend_cuda.py`, and the programs that were written for it in `kernels/`.
+Every operation is written once, against the functions that NumPy and CuPy share: it asks `array_module(x)` for `np` or `cp`
+and never looks further. What the two libraries do differently stands here, a short function each.
 """
 import contextlib
 import functools
 import importlib.util
 import os
-import threading
 
 import numpy as np
 
-from ..gpu import cuda as backend_cuda
-from ..ops.error_function import erf, erfc, erfinv  # noqa: F401 (asked for here)
+from .formula import formula
 
 _MODULES = {np.ndarray: np}  # array type -> the library that made it; cupy joins when it is first asked for
+PREPARE = []                 # functions of CuPy, called when it joins: `gpu/` has a wish or two
 
 
 def array_module(array):
@@ -110,8 +108,9 @@ def load_cupy():
         raise RuntimeError(f"device 'cuda' needs a GPU, and CuPy finds none ({error}): {advice}") from None
     if count == 0:
         raise RuntimeError(f"device 'cuda' needs a GPU, and CuPy finds none: {advice}")
-    backend_cuda.prepare(cupy)
     _MODULES[cupy.ndarray] = cupy
+    for prepare in PREPARE:
+        prepare(cupy)
     return cupy
 
 
@@ -169,22 +168,44 @@ def to_device(array, device, non_blocking=False):
         return array
     if device.type == "cpu":
         return array.get()
-    cupy = load_cupy()
     with on(device):
-        if non_blocking and backend_cuda.is_pinned(cupy, array):
-            return backend_cuda.uploads(cupy, device.index)(array)
-        return cupy.asarray(array)
+        return upload(array, non_blocking)
 
 
+@formula
+def upload(array, non_blocking):
+    """A NumPy array as one of the current GPU."""
+    return load_cupy().asarray(array)
+
+
+@formula
 def pin(array):
     """A copy of a NumPy array in pinned memory, which a GPU can read by itself; the array itself where there is none."""
-    usable = type(array) is np.ndarray and array.size and cuda_device_count()
-    return backend_cuda.pinned(load_cupy(), array) if usable else array
+    return array
 
 
-def set_matmul_precision(name):
-    """How exactly GPUs multiply float32 matrices: "highest", "high" or "medium"; see `backend_cuda.set_precision`."""
-    backend_cuda.set_precision(load_cupy() if len(_MODULES) > 1 else None, name)
+class OutOfMemoryError(RuntimeError):
+    """The memory of the GPU does not suffice."""
+
+
+PRECISIONS = ("highest", "high", "medium")
+_precision = "highest"
+
+
+def precision():
+    """How exactly GPUs multiply float32 matrices, as `set_precision` was last told."""
+    return _precision
+
+
+def set_precision(name):
+    """Let GPUs round the float32 numbers that they multiply: "highest" is not at all, "high" and "medium" to TF32."""
+    global _precision
+    if name not in PRECISIONS:
+        raise ValueError(f"set_float32_matmul_precision: precision must be one of {', '.join(PRECISIONS)}, got {name!r}")
+    _precision = name
+    if len(_MODULES) > 1:
+        for prepare in PREPARE:
+            prepare(load_cupy())
 
 
 def to_numpy(array):
@@ -246,15 +267,10 @@ def floor_divide(x, y):
     return down if y else quotient
 
 
-def matmul(a, b, scale=1.0):
-    """scale a @ b, of arrays or Tensors of two or more dimensions."""
-    xp = array_module(a)
-    if (hasattr(xp, "RawModule") and a.ndim > 2 and a.shape[:-2] == b.shape[:-2] and a.dtype == b.dtype
-            and a.dtype.kind == "f" and a.size and b.size):
-        return backend_cuda.batched_product(xp, a, b, scale)
-    if scale == 1:
-        return a @ b
-    return (a * scale) @ b if a.shape[-1] <= b.shape[-1] else a @ b * scale  # the smaller one is scaled
+@formula
+def matmul(a, b):
+    """a @ b, of arrays or Tensors of two or more dimensions."""
+    return a @ b
 
 
 def diagonal(x, k, axis1, axis2):
@@ -265,164 +281,14 @@ def diagonal(x, k, axis1, axis2):
     return y
 
 
+@formula
 def scatter_add(target, index, values):
     """`target[index] += values` where an index that occurs twice adds twice, always in the same order."""
-    xp = array_module(target)
-    if xp is np:
-        return np.add.at(target, index, values)
-    from ..gpu import kernels  # they stand on this file
-    if not kernels.serves(target):
-        return xp.add.at(target, index, values)
-    whole = target if target.flags.c_contiguous else xp.zeros(target.shape, target.dtype)
-    _by_places(kernels.add_at, whole, index, values)
-    if whole is not target:
-        target += whole
+    array_module(target).add.at(target, index, values)
 
 
+@formula
 def scatter_extreme(target, index, values, largest):
-    """`target[index] = maximum(target[index], values)`, or minimum, of all values for one element. target: contiguous."""
-    from ..gpu import kernels
-    if kernels.serves(target):  # CuPy's own rounds float64 to float32, and overlooks NaN
-        return _by_places(functools.partial(kernels.extreme_at, largest=largest), target, index, values)
+    """`target[index] = maximum(target[index], values)`, or minimum, of all values for one element."""
     xp = array_module(target)
     (xp.maximum if largest else xp.minimum).at(target, index, values)
-
-
-def _by_places(kernel, target, index, values):
-    """Call a kernel that knows flat arrays only: kernel(target, places, values)."""
-    xp = array_module(target)
-    places = xp.arange(target.size).reshape(target.shape)[index]
-    if places.size:
-        values = xp.broadcast_to(xp.asarray(values, target.dtype), places.shape)
-        kernel(target.reshape(-1), places.reshape(-1), values.reshape(-1))
-
-
-# ---- random numbers --------------------------------------------------------------------------------------------------
-
-class Generator:
-    """A seeded stream of random numbers on one device, with PyTorch's names.
-
-    The same seed gives the same numbers on the same device; the CPU and the GPU have different streams.
-    """
-
-    def __init__(self, device="cpu"):
-        self.device = Device(device)
-        self.manual_seed(0)
-
-    def manual_seed(self, seed):
-        """Restart the stream from `seed` (an integer); returns the generator itself."""
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-            raise TypeError(f"manual_seed: seed must be an integer, got {seed!r}")
-        self._seed = int(seed)
-        words = self._seed % 2**64
-        if self.device.type == "cpu":
-            self._numbers = np.random.Generator(np.random.PCG64(words))
-        else:
-            from ..gpu.random import CounterStream  # the kernels stand on this file
-            self._numbers = CounterStream(load_cupy(), words)
-        return self
-
-    def seed(self):
-        """Restart from a seed that the operating system draws, and return it."""
-        self.manual_seed(int.from_bytes(os.urandom(7), "little"))
-        return self._seed
-
-    def initial_seed(self):
-        """The seed from which the stream started."""
-        return self._seed
-
-    def get_state(self):
-        """The position in the stream, as a plain dictionary of strings and integers."""
-        return self._numbers.bit_generator.state if self.device.type == "cpu" else dict(self._numbers.state)
-
-    def set_state(self, state):
-        """Continue from a position that `get_state` reported."""
-        if (self.device.type == "cpu") == (set(state) == {"seed", "position"}):
-            raise ValueError(f"set_state: the state belongs to a generator of another kind of device than {self.device}")
-        if self.device.type == "cpu":
-            self._numbers.bit_generator.state = state
-        else:
-            self._numbers.state = dict(state)
-
-    def uniform(self, shape, dtype=np.float32):
-        """Numbers in [0, 1); float16 is drawn as float32."""
-        drawn = np.float64 if dtype == np.float64 else np.float32
-        with on(self.device):
-            return self._numbers.random(shape, dtype=drawn).astype(dtype, copy=False)
-
-    def normal(self, shape, dtype=np.float32):
-        """Numbers of mean 0 and standard deviation 1; float16 is drawn as float32."""
-        drawn = np.float64 if dtype == np.float64 else np.float32
-        with on(self.device):
-            return self._numbers.standard_normal(shape, dtype=drawn).astype(dtype, copy=False)
-
-    def integers(self, low, high, shape, dtype=np.int64):
-        """Integers in [low, high)."""
-        with on(self.device):
-            return self._numbers.integers(low, high, shape, dtype=np.int64).astype(dtype, copy=False)
-
-    def permutation(self, n):
-        """0 to n - 1 in random order."""
-        return self.uniform(n, np.float64).argsort().astype(np.int64)
-
-
-_generators = {}
-_in_this_thread = threading.local()
-
-
-@contextlib.contextmanager
-def generator_in_this_thread(generator):
-    """Inside the `with` block `generator` is the default one of its device, for this thread only.
-
-    So threads that work side by side draw numbers which do not depend on who comes first.
-    """
-    outer = getattr(_in_this_thread, "generator", None)
-    _in_this_thread.generator = generator
-    try:
-        yield
-    finally:
-        _in_this_thread.generator = outer
-
-
-def default_generator(device=CPU):
-    """The generator that serves everyone who names none on `device`."""
-    own = getattr(_in_this_thread, "generator", None)
-    if own is not None and own.device == device:
-        return own
-    if device not in _generators:
-        _generators[device] = Generator(device).manual_seed(_initial_seed)
-    return _generators[device]
-
-
-_initial_seed = int.from_bytes(os.urandom(7), "little")
-
-
-def manual_seed(seed):
-    """Restart the default generators of all devices from `seed`; returns the CPU's."""
-    global _initial_seed
-    generator = default_generator().manual_seed(seed)
-    _initial_seed = seed
-    for device in _generators:
-        _generators[device].manual_seed(seed)
-    return generator
-
-
-def seed():
-    """Restart the default generators from a seed that the operating system draws, and return it."""
-    manual_seed(int.from_bytes(os.urandom(7), "little"))
-    return initial_seed()
-
-
-def initial_seed():
-    """The seed from which the CPU's default generator started."""
-    return default_generator().initial_seed()
-
-
-def get_rng_state(device=CPU):
-    """The position of the default generator of a device in its stream, by default the CPU's."""
-    return default_generator(device).get_state()
-
-
-def set_rng_state(state, device=CPU):
-    """Continue the default generator of a device from a position that `get_rng_state` reported."""
-    default_generator(device).set_state(state)

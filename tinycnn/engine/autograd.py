@@ -1,68 +1,19 @@
-"""Floor 1: the tape, walked backward. Every node (a `Function`, see `function.py`) hands its inputs their gradients.
+"""The tape, walked backward. Every node (a `Function`, see `function.py`) hands its inputs their gradients.
 
 The nodes are visited newest first; each has by then received all of its own gradient. That is all of backpropagation; no
 operation is known here.
 """
 import heapq
 
-import numpy as np
-
+from .anomaly import check_finite
 from .arrays import array_module, as_array, is_array, quiet
-from .function import Function, edge_of, owner
-from .grad_mode import check_finite, enable_grad, mode
+from .formula import formula
+from .function import edge_of
+from .grad_mode import enable_grad, mode
 from .tensor import Tensor, method, wrap
-from ..cpu.workers import large, share
 
 
 # ---- the walk --------------------------------------------------------------------------------------------------------
-
-class _Pending:
-    """The gradients on their way to one node or leaf: one an output, summed as they arrive."""
-    __slots__ = ("gradients", "owned", "types")
-
-    def __init__(self, target):
-        self.types = target.output_types if isinstance(target, Function) else ((target.shape, target.dtype),)
-        self.gradients = [None] * len(self.types)
-        self.owned = False  # whether all that arrived is in memory that nobody else holds
-
-    def add(self, nr, gradient, owned, source):
-        """Add `gradient` to that of output `nr`; `owned` tells that nobody else holds its memory."""
-        shape, dtype = self.types[nr]
-        if gradient.shape != shape:
-            raise RuntimeError(f"{source}: backward returned a gradient of shape {gradient.shape} for an input of shape "
-                               f"{shape}")
-        if gradient.dtype != dtype:
-            gradient, owned = _cast(gradient, dtype), True
-        before = self.gradients[nr]
-        if before is None:
-            self.gradients[nr], self.owned = gradient, owned
-            return
-        mine = self.owned and len(self.types) == 1 and is_array(before)
-        if large(before, gradient):
-            self.gradients[nr], self.owned = share(np.add, before, gradient, out=before if mine else None), True
-        elif mine:
-            before += gradient
-        else:
-            self.gradients[nr], self.owned = as_array(before + gradient, gradient), True
-
-    def finish(self, hooks):
-        """The complete gradients, zero where nothing arrived, after the hooks had their say."""
-        for nr, (shape, dtype) in enumerate(self.types):
-            if self.gradients[nr] is None:
-                like = next(g for g in self.gradients if g is not None)
-                self.gradients[nr] = array_module(like).zeros(shape, dtype=dtype)
-            for hook in hooks.get(nr, ()) if hooks else ():
-                recorded = isinstance(self.gradients[nr], Tensor)
-                changed = hook(self.gradients[nr] if recorded else wrap(self.gradients[nr]))
-                if changed is not None:
-                    self.gradients[nr], self.owned = changed if recorded else changed.array, False
-        return self.gradients
-
-
-def _cast(gradient, dtype):
-    """`gradient`, array or Tensor, as `dtype`."""
-    return gradient.to(dtype) if isinstance(gradient, Tensor) else gradient.astype(dtype)
-
 
 @quiet()
 def _walk(roots, retain_graph, create_graph=False, wanted=()):
@@ -70,69 +21,104 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
 
     The node made last goes first: every user of a node was made after it, so when its turn comes all its gradients have
     arrived, and each node runs once. In `b = a + a; c = b + b` a depth-first walk that runs a node whenever a gradient
-    reaches it visits a four times, and 60 such lines 2^60 times; here each node waits until it is complete. A heap in a
-    loop instead of recursion lets the graph be any depth. Leaves are older than every node, so they come last.
+    arrives would visit a four times, and n such lines 2^n times. A heap keeps the order, without recursion: graphs may be
+    as deep as they like. Leaves are older than every node, so they come last.
+
     With `wanted`, leaves keep their `grad` as it was. With `create_graph`, the gradients are Tensors and the walk is
     recorded, so that it can be differentiated in turn.
     """
-    pending, heap, found = {}, [], {}
+    arrived, heap, found = {}, [], {}  # arrived: {node or leaf: the gradient of each of its outputs so far, or None}
 
-    def deliver(edge, gradient, owned, source):
+    def deliver(edge, gradient):
         target, nr = edge
-        arrived = pending.get(target)
-        if arrived is None:
-            arrived = pending[target] = _Pending(target)
+        if target not in arrived:
+            arrived[target] = [None] * len(target.output_types)
             heapq.heappush(heap, (-target.order, id(target), target))
-        arrived.add(nr, gradient, owned, source)
+        dy = arrived[target]
+        dy[nr] = gradient if dy[nr] is None else added(dy[nr], gradient)
 
     for tensor, gradient in roots:
-        deliver(edge_of(tensor), gradient, False, "backward")
+        deliver(edge_of(tensor), gradient)
     while heap:
-        node = heapq.heappop(heap)[2]
-        arrived = pending.pop(node)
-        grads = arrived.finish(node.hooks)
+        node = heapq.heappop(heap)[-1]
+        dy = arrived.pop(node)
+        if node.hooks or len(dy) > 1:
+            _complete(node, dy)
         if wanted:
-            found.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
+            found.update({(node, nr): g for nr, g in enumerate(dy) if (node, nr) in wanted})
         if isinstance(node, Tensor):
             if not wanted:
-                accumulate(node, grads[0], arrived.owned)
-                for hook in node.post_hooks or ():
-                    hook(node)
+                accumulate(node, dy[0])
             continue
-        results = node.differentiate(*grads) if create_graph else node.backward(node, *grads)
-        results = results if isinstance(results, (tuple, list)) else (results,)
-        if len(results) < len(node.edges) and any(node.edges[len(results):]):
-            raise RuntimeError(f"{node.name()}: backward returned {len(results)} gradients for {len(node.edges)} inputs")
-        if mode.anomaly:
-            check_finite(node, "backward", grads, [g for g, edge in zip(results, node.edges) if edge and g is not None])
-        if not retain_graph and node._saved:
-            node._saved = None
-        holders = [id(owner(g)) for g in (*grads, *results) if is_array(g)]
-        for edge, g in zip(node.edges, results):
-            if edge is not None and g is not None:
-                g = as_array(g, grads[0])
-                owned = (not create_graph and holders.count(id(owner(g))) == 1 and _dense(g)
-                         and getattr(g.flags, "writeable", True))  # a broadcast that repeats nothing is dense, yet read-only
-                deliver(edge, g, owned, type(node).__name__)
+        dx = node.differentiate(*dy) if create_graph else node.backward(node, *dy)
+        dx = _check(node, dy, dx if isinstance(dx, (tuple, list)) else (dx,))
+        if not retain_graph:
+            node.release()
+        for edge, gradient in zip(node.edges, dx):
+            if edge is not None and gradient is not None:
+                deliver(edge, gradient)
     return found
 
 
-def _dense(array):
-    """Whether the elements stand side by side in memory, in whatever order of axes, and no two share a place."""
-    if array.flags.forc:
-        return True
-    return array.transpose(sorted(range(array.ndim), key=lambda axis: -array.strides[axis])).flags.c_contiguous
+@formula
+def added(total, gradient):
+    """The gradient of what has several users: the sum of what each of them hands down."""
+    return total + gradient
 
 
-def accumulate(leaf, gradient, owned):
+def accumulate(leaf, gradient):
     """Add `gradient` to `leaf.grad`, in memory that is the leaf's own (a recorded gradient keeps its history instead)."""
     if isinstance(gradient, Tensor):
         leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
     elif leaf.grad is None:
-        leaf.grad = wrap(gradient if owned and gradient.flags.forc else gradient.copy())
+        leaf.grad = wrap(kept(gradient))
     else:
         leaf.grad.array += gradient
+    for hook in leaf.post_hooks or ():
+        hook(leaf)
 
+
+@formula
+def kept(gradient):
+    """The gradient in memory that nobody else holds."""
+    return gradient.copy()
+
+
+def _complete(node, dy):
+    """Make `dy` complete: zero for an output that nobody used, and what the hooks make of it."""
+    like = next(g for g in dy if g is not None)
+    for nr, gradient in enumerate(dy):
+        if gradient is None:
+            shape, dtype = node.output_types[nr]
+            dy[nr] = array_module(like).zeros(shape, dtype=dtype)
+        for hook in node.hooks.get(nr, ()) if node.hooks else ():
+            recorded = isinstance(dy[nr], Tensor)
+            changed = hook(dy[nr] if recorded else wrap(dy[nr]))
+            if changed is not None:
+                dy[nr] = changed if recorded else changed.array
+
+
+def _check(node, dy, dx):
+    """`dx` with the dtypes of the inputs; RuntimeError where it is not one gradient in its shape for each of them."""
+    if len(dx) < len(node.edges) and any(node.edges[len(dx):]):
+        raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {len(node.edges)} inputs")
+    out = []
+    for gradient, expected in zip(dx, node.input_types):
+        if gradient is not None and expected:
+            shape, dtype = expected
+            gradient = as_array(gradient, dy[0])
+            if gradient.shape != shape:
+                raise RuntimeError(f"{node.name()}: backward returned a gradient of shape {gradient.shape} for an input of "
+                                   f"shape {shape}")
+            if gradient.dtype != dtype:
+                gradient = gradient.astype(dtype) if is_array(gradient) else gradient.to(dtype)
+        out.append(gradient)
+    if mode.anomaly:
+        check_finite(node, "backward", dy, [g for g, edge in zip(out, node.edges) if edge and g is not None])
+    return out
+
+
+# ---- the functions a user calls --------------------------------------------------------------------------------------
 
 def _roots(function, tensors, gradients, create_graph):
     """[(tensor, gradient)] after checking both; a scalar starts from 1. Gradients are arrays, or Tensors to be recorded."""

@@ -1,12 +1,14 @@
-"""Floor 1: `Function`, one operation and one node of the graph.
+"""`Function`, one operation and one node of the graph.
 
 Forward, `Function.apply` runs the operation on arrays, links each result to the node and the node to its inputs. Backward
 is `autograd.py`.
 """
 import itertools
 
+from .anomaly import check_finite, user_line
 from .arrays import as_array, device_of, is_array, quiet
-from .grad_mode import check_finite, mode, user_line
+from .formula import formula
+from .grad_mode import mode
 from .tensor import Tensor, wrap
 
 _order = itertools.count()
@@ -22,7 +24,9 @@ class Function:
     - `backward(ctx, *grad_outputs)` takes the gradient of every output and returns the gradient of every positional
       argument of forward, in order, None for those that have none. It must not write into what it is given.
 
-    `apply(*tensors, **options)` runs it. `ctx.needs_input_grad[i]` tells whether anyone wants gradient i.
+    `apply(*tensors, **options)` runs it. `ctx.needs_input_grad[i]` tells whether anyone wants gradient i. Both methods are
+    formulas (see `formula.py`). A road of forward that saves something else gives the node a `backward` of its own, and a
+    `backward_recorded`.
 
     For second derivatives (`create_graph=True`) the gradient must itself be recorded: then `backward` is called with Tensors
     in place of arrays, saved ones included, and as most of them only use operators, methods and `array_module(x)`, the same
@@ -41,6 +45,12 @@ class Function:
     _known = ()       # the ids of the inputs and of what forward returned, among which saved arrays are looked for
     _versions = ()
     _recorded = False  # whether backward runs on Tensors just now
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        for name in ("forward", "backward"):
+            if isinstance(cls.__dict__.get(name), staticmethod):
+                setattr(cls, name, staticmethod(formula(cls.__dict__[name].__func__)))
 
     @classmethod
     def apply(cls, *args, **options):
@@ -70,6 +80,7 @@ class Function:
         """Take the place between inputs and outputs in the graph, and note what must not be overwritten until backward."""
         self.order = next(_order)
         self.edges = [edge_of(a) if need else None for a, need in zip(args, self.needs_input_grad)]
+        self.input_types = [(a.array.shape, a.array.dtype) if need else None for a, need in zip(args, self.needs_input_grad)]
         self.output_types = [(y.array.shape, y.array.dtype) for y in outputs]
         for nr, y in enumerate(outputs):
             if y.array.dtype.kind == "f":
@@ -96,6 +107,11 @@ class Function:
                 raise RuntimeError(f"backward: a tensor that {self.name()} needs was changed in place after it was used "
                                    "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
         return self._saved_history() if self._recorded else self._saved
+
+    def release(self):
+        """Free what was saved."""
+        if self._saved:
+            self._saved = None
 
     def differentiate(self, *grad_outputs):
         """The gradients of the inputs as recorded Tensors, from Tensors."""

@@ -1,4 +1,9 @@
-"""Floor 0: the handle that takes a hook away again, for tensors and modules alike."""
+"""Hooks: functions that a user hangs onto a tensor, to see or change its gradient in backward."""
+import weakref
+
+from .autograd import accumulate
+from .function import edge_of
+from .tensor import method
 
 
 class RemovableHandle:
@@ -17,3 +22,38 @@ class RemovableHandle:
 
     def __exit__(self, *exception):
         self.remove()
+
+
+@method()
+def register_hook(tensor, hook):
+    """Call `hook(gradient)` with this tensor's complete gradient in every backward; what it returns replaces it."""
+    if not tensor.requires_grad:
+        raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
+    target, nr = edge_of(tensor)
+    target.hooks = target.hooks or {}
+    hooks = target.hooks.setdefault(nr, [])
+    hooks.append(hook)
+    return RemovableHandle(hooks, hook)
+
+
+@method()
+def register_post_accumulate_grad_hook(tensor, hook):
+    """Call `hook(tensor)` on this leaf after every backward that added to its `grad`."""
+    if not tensor.requires_grad or tensor.grad_fn is not None:
+        raise RuntimeError("register_post_accumulate_grad_hook: only a leaf that requires a gradient accumulates one")
+    tensor.post_hooks = [] if tensor.post_hooks is None else tensor.post_hooks
+    tensor.post_hooks.append(hook)
+    return RemovableHandle(tensor.post_hooks, hook)
+
+
+@method()
+def retain_grad(tensor):
+    """Keep the gradient of this tensor in `grad` although it is no leaf."""
+    if tensor.grad_fn is None:
+        return
+    here = weakref.ref(tensor)
+
+    def keep(gradient):
+        if here() is not None:
+            accumulate(here(), gradient.array)
+    register_hook(tensor, keep)

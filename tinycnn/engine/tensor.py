@@ -1,4 +1,4 @@
-"""Floor 1: `Tensor`, an array that remembers where it came from.
+"""`Tensor`, an array that remembers where it came from.
 
 A tensor is four things: `array` (NumPy's or CuPy's), `requires_grad`, `grad`, and `grad_fn`, the node of the graph that
 produced it. The arithmetic is not here: the floors above add each operator to the class, beside the operation that it
@@ -8,8 +8,7 @@ import sys
 
 import numpy as np
 
-from . import arrays as backend
-from .arrays import Device, device_of, to_device, to_numpy
+from .arrays import Device, device_of, get_default_device, is_array, to_device, to_numpy
 from .dtype import as_dtype, category, get_default_dtype
 from .names import no_such_name
 
@@ -43,7 +42,8 @@ class Tensor:
     output_nr = 0        # which output of grad_fn this tensor is
     hooks = None         # of a leaf; those of other tensors live in grad_fn
     post_hooks = None    # of a leaf: called when its gradient has been added to
-    order = -1           # a leaf is older than every node
+    order = -1           # a leaf is older than every node,
+    output_types = (None,)  # and has one gradient
     is_sparse = is_quantized = False   # kinds of tensors that PyTorch has and code asks about
     _viewed_at = None    # of a view: the value of _version.rewrites when it was made
     _borrowed = False    # whether a NumPy array outside shows the same memory
@@ -57,7 +57,7 @@ class Tensor:
             array = np.empty(data, as_dtype(dtype or get_default_dtype()))
         else:
             array = _read("Tensor", data[0], dtype or get_default_dtype(), copy=True)
-        self.array = to_device(array, Device(device or backend.get_default_device()))
+        self.array = to_device(array, Device(device or get_default_device()))
         self._version = Version()
         self.requires_grad_(requires_grad)
 
@@ -293,7 +293,7 @@ def _read(function, data, dtype, copy):
     """`data` (numbers, nested lists, arrays, tensors) as an array; Python floats take the default dtype."""
     if isinstance(data, Tensor):
         array = data.array
-    elif backend.is_array(data):
+    elif is_array(data):
         array = data
     else:
         if isinstance(data, (list, tuple)):
@@ -337,7 +337,7 @@ def _placement(array, device):
     """Where data goes: where the caller says, else where a GPU array is, else the default device."""
     if device is not None:
         return Device(device)
-    return backend.get_default_device() if type(array) is np.ndarray else device_of(array)
+    return get_default_device() if type(array) is np.ndarray else device_of(array)
 
 
 def from_numpy(array):

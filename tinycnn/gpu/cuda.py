@@ -1,4 +1,4 @@
-"""Floor 0: what only a GPU has: memory that runs out, copies that run beside the computation, and faster, coarser products.
+"""What only a GPU has: memory that runs out, copies that run beside the computation, and faster, coarser products.
 
 A GPU works off a queue. A call of CuPy puts work into it and returns at once, and the program waits only where it wants to
 see a number. A training step that never looks keeps the queue full, and the GPU busy.
@@ -8,17 +8,15 @@ from collections import deque
 
 import numpy as np
 
-PRECISIONS = ("highest", "high", "medium")
-_precision = "highest"
+from ..engine import arrays
+from ..engine.arrays import OutOfMemoryError, array_module, cuda_device_count, load_cupy, precision
+from .launch import serves
+
 _SPARES = 8  # sizes of batches for which room is kept ready
 
 
-class OutOfMemoryError(RuntimeError):
-    """The memory of the GPU does not suffice."""
-
-
 def prepare(cupy):
-    """Give CuPy our allocator, and the wishes that were made before it was loaded."""
+    """Give CuPy our allocator, which says what to do when memory runs out."""
     pool = cupy.get_default_memory_pool()
 
     def allocate(size):
@@ -28,8 +26,6 @@ def prepare(cupy):
             raise OutOfMemoryError(_shortage(cupy, pool, size)) from None
 
     cupy.cuda.set_allocator(allocate)
-    if _precision != "highest":
-        set_precision(cupy, _precision)
 
 
 def _shortage(cupy, pool, size):
@@ -96,19 +92,37 @@ def uploads(cupy, index):
     return Uploads(cupy)
 
 
+def in_memory(array, *rest):
+    """An array of NumPy's, where there is a GPU."""
+    return type(array) is np.ndarray and array.size and cuda_device_count() > 0
+
+
+@arrays.pin.road(in_memory)
+def pin_in_memory(array):
+    """A copy in pinned memory."""
+    return pinned(load_cupy(), array)
+
+
+def in_pinned_memory(array, non_blocking):
+    """An array in pinned memory, to be copied while others go on."""
+    return non_blocking and is_pinned(load_cupy(), array)
+
+
+@arrays.upload.road(in_pinned_memory)
+def upload_beside(array, non_blocking):
+    """A copy on a stream of its own."""
+    cupy = load_cupy()
+    return uploads(cupy, cupy.cuda.runtime.getDevice())(array)
+
+
 # ---- products of matrices ----------------------------------------------------------------------------------------------
-
-def precision():
-    """What was last asked for."""
-    return _precision
-
 
 def tensor_cores(cupy, dtype):
     """Whether tensor cores may compute our products of `dtype`: float16, and float32 unless it is to be exact.
 
     They need a GPU of compute capability 8.0.
     """
-    allowed = dtype == np.float16 or dtype == np.float32 and _precision != "highest"
+    allowed = dtype == np.float16 or dtype == np.float32 and precision() != "highest"
     return allowed and _capability(cupy, cupy.cuda.runtime.getDevice()) >= 80
 
 
@@ -117,23 +131,29 @@ def _capability(cupy, index):
     return int(cupy.cuda.Device(index).compute_capability)
 
 
-def set_precision(cupy, name):
+def set_products(cupy):
     """Let the GPU round what it multiplies: "highest" is float32, "high" keeps 10 bits after the leading one (TF32).
 
     "medium" would allow 7 (bfloat16); CuPy offers no such product, so it is the same as "high". Convolutions do the same.
-    Sums are float32 always, also those of float16 products. `cupy` is None where no GPU is in use yet.
+    Sums are float32 always, also those of float16 products.
     """
-    global _precision
-    if name not in PRECISIONS:
-        raise ValueError(f"set_float32_matmul_precision: precision must be one of {', '.join(PRECISIONS)}, got {name!r}")
-    _precision = name
-    if cupy is not None:
-        from cupy._core import _routines_linalg as products
-        from cupy_backends.cuda.libs import cublas
-        exact = name == "highest"
-        products.set_compute_type(np.float32, products.COMPUTE_TYPE_DEFAULT if exact else products.COMPUTE_TYPE_TF32)
-        # batches of products ask cuBLAS itself: CUBLAS_DEFAULT_MATH is 0, CUBLAS_TF32_TENSOR_OP_MATH is 3
-        cublas.setMathMode(cupy.cuda.device.get_cublas_handle(), 0 if exact else 3)
+    from cupy._core import _routines_linalg as products
+    from cupy_backends.cuda.libs import cublas
+    exact = precision() == "highest"
+    products.set_compute_type(np.float32, products.COMPUTE_TYPE_DEFAULT if exact else products.COMPUTE_TYPE_TF32)
+    # batches of products ask cuBLAS itself: CUBLAS_DEFAULT_MATH is 0, CUBLAS_TF32_TENSOR_OP_MATH is 3
+    cublas.setMathMode(cupy.cuda.device.get_cublas_handle(), 0 if exact else 3)
+
+
+def batches(a, b):
+    """Two batches of matrices on a GPU, as many in both."""
+    return (serves(a) and a.ndim > 2 and a.shape[:-2] == b.shape[:-2] and a.dtype == b.dtype and b.size > 0)
+
+
+@arrays.matmul.road(batches)
+def matmul_of_batches(a, b):
+    """One launch for all, without copies of what lies transposed."""
+    return batched_product(array_module(a), a, b, 1.0)
 
 
 def batched_product(cupy, a, b, scale):
@@ -161,3 +181,6 @@ def _lying(cupy, x):
     if not x.flags.c_contiguous and x.swapaxes(-1, -2).flags.c_contiguous:
         return x, 1, x.shape[-2]
     return cupy.ascontiguousarray(x), 0, x.shape[-1]
+
+
+arrays.PREPARE.extend([prepare, set_products])

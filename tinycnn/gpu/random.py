@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from .kernels import BLOCKS, THREADS, launch
+from ..engine.generators import STREAMS
+from .launch import BLOCKS, THREADS, launch
 
 LOW = 0xFFFFFFFF  # the lower 32 bits
 
@@ -69,3 +70,6 @@ class CounterStream:
             return self.xp.floor(self.random(shape) * (high - low)).astype(dtype) + low
         upper, lower = (self.xp.floor(self.random(shape) * 2**bits).astype(np.int64) for bits in (31, 32))
         return ((upper << 32 | lower) % (high - low) + low).astype(dtype, copy=False)
+
+
+STREAMS["cuda"] = CounterStream

@@ -13,7 +13,8 @@ import inspect
 import numpy as np
 
 from ..engine.autograd import grad
-from ..engine.arrays import CPU, Generator, default_generator, device_of, is_array, to_device, to_numpy
+from ..engine.arrays import CPU, device_of, is_array, to_device, to_numpy
+from ..engine.generators import Generator, default_generator
 from ..engine.function import Function
 from ..engine.grad_mode import enable_grad, no_grad
 from ..nn.module import Module

@@ -9,7 +9,8 @@ Source: Chen, Xu, Zhang, Guestrin, Training deep nets with sublinear memory cost
 import contextlib
 
 from ..engine.autograd import grad
-from ..engine.arrays import CPU, default_generator
+from ..engine.arrays import CPU
+from ..engine.generators import default_generator
 from ..engine.function import Function, edge_of
 from ..engine.grad_mode import enable_grad, is_grad_enabled
 from ..ops.creation import ones

@@ -9,7 +9,8 @@ import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ..engine.arrays import array_module, default_generator
+from ..engine.arrays import array_module
+from ..engine.generators import default_generator
 from ..engine.tensor import check_floating
 
 

@@ -7,7 +7,8 @@ such, and the tape differentiates them. On a GPU, `kernels/elementwise.cu` compu
 import math
 
 from ..gpu import kernels
-from ..engine.arrays import array_module, erf as erf_of_array
+from ..engine.arrays import array_module
+from .error_function import erf as erf_of_array
 from ..engine.function import Function
 from ..engine.tensor import check_floating, check_tensor, method
 from ..cpu.workers import by_pieces

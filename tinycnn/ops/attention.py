@@ -52,7 +52,7 @@ class Attention(Function):
     def average(q, k, v, mask, m, scale):
         """y and P."""
         xp = array_module(q)
-        z = matmul(q, k.swapaxes(-1, -2), scale)
+        z = matmul(q, k.swapaxes(-1, -2)) * scale
         if mask is not None:
             z = z + mask
         if kernels.serves(z):
@@ -101,9 +101,9 @@ class Attention(Function):
                 dp = dp * m
             dz = kernels.softmax_backward(dp, p) if kernels.serves(dp) else p * (dp - (dp * p).sum(-1, keepdims=True))
             if need_q:
-                dq = unbroadcast(matmul(dz, k, ctx.scale), q.shape)
+                dq = unbroadcast(matmul(dz, k) * ctx.scale, q.shape)
             if need_k:
-                dk = unbroadcast(matmul(dz.swapaxes(-1, -2), q, ctx.scale), k.shape)
+                dk = unbroadcast(matmul(dz.swapaxes(-1, -2), q) * ctx.scale, k.shape)
             if need_mask:
                 dmask = unbroadcast(dz, mask.shape)
         return dq, dk, dv, dmask, None

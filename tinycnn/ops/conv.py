@@ -1,4 +1,4 @@
-"""Floor 2: convolution, and the same thing run backward, transposed convolution.
+"""Convolution, and the same thing run backward, transposed convolution.
 
 Three functions on arrays hold the whole idea. For one group of channels, and with x being 0 outside of its borders,
 
@@ -30,126 +30,72 @@ adjoint, convolve is the gradient of input_gradient as much as the reverse: used
 convolution. All three are derivatives of one number, T = sum_{n, f, o} dy[n, f, o] y[n, f, o], which is linear in each of
 x, w and dy; and so the gradients of each of them are the other two. Given Tensors, as where a gradient is itself recorded,
 they run as the operations `Conv`, `ConvWeight` and `ConvTranspose`.
-
-What stands here is the plain road. NumPy's arrays take the fast road of the same name in `fast_conv.py`, and images on a GPU
-that in `gpu_conv.py`. Why the fast road is fast, in a few words:
-
-- Of each number that it reads, a product of matrices makes use many times, so it computes nearly as fast as the processor
-  can, where other operations wait for the memory. The art is to spend little on everything else.
-- Columns are made for a piece of the batch that stays in the processor's cache, and are overwritten by the next piece.
-- The channels of a pixel stand side by side in memory: a window is copied in long runs, and the product is the new image.
-- The pieces are shared out to the cores.
-- Where the stride is 1, dx is a convolution itself, so nothing has to be added up window by window.
-- 3x3 kernels of many channels need only a quarter of the products (`winograd.py`).
-
-A GPU computes so much faster than it reads that there the columns are not written at all: each group of its threads gathers
-the small tile of them that it is about to multiply (`kernels/conv.cu`).
 """
-import functools
-
 import numpy as np
 
-from ..engine.arrays import array_module, sliding_windows
+from ..engine.arrays import array_module
+from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.tensor import Tensor, check_floating
-from ..cpu import conv as fast_conv
-from ..gpu import conv as gpu_conv
-from .unfold import add_windows, as_batch, count_windows, crop, im2col, sizes, zeros_padded
-
-# The columns are made, used and forgotten piece by piece, and made again in backward. Saved, they would take K times the
-# memory of x; and a piece of this size is still in the processor's cache when the product reads it.
-COLUMN_BYTES = 4 * 2**20
+from .unfold import as_batch, col2im, count_windows, im2col, sizes
 
 
-def road(plain):
-    """The function `plain`, but for NumPy's arrays its twin in `fast_conv.py`, for images on a GPU that in `gpu_conv.py`.
-
-    BLAS has no products of float16: on the CPU they are computed in float32 and rounded, tens of times as fast.
-    """
-    fast, gpu = getattr(fast_conv, plain.__name__), getattr(gpu_conv, plain.__name__)
-
-    @functools.wraps(plain)
-    def chosen(array, *args):
-        if type(array) is np.ndarray and array.dtype == np.float16:
-            array, *args = (a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in (array, *args))
-            return fast(array, *args).astype(np.float16)
-        return (fast if type(array) is np.ndarray else gpu if gpu_conv.serves(array) else plain)(array, *args)
-    return chosen
-
-
-@road
+@formula
 def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = w @ cols + b."""
     if isinstance(x, Tensor):
         return Conv.apply(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, out=out)
-    windows = im2col(x, w.shape[2:], stride, padding, dilation)
-    y = array_module(x).empty((x.shape[0], w.shape[0], *out), x.dtype)
-    w = w.reshape(groups, w.shape[0] // groups, -1)
-    for piece in pieces(windows, out):
-        y[piece] = from_matrix(w @ to_matrix(windows[piece], groups, len(out)), y[piece].shape, len(out))
-    if b is not None:
-        y += bias_like(b, len(out))
-    return y
+    windows = im2col(x, w.shape[2:], stride, padding, dilation, out)
+    cols = as_matrix(windows, groups, len(out))
+    y = from_matrix(w.reshape(groups, len(w) // groups, -1) @ cols, (len(x), len(w), *out), len(out))
+    return y if b is None else y + bias_like(b, len(out))
 
 
-@road
+@formula
 def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy @ cols^T."""
     if isinstance(x, Tensor):
         return ConvWeight.apply(x, dy, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    windows, out = im2col(x, kernel, stride, padding, dilation), dy.shape[2:]
-    channels, filters = x.shape[1] // groups, dy.shape[1]
-    dw = array_module(x).zeros((groups, filters // groups, channels * int(np.prod(kernel))), x.dtype)
-    for piece in pieces(windows, out):
-        dw += to_matrix(dy[piece], groups, len(out)) @ to_matrix(windows[piece], groups, len(out)).swapaxes(1, 2)
-    return dw.reshape(filters, channels, *kernel)
+    windows = im2col(x, kernel, stride, padding, dilation, dy.shape[2:])
+    cols = as_matrix(windows, groups, len(kernel))
+    dw = as_matrix(dy, groups, len(kernel)) @ cols.swapaxes(1, 2)
+    return dw.reshape(dy.shape[1], x.shape[1] // groups, *kernel)
 
 
-@road
+@formula
 def input_gradient(dy, w, size, stride, padding, dilation, groups):
     """dy (N, F, *O), w (F, C/G, *K) -> dx (N, C, *size):  dcols = w^T @ dy, and every pixel collects its copies."""
     if isinstance(dy, Tensor):
         return ConvTranspose.apply(dy, w, None, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size)
-    dx, out = zeros_padded(dy, w.shape[1] * groups, size, padding), dy.shape[2:]
-    windows = sliding_windows(dx, w.shape[2:], stride, dilation, writeable=True)
-    w = w.reshape(groups, w.shape[0] // groups, -1)
-    for piece in pieces(windows, out):
-        dcols = w.swapaxes(1, 2) @ to_matrix(dy[piece], groups, len(out))
-        add_windows(windows[piece], from_matrix(dcols, windows[piece].shape, len(out)))
-    return crop(dx, padding)
+    dcols = w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2) @ as_matrix(dy, groups, len(size))
+    windows = from_matrix(dcols, (len(dy), w.shape[1] * groups, *w.shape[2:], *dy.shape[2:]), len(size))
+    return col2im(windows, size, stride, padding, dilation)
 
 
-def to_matrix(a, groups, dims):
-    """a (n, C, *K, *o) or (n, F, *o) -> (G, rows, columns): a row for each (c, k) or f of a group, a column for (n, o)."""
+@formula
+def bias_gradient(dy):
+    """db[f] = sum_{n, o} dy[n, f, o]: the bias was added at every place of every image."""
+    return dy.sum((0, *range(2, dy.ndim)))
+
+
+def as_matrix(a, groups, dims):
+    """a (N, C, *K, *O) or (N, F, *O) -> (G, rows, columns): a row for each (c, k) or f of a group, a column for each (n, o).
+
+    `dims` is the number of dimensions of O.
+    """
     a = array_module(a).moveaxis(a, 0, -1 - dims)
     return a.reshape(groups, -1, int(np.prod(a.shape[-1 - dims:])))
 
 
 def from_matrix(matrix, shape, dims):
-    """The inverse of `to_matrix`, giving an array of `shape`."""
+    """The inverse of `as_matrix`, giving an array of `shape`."""
     rows, columns = shape[1:len(shape) - dims], shape[len(shape) - dims:]
     return array_module(matrix).moveaxis(matrix.reshape(*rows, shape[0], *columns), -1 - dims, 0)
-
-
-def pieces(windows, out):
-    """Indices that cut windows (N, C, *K, *O) and y (N, F, *O) alike: some images, or some rows of one large image."""
-    images = windows.shape[0]
-    row = windows.itemsize * int(np.prod(windows.shape[1:2 + len(out)])) * int(np.prod(out[1:]))
-    many_images, many_rows = max(1, COLUMN_BYTES // (row * out[0])), max(1, COLUMN_BYTES // row)
-    for n in range(0, images, many_images):
-        for o in range(0, out[0], many_rows):
-            yield slice(n, n + many_images), ..., slice(o, min(o + many_rows, out[0])), *map(slice, out[1:])
 
 
 def bias_like(b, dims):
     """b (F) in the shape that adds to y (N, F, *O)."""
     return b.reshape(-1, *[1] * dims)
-
-
-@road
-def bias_gradient(dy):
-    """db[f] = sum_{n, o} dy[n, f, o]: the bias was added at every place of every image."""
-    return dy.sum((0, *range(2, dy.ndim)))
 
 
 class Conv(Function):
@@ -203,9 +149,7 @@ class ConvTranspose(Function):
         ctx.geometry = stride, padding, dilation, groups
         ctx.save_for_backward(x, w)
         y = input_gradient(x, w, size, *ctx.geometry)
-        if b is not None:
-            y += bias_like(b, len(size))
-        return y
+        return y if b is None else y + bias_like(b, len(size))
 
     @staticmethod
     def backward(ctx, dy):

@@ -4,8 +4,7 @@ All creation functions take `dtype` (default: float32, or what `set_default_dtyp
 """
 import numpy as np
 
-from ..engine import arrays as backend
-from ..engine.arrays import Device, to_device
+from ..engine.arrays import Device, device_of, get_default_device, library, on, pin, to_device
 from ..engine.dtype import as_dtype, get_default_dtype, int64
 from ..engine.function import Function
 from ..engine.tensor import Tensor, as_tensor, check_tensor, method, tensor, wrap
@@ -13,7 +12,7 @@ from ..engine.tensor import Tensor, as_tensor, check_tensor, method, tensor, wra
 
 def place(array, device, requires_grad):
     """`array` as a tensor on `device`, by default the default device."""
-    out = wrap(to_device(array, Device(device or backend.get_default_device())))
+    out = wrap(to_device(array, Device(device or get_default_device())))
     return out.requires_grad_(requires_grad) if requires_grad else out
 
 
@@ -33,9 +32,9 @@ def shape_of(function, sizes, size=None):
 
 def _filled(name, device, requires_grad, *args):
     """The tensor of the library's function `name`, made where it is to live: nothing is copied."""
-    device = Device(device or backend.get_default_device())
-    with backend.on(device):
-        out = wrap(getattr(backend.library(device), name)(*args))
+    device = Device(device or get_default_device())
+    with on(device):
+        out = wrap(getattr(library(device), name)(*args))
     return out.requires_grad_(requires_grad) if requires_grad else out
 
 
@@ -162,7 +161,7 @@ class To(Function):
 
     @staticmethod
     def forward(ctx, x, dtype, device, non_blocking=False):
-        ctx.back = x.dtype, backend.device_of(x)
+        ctx.back = x.dtype, device_of(x)
         return to_device(x, device, non_blocking).astype(dtype, copy=False)
 
     @staticmethod
@@ -215,7 +214,7 @@ def pin_memory(x):
     """A copy of x, a tensor on the CPU, in memory that a GPU can read by itself; x where there is no GPU."""
     if x.is_cuda:
         raise RuntimeError(f"pin_memory: only tensors on the CPU can be pinned, this one lives on {x.device}")
-    return wrap(backend.pin(x.array))
+    return wrap(pin(x.array))
 
 
 def _cast(name, dtype):

@@ -2,7 +2,7 @@
 import math
 
 from ..gpu import kernels
-from ..engine.arrays import default_generator
+from ..engine.generators import default_generator
 from ..engine.function import Function
 from ..engine.tensor import check_floating, wrap
 from .inplace import write

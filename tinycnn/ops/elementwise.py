@@ -6,7 +6,7 @@ input was repeated. Functions of one input are in `unary.py`, those that choose 
 """
 import numpy as np
 
-from ..engine import arrays as backend
+from ..engine import arrays
 from ..engine.arrays import array_module, device_of, is_array
 from ..engine.dtype import category, float64, get_default_dtype, result_type
 from ..engine.function import Function
@@ -138,7 +138,7 @@ class Remainder(Function):
         xp = array_module(y if is_array(y) else x)
         ctx.shapes, ctx.rounding = (np.shape(x), np.shape(y)), rounding
         ctx.save_for_backward(*((x, y) if ctx.needs_input_grad[1] else ()))
-        return backend.remainder(x, y) if rounding == "floor" else xp.fmod(x, y)
+        return arrays.remainder(x, y) if rounding == "floor" else xp.fmod(x, y)
 
     @staticmethod
     def backward(ctx, dz):
@@ -251,7 +251,7 @@ def div(input, other, *, rounding_mode=None):
     if rounding_mode not in ("floor", "trunc"):
         raise ValueError(f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}")
     _check_divisor("div", input, other)
-    return binary(Staircase, "div", input, other, function=backend.floor_divide if rounding_mode == "floor" else _truncated)
+    return binary(Staircase, "div", input, other, function=arrays.floor_divide if rounding_mode == "floor" else _truncated)
 
 
 @method("floor_divide")

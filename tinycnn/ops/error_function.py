@@ -1,4 +1,4 @@
-"""Floor 0: the error function, its complement and its inverse, which CuPy has and NumPy has not."""
+"""The error function, its complement and its inverse, which CuPy has and NumPy has not."""
 import importlib
 
 import numpy as np

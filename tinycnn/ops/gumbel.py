@@ -1,5 +1,6 @@
 """Floor 2: samples of categories through which gradients flow."""
-from ..engine.arrays import array_module, default_generator, device_of
+from ..engine.arrays import array_module, device_of
+from ..engine.generators import default_generator
 from ..engine.tensor import check_floating, wrap
 from .embedding import one_hot
 from .softmax import softmax

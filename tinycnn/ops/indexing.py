@@ -8,8 +8,7 @@ import operator
 
 import numpy as np
 
-from ..engine import arrays as backend
-from ..engine.arrays import array_module, is_array
+from ..engine.arrays import array_module, is_array, scatter_add
 from ..engine.function import Function
 from ..engine.grad_mode import mode
 from ..engine.tensor import Tensor, as_tensor, check_tensor, method, wrap
@@ -40,7 +39,7 @@ class GetItem(Function):
         advanced = ctx.saved_tensors
         dx = array_module(dy).zeros_like(dy, shape=ctx.shape)  # where it has the axes of dy, laid out in memory like dy
         if _may_repeat(advanced):
-            backend.scatter_add(dx[ctx.basic], advanced, dy)
+            scatter_add(dx[ctx.basic], advanced, dy)
         else:
             dx[ctx.basic][advanced or ...] = dy
         return dx
@@ -99,7 +98,7 @@ class AddItem(Function):
         ctx.basic = basic
         ctx.save_for_backward(*advanced)
         y = x.copy()
-        backend.scatter_add(y[basic], advanced, value)
+        scatter_add(y[basic], advanced, value)
         return y
 
     @staticmethod

@@ -1,12 +1,12 @@
 """Floor 2: random tensors.
 
-All numbers come from a `Generator` (`backend.py`): the one given, or the default one of the device, which `manual_seed`
+All numbers come from a `Generator` (`generators.py`): the one given, or the default one of the device, which `manual_seed`
 restarts. Nothing random has a gradient.
 """
 import numpy as np
 
-from ..engine import arrays as backend
-from ..engine.arrays import Device, array_module, default_generator
+from ..engine.arrays import array_module, Device, get_default_device
+from ..engine.generators import default_generator
 from ..engine.dtype import as_dtype, get_default_dtype, int64
 from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
 from .creation import shape_of
@@ -16,7 +16,7 @@ from .inplace import write
 def _stream(function, generator, device):
     """The generator to draw from; RuntimeError where it lives elsewhere than the tensor it shall fill."""
     if generator is None:
-        return default_generator(Device(device or backend.get_default_device()))
+        return default_generator(Device(device or get_default_device()))
     if device is not None and generator.device != Device(device):
         raise RuntimeError(f"{function}: generator lives on {generator.device}, the tensor on {device}")
     return generator

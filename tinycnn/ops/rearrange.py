@@ -8,7 +8,7 @@ import operator
 
 import numpy as np
 
-from ..engine import arrays as backend
+from ..engine import arrays
 from ..engine.arrays import array_module
 from ..engine.dtype import result_type
 from ..engine.function import Function
@@ -116,7 +116,7 @@ class Diagonal(Function):
     @staticmethod
     def forward(ctx, x, k, dim1, dim2):
         ctx.shape, ctx.k, ctx.dims = x.shape, k, (dim1, dim2)
-        return backend.diagonal(x, k, dim1, dim2)
+        return arrays.diagonal(x, k, dim1, dim2)
 
     @staticmethod
     def backward(ctx, dy):

@@ -9,7 +9,8 @@ import inspect
 import numpy as np
 
 from ..gpu import kernels
-from ..engine.arrays import array_module, default_generator, device_of
+from ..engine.arrays import array_module, device_of
+from ..engine.generators import default_generator
 from ..engine.function import Function
 from ..engine.tensor import check_floating, check_tensor, method, wrap
 from ..cpu.workers import by_pieces, large, share

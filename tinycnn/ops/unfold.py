@@ -1,4 +1,4 @@
-"""Floor 2: cutting images into windows, and adding windows back up into images.
+"""Cutting images into windows, and adding windows back up into images.
 
 Convolution and pooling look at x through windows: window o holds the elements x[o * stride + k * dilation - padding], k
 running over the kernel and x being 0 outside. Here are both directions, for any number of spatial dimensions:
@@ -34,9 +34,13 @@ def crop(x, padding):
     return array_module(x).ascontiguousarray(x[:, :, *inside])
 
 
-def im2col(x, kernel, stride, padding, dilation):
-    """The windows of the padded x (N, C, *S), as a view (N, C, *K, *O). Whoever reshapes it copies every pixel K times."""
-    return sliding_windows(pad(x, padding), kernel, stride, dilation)
+def im2col(x, kernel, stride, padding, dilation, out=None):
+    """The windows of the padded x (N, C, *S), as a view (N, C, *K, *O). Whoever reshapes it copies every pixel K times.
+
+    O is as many windows as fit, or `out`, if that is less.
+    """
+    windows = sliding_windows(pad(x, padding), kernel, stride, dilation)
+    return windows if out is None else windows[..., *map(slice, out)]
 
 
 def col2im(cols, size, stride, padding, dilation):
@@ -46,7 +50,8 @@ def col2im(cols, size, stride, padding, dilation):
                           padding=padding, dilation=dilation)
     x = zeros_padded(cols, cols.shape[1], size, padding)
     kernel = cols.shape[2:2 + len(size)]
-    add_windows(sliding_windows(x, kernel, stride, dilation, writeable=True), cols)
+    windows = sliding_windows(x, kernel, stride, dilation, writeable=True)
+    add_windows(windows[..., *map(slice, cols.shape[2 + len(size):])], cols)
     return crop(x, padding)
 
 

@@ -1,7 +1,8 @@
 """Floor 0: PyTorch's `torch.random`: seeds and states of the default generators."""
 import contextlib
 
-from .engine.arrays import Device, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from .engine.arrays import Device
+from .engine.generators import default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 __all__ = ["fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
 

@@ -2,7 +2,7 @@
 import contextlib
 from collections import Counter
 
-from ..engine.arrays import get_rng_state, set_rng_state
+from ..engine.generators import get_rng_state, set_rng_state
 from ..engine.function import Function, edge_of, owner
 from ..engine.grad_mode import enable_grad
 from ..ops.assemble import cat

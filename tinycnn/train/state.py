@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engine.arrays import get_rng_state, set_rng_state
+from ..engine.generators import get_rng_state, set_rng_state
 from ..files.atomic import remove_rests
 from ..files.saving import load, save
 

@@ -1,7 +1,7 @@
 """What augmentation does to a picture: every transform, side by side on one picture."""
 import numpy as np
 
-from ..engine.arrays import Generator, generator_in_this_thread
+from ..engine.generators import Generator, generator_in_this_thread
 from ..data import transforms as T
 from ..engine.tensor import Tensor, wrap
 from .style import as_numpy, bare, new_figure

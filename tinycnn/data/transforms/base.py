@@ -5,7 +5,8 @@ import sys
 
 import numpy as np
 
-from ...engine.arrays import array_module, default_generator, device_of, is_array, to_device, to_numpy
+from ...engine.arrays import array_module, device_of, is_array, to_device, to_numpy
+from ...engine.generators import default_generator
 from ...engine.tensor import Tensor, wrap
 
 

@@ -1,7 +1,7 @@
 """Several transforms as one: all in turn, some, or one of them."""
 import numbers
 
-from ...engine.arrays import default_generator
+from ...engine.generators import default_generator
 from .base import check_p, numpy_stream
 
 

@@ -1,7 +1,8 @@
 """Pictures mixed with each other, and their labels in the same proportion."""
 import numpy as np
 
-from ...engine.arrays import array_module, default_generator
+from ...engine.arrays import array_module
+from ...engine.generators import default_generator
 from ...engine.tensor import check_tensor, wrap
 from .base import numpy_stream
 

@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/activation.py`."""
-from ...engine.arrays import erf
+from ...ops.error_function import erf
 from ...ops.activation import ELU, GELU, Sigmoid, SiLU, Softplus, Tanh
 from ..registry import case, constant, distinct, mutant, normal, uniform
 

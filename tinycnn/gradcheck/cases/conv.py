@@ -3,7 +3,8 @@ from unittest import mock
 
 import numpy as np
 
-from ...ops import conv
+from ...engine.formula import plainly
+from ...ops import unfold
 from ...ops.conv import Conv, ConvTranspose, ConvWeight, convolve, input_gradient, weight_gradient
 from ..registry import case, fixed, mutant, normal
 
@@ -107,8 +108,8 @@ def _(backward, ctx, dy):
 @mutant(Conv, "overlapping windows overwrite each other in dx")
 def _(backward, ctx, dy):
     (x, w), (_, dw, db) = ctx.saved_tensors, backward(ctx, dy)
-    with mock.patch.object(conv, "add_windows", _overwrite):
-        return input_gradient.__wrapped__(dy, w, x.shape[2:], *ctx.geometry), dw, db
+    with mock.patch.object(unfold, "add_windows", _overwrite), plainly():
+        return input_gradient(dy, w, x.shape[2:], *ctx.geometry), dw, db
 
 
 @mutant(Conv, "dilation ignored in dw")

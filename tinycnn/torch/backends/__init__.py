@@ -1,6 +1,5 @@
 """Floor 0: PyTorch's `torch.backends`, so that code which sets `torch.backends.cudnn.benchmark` runs."""
-from ..engine.arrays import set_matmul_precision
-from ..gpu.cuda import precision
+from ..engine.arrays import precision, set_precision
 from . import cuda, cudnn, mps
 
 __all__ = ["cuda", "cudnn", "get_float32_matmul_precision", "mps", "set_float32_matmul_precision",
@@ -16,7 +15,7 @@ def set_float32_matmul_precision(precision):
 
     TF32 keeps 10 of the 23 bits after the leading one of what is multiplied; sums stay float32. CPUs are not concerned.
     """
-    set_matmul_precision(precision)
+    set_precision(precision)
 
 
 def get_float32_matmul_precision():

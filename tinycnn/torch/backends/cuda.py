@@ -1,6 +1,5 @@
 """Floor 0: PyTorch's `torch.backends.cuda`: how exactly a GPU multiplies."""
-from ..engine import arrays as backend
-from ..gpu import cuda as backend_cuda
+from ..engine.arrays import precision, set_precision
 
 
 class _Matmul:
@@ -9,11 +8,11 @@ class _Matmul:
     @property
     def allow_tf32(self):
         """Whether products of float32 matrices may round what they multiply to 10 bits: up to ten times as fast."""
-        return backend_cuda.precision() != "highest"
+        return precision() != "highest"
 
     @allow_tf32.setter
     def allow_tf32(self, allow):
-        backend.set_matmul_precision("high" if allow else "highest")
+        set_precision("high" if allow else "highest")
 
 
 matmul = _Matmul()

@@ -1,20 +1,20 @@
 """Floor 1: PyTorch's `torch.cuda`: what code asks about GPUs, and tells them."""
 import contextlib
 
-from ..engine import arrays as backend
-from ..engine.arrays import Device, manual_seed
-from ..gpu.cuda import OutOfMemoryError
+from ..engine import arrays, generators
+from ..engine.arrays import Device, OutOfMemoryError
+from ..engine.generators import manual_seed
 from . import amp
 
 
 def is_available():
     """Whether CuPy and a GPU are here, so that device "cuda" can be used."""
-    return backend.cuda_device_count() > 0
+    return arrays.cuda_device_count() > 0
 
 
 def device_count():
     """How many GPUs can be used."""
-    return backend.cuda_device_count()
+    return arrays.cuda_device_count()
 
 
 def current_device():
@@ -28,13 +28,13 @@ def set_device(device):
     An operation runs on the current GPU and its inputs should live there: to use another one for a while, write
     `with tinycnn.cuda.device(1):`. `fit`, `evaluate` and `predict` go to the GPU of the model by themselves.
     """
-    backend.set_gpu(_index(device))
+    arrays.set_gpu(_index(device))
 
 
 @contextlib.contextmanager
 def device(device):
     """Inside the `with` block this GPU is the current one, as with `set_device`."""
-    with backend.on(Device("cuda", _index(device))):
+    with arrays.on(Device("cuda", _index(device))):
         yield
 
 
@@ -45,7 +45,7 @@ def get_device_name(device=None):
 
 def get_device_properties(device=None):
     """What CUDA tells about a GPU, a dictionary: "name", "totalGlobalMem" in bytes, "multiProcessorCount", ..."""
-    return backend.load_cupy().cuda.runtime.getDeviceProperties(_index(device))
+    return arrays.load_cupy().cuda.runtime.getDeviceProperties(_index(device))
 
 
 def get_device_capability(device=None):
@@ -57,7 +57,7 @@ def get_device_capability(device=None):
 def synchronize(device=None):
     """Wait until the GPU has finished all that was asked of it. To be called before a clock is read."""
     if is_available():
-        backend.load_cupy().cuda.Device(_index(device)).synchronize()
+        arrays.load_cupy().cuda.Device(_index(device)).synchronize()
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def synchronize(device=None):
 def empty_cache():
     """Give the GPU memory that no array uses back to the system."""
     if is_available():
-        backend.load_cupy().get_default_memory_pool().free_all_blocks()
+        arrays.load_cupy().get_default_memory_pool().free_all_blocks()
 
 
 def memory_allocated(device=None):
@@ -80,15 +80,15 @@ def memory_reserved(device=None):
 
 def mem_get_info(device=None):
     """(free, total) bytes of memory of a GPU."""
-    with backend.on(Device("cuda", _index(device))):
-        return backend.load_cupy().cuda.runtime.memGetInfo()
+    with arrays.on(Device("cuda", _index(device))):
+        return arrays.load_cupy().cuda.runtime.memGetInfo()
 
 
 def _of_pool(method, device):
     if not is_available():
         return 0
-    with backend.on(Device("cuda", _index(device))):
-        return getattr(backend.load_cupy().get_default_memory_pool(), method)()
+    with arrays.on(Device("cuda", _index(device))):
+        return getattr(arrays.load_cupy().get_default_memory_pool(), method)()
 
 
 # ---- random numbers --------------------------------------------------------------------------------------------------
@@ -100,12 +100,12 @@ def manual_seed_all(seed):
 
 def get_rng_state(device="cuda"):
     """The position of a GPU's default generator in its stream."""
-    return backend.get_rng_state(Device(device))
+    return generators.get_rng_state(Device(device))
 
 
 def set_rng_state(new_state, device="cuda"):
     """Continue a GPU's default generator from a position that `get_rng_state` reported."""
-    backend.set_rng_state(new_state, Device(device))
+    generators.set_rng_state(new_state, Device(device))
 
 
 def _index(device):

@@ -1,5 +1,5 @@
 """The share of one process among several. tinycnn has one; programs written for many take theirs from here."""
-from ...engine.arrays import Generator
+from ...engine.generators import Generator
 from ...data import Sampler
 from ...ops.random import randperm
 
