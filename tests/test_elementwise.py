@@ -4,8 +4,8 @@ import operator
 
 import numpy as np
 import pytest
-import strict_array
 
+from tests.helpers import strict_array
 import tinycnn as t
 
 SPECIAL = [-math.inf, -2.5, -1.5, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 1.5, 2.5, math.inf, math.nan]
