@@ -202,16 +202,23 @@ def test_steps_of_large_batch_rules_do_not_depend_on_the_size_of_the_gradient(na
 
 # ---- pieces ----
 
+@pytest.fixture
+def pieces(monkeypatch):
+    """Sets the number of entries that are updated at once on a CPU."""
+    road = pytest.importorskip("tinycnn.cpu.optim")
+    return lambda size: monkeypatch.setattr(road, "PIECE", size)
+
+
 @pytest.mark.parametrize("name, options", [
     ("SGD", dict(momentum=0.9, dampening=0.1, weight_decay=0.1)), ("Adagrad", {}), ("Adadelta", {}), ("Rprop", {}),
     ("RMSprop", dict(momentum=0.9, centered=True)), ("Adam", dict(amsgrad=True)), ("AdamW", {}), ("Adamax", {}),
     ("NAdam", dict(maximize=True)), ("RAdam", {})])
-def test_a_large_parameter_is_updated_in_pieces_as_if_at_once(name, options, monkeypatch):
+def test_a_large_parameter_is_updated_in_pieces_as_if_at_once(name, options, pieces, monkeypatch):
     shape = (7, 5, 3)
     start, grads = RNG.standard_normal(shape), [RNG.standard_normal(shape) for _ in range(4)]
     sizes, runs = [], []
     for piece in (1000, 8):
-        monkeypatch.setattr(optim.optimizer, "PIECE", piece)
+        pieces(piece)
         p = Parameter(tinycnn.tensor(start))
         optimizer = getattr(optim, name)([p], **options)
         update = optimizer.update
@@ -225,8 +232,8 @@ def test_a_large_parameter_is_updated_in_pieces_as_if_at_once(name, options, mon
     assert sizes == [105] * 4 + ([8] * 13 + [1]) * 4
 
 
-def test_parameters_in_other_memory_orders_are_updated(monkeypatch):
-    monkeypatch.setattr(optim.optimizer, "PIECE", 4)
+def test_parameters_in_other_memory_orders_are_updated(pieces):
+    pieces(4)
     base = tinycnn.tensor(START[0].copy())
     p = Parameter(base.t())
     optimizer = optim.Adam([p], lr=0.1)
@@ -238,20 +245,41 @@ def test_parameters_in_other_memory_orders_are_updated(monkeypatch):
     assert (p.array == q.array.T).all() and p.array.base is base.array
 
 
-def test_a_rule_sees_the_whole_parameter_unless_it_says_that_it_is_elementwise(monkeypatch):
-    monkeypatch.setattr(optim.optimizer, "PIECE", 2)
+@pytest.mark.parametrize("base", [optim.Optimizer, optim.SGD])
+def test_a_rule_sees_the_whole_parameter_unless_it_says_that_it_is_elementwise(base, pieces):
+    pieces(2)
+    sizes = []
 
-    class Normalized(optim.Optimizer):
+    class Normalized(base):
         def __init__(self, params):
-            super().__init__(params, {})
+            super().__init__(params, {} if base is optim.Optimizer else 1)
 
         def update(self, p, dp, state, group):
+            sizes.append(p.size)
             p -= dp / np.linalg.norm(dp)
+
+    class Said(Normalized):
+        elementwise = True
 
     p = Parameter(tinycnn.zeros(4))
     p.grad = tinycnn.ones(4)
     Normalized([p]).step()
-    assert p.tolist() == [-0.5] * 4
+    assert p.tolist() == [-0.5] * 4 and sizes == [4]
+    Said([p]).step()
+    assert sizes == [4, 2, 2]
+
+
+def test_plainly_a_rule_gets_the_whole_parameter(pieces):
+    pieces(2)
+    p, q = (Parameter(tinycnn.zeros(5)) for _ in range(2))
+    p.grad, q.grad = tinycnn.ones(5), tinycnn.ones(5)
+    optim.Adam([p]).step()
+    with tinycnn.plainly():
+        optimizer = optim.Adam([q])
+        sizes, update = [], optimizer.update
+        optimizer.update = lambda p, *rest: (sizes.append(p.size), update(p, *rest))
+        optimizer.step()
+    assert sizes == [5] and (p.array == q.array).all()
 
 
 def test_options_about_execution_change_nothing_and_unknown_ones_are_refused():

@@ -14,6 +14,8 @@ import tinycnn
 import tinycnn.nn as nn
 import tinycnn.nn.functional as F
 from tinycnn.gpu import kernels
+from tinycnn.gpu.conv import variants
+from tinycnn.gpu.optim import ENTRIES
 from tinycnn import optim
 from tinycnn.gpu.random import CounterStream, philox, uniform
 from tinycnn.engine.tensor import wrap
@@ -48,7 +50,7 @@ def find_nvrtc():
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("file, dtype, variant", [
     (file, dtype, variant)
-    for file in kernels.FILES for dtype in kernels.TYPES for variant in kernels.variants(file, dtype)],
+    for file in kernels.FILES for dtype in kernels.TYPES for variant in variants(file, dtype)],
     ids=lambda value: "".join(value).replace("-D", " ").strip() if isinstance(value, tuple) else value)
 def test_kernels_compile_for_gpus(file, dtype, variant, architecture):
     if not kernels.knows(file, np.dtype(dtype)):
@@ -231,9 +233,44 @@ def test_one_launch_updates_all_parameters_as_the_formula_does(rule, monkeypatch
     for a, b in zip(found, expected):
         np.testing.assert_allclose(a._a, b, rtol=1e-5 if b.dtype == np.float32 else 1e-12)
     assert waits == [] and on_device["state"].keys() == state["state"].keys()
-    float64 = -(-(len(shapes) - 2) // kernels.ENTRIES)
+    float64 = -(-(len(shapes) - 2) // ENTRIES)
     kernel = {"Adam": "adam", "AdamW": "adam", "amsgrad": None}.get(rule, "sgd")
     assert emulated.launches.count(kernel) == (4 * float64 + 3 if kernel else 0)
+
+
+@emulate
+def test_a_rule_of_a_subclass_is_computed_as_it_says(monkeypatch):
+    class Signs(optim.Adam):
+        def update(self, p, dp, state, group):
+            p -= group["lr"] * (dp / abs(dp))
+
+    class Renamed(optim.Adam):
+        pass
+
+    device(monkeypatch)
+    for kind, count in ((Signs, 0), (Renamed, 1)):
+        p = wrap(StrictArray(np.zeros(3))).requires_grad_()
+        p.grad = wrap(StrictArray(np.array([5.0, -1, 2])))
+        kind([p], 0.5).step()
+        assert emulated.launches.count("adam") == count
+        np.testing.assert_allclose(p.array._a, [-0.5, 0.5, -0.5], rtol=1e-6)
+
+
+@emulate
+def test_a_state_that_was_loaded_in_another_memory_order_is_read_rightly(monkeypatch):
+    buffer, grad = np.arange(6.0).reshape(3, 2), np.random.default_rng(0).standard_normal((2, 3))
+
+    def run(make):
+        p = wrap(make(np.zeros((2, 3)))).requires_grad_()
+        optimizer = optim.SGD([p], 0.1, 0.9, maximize=True)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": {0: {"momentum_buffer": wrap(make(buffer).T)}}})
+        p.grad = wrap(make(grad))
+        optimizer.step()
+        return p.array
+
+    expected = run(np.array)
+    device(monkeypatch)
+    np.testing.assert_allclose(run(lambda a: StrictArray(np.array(a)))._a, expected, rtol=1e-12)
 
 
 # ---- a training step -----------------------------------------------------------------------------------------------------
@@ -363,7 +400,7 @@ def names_in(file):
 def test_sizes_agree_between_cuda_and_python():
     rules, common, product = (kernels.FILES["optim"].with_name(name).read_text()
                               for name in ("optim.cu", "common.cuh", "product.cuh"))
-    assert f"#define ENTRIES {kernels.ENTRIES} " in rules and f"#define THREADS {kernels.THREADS} " in common
+    assert f"#define ENTRIES {ENTRIES} " in rules and f"#define THREADS {kernels.THREADS} " in common
     assert f"#define COLUMNS {kernels.COLUMNS}\n" in product
     assert kernels.TABLE.itemsize + 6 * 8 <= 4096  # bytes of a launch
     assert tuple(common.partition("struct Geometry { int ")[2].partition(";")[0].split(", ")) == kernels.GEOMETRY.names

@@ -1,6 +1,6 @@
 // Optimizers: one launch updates many parameters. A small table, which travels with the launch itself, tells where they are.
 
-#define ENTRIES 64  // so many fit into the 4096 bytes that a launch may carry; as in __init__.py
+#define ENTRIES 64  // so many fit into the 4096 bytes that a launch may carry; as in optim.py
 
 template <typename T> struct Entry { T *p, *m, *v; const T* dp; long long size; double step, root; };
 template <typename T> struct Table { Entry<T> entry[ENTRIES]; };

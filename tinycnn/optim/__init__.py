@@ -1,4 +1,4 @@
-"""Floor 3: optimizers, one family a file, and schedules for their learning rates."""
+"""Optimizers, one family a file, and schedules for their learning rates."""
 from ..engine.names import no_such_name as _no_such_name
 from . import lr_scheduler, swa_utils
 from .adafactor import Adafactor

@@ -1,4 +1,4 @@
-"""Floor 3: Adafactor, Adam's step sizes in the memory of a row and a column."""
+"""Adafactor, Adam's step sizes in the memory of a row and a column."""
 from ..engine.arrays import array_module
 from .optimizer import Optimizer
 

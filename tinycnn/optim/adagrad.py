@@ -1,4 +1,4 @@
-"""Floor 3: Adagrad, a learning rate for every weight, and Adadelta, which needs none."""
+"""Adagrad, a learning rate for every weight, and Adadelta, which needs none."""
 from ..engine.arrays import array_module
 from .optimizer import Optimizer
 

@@ -1,4 +1,4 @@
-"""Floor 3: Adam and its variants, momentum and a learning rate for every weight."""
+"""Adam and its variants, momentum and a learning rate for every weight."""
 import math
 
 from ..engine.arrays import array_module
@@ -6,15 +6,7 @@ from .optimizer import Optimizer
 
 
 class AdamFamily(Optimizer):
-    """What all share: two running means, m of the gradient and v of its square, with `betas` for memories:
-
-        m <- beta1 m + (1 - beta1) dp
-        v <- beta2 v + (1 - beta2) dp^2
-
-    m and v start at 0, so after t steps their weights sum to 1 - beta^t only. m / (1 - beta1^t) and v / (1 - beta2^t)
-    correct that, and are the means of dp and dp^2.
-    """
-    elementwise = True
+    """What all share: two running means, m of the gradient and v of its square, with `betas` for memories."""
 
     def check_options(self, group):
         self.non_negative(group, "lr", "eps", "weight_decay")
@@ -26,32 +18,41 @@ class AdamFamily(Optimizer):
         zeros_like = array_module(p).zeros_like
         return dict(step=0, exp_avg=zeros_like(p), exp_avg_sq=zeros_like(p))
 
-    def decay(self, p, dp, group):
-        """The gradient with the weight decay: that of the penalty weight_decay / 2 |p|^2 added to the loss.
 
-        With `decoupled_weight_decay` p shrinks directly and the gradient stays as it is.
-        """
-        if group["weight_decay"] and group.get("decoupled_weight_decay"):
-            p *= 1 - group["lr"] * group["weight_decay"]
-        elif group["weight_decay"]:
-            dp = dp + group["weight_decay"] * p
-        return dp
+def decay(p, dp, group):
+    """The gradient with the weight decay: that of the penalty weight_decay / 2 |p|^2 added to the loss.
 
-    def moments(self, dp, state, group):
-        """m and v after one more gradient."""
-        (beta1, beta2), m, v = group["betas"], state["exp_avg"], state["exp_avg_sq"]
-        m *= beta1
-        m += (1 - beta1) * dp
-        v *= beta2
-        v += (1 - beta2) * dp * dp
-        return m, v
+    With `decoupled_weight_decay` p shrinks directly and the gradient stays as it is.
+    """
+    if group["weight_decay"] and group.get("decoupled_weight_decay"):
+        p *= 1 - group["lr"] * group["weight_decay"]
+    elif group["weight_decay"]:
+        dp = dp + group["weight_decay"] * p
+    return dp
+
+
+def moments(dp, state, group):
+    """m and v after one more gradient:
+
+        m <- beta1 m + (1 - beta1) dp
+        v <- beta2 v + (1 - beta2) dp^2
+
+    m and v start at 0, so after t steps their weights sum to 1 - beta^t only. m / (1 - beta1^t) and v / (1 - beta2^t)
+    correct that, and are the means of dp and dp^2.
+    """
+    (beta1, beta2), m, v = group["betas"], state["exp_avg"], state["exp_avg_sq"]
+    m *= beta1
+    m += (1 - beta1) * dp
+    v *= beta2
+    v += (1 - beta2) * dp * dp
+    return m, v
 
 
 class Adam(AdamFamily):
     """Step along a running mean of the gradient, divided by the root of a running mean of its square:
 
         dp <- dp + weight_decay p
-        m, v as in AdamFamily
+        m, v as in `moments`
         p  <- p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)     in step t = 1, 2, ...
 
     With `amsgrad`, the largest v so far takes the place of v: steps that can only shrink, for which convergence can be
@@ -60,6 +61,7 @@ class Adam(AdamFamily):
 
     State: "step", "exp_avg" (m), "exp_avg_sq" (v), with amsgrad "max_exp_avg_sq".
     """
+    elementwise = True
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, maximize=False,
                  decoupled_weight_decay=False, **execution):
@@ -73,25 +75,11 @@ class Adam(AdamFamily):
     def update(self, p, dp, state, group):
         xp = array_module(p)
         (beta1, beta2), t = group["betas"], state["step"]
-        m, v = self.moments(self.decay(p, dp, group), state, group)
+        m, v = moments(decay(p, dp, group), state, group)
         if group["amsgrad"]:
             v = xp.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
         root = xp.sqrt(v) / math.sqrt(1 - beta2 ** t)
         p -= group["lr"] / (1 - beta1 ** t) * m / (root + group["eps"])
-
-    @property
-    def kernel(self):
-        return None if any(group["amsgrad"] for group in self.param_groups) else "adam"
-
-    def launch(self, state, group):
-        (beta1, beta2), t = group["betas"], state["step"]
-        return dict(m=state["exp_avg"], v=state["exp_avg_sq"], step=float(group["lr"]) / (1 - beta1 ** t),
-                    root=math.sqrt(1 - beta2 ** t))
-
-    def options(self, group):
-        decay, decoupled = float(group["weight_decay"]), group.get("decoupled_weight_decay")
-        return (*map(float, group["betas"]), float(group["eps"]), 0.0 if decoupled else decay,
-                1 - float(group["lr"]) * decay if decoupled else 1.0, -1.0 if group["maximize"] else 1.0)
 
 
 class AdamW(Adam):
@@ -119,6 +107,7 @@ class Adamax(AdamFamily):
 
     State: "step", "exp_avg" (m), "exp_inf" (u).
     """
+    elementwise = True
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, *, maximize=False, **execution):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize),
@@ -131,7 +120,7 @@ class Adamax(AdamFamily):
     def update(self, p, dp, state, group):
         xp = array_module(p)
         (beta1, beta2), m, u = group["betas"], state["exp_avg"], state["exp_inf"]
-        dp = self.decay(p, dp, group)
+        dp = decay(p, dp, group)
         m *= beta1
         m += (1 - beta1) * dp
         u *= beta2
@@ -144,7 +133,7 @@ class NAdam(AdamFamily):
 
         dp   <- dp + weight_decay p
         mu_t =  beta1 (1 - 0.96^(t momentum_decay) / 2)
-        m, v as in AdamFamily
+        m, v as in `moments`
         n    =  mu_t+1 m / (1 - mu_1 ... mu_t+1) + (1 - mu_t) dp / (1 - mu_1 ... mu_t)
         p    <- p - lr n / (sqrt(v / (1 - beta2^t)) + eps)
 
@@ -152,6 +141,7 @@ class NAdam(AdamFamily):
 
     State: "step", "mu_product" (mu_1 ... mu_t), "exp_avg" (m), "exp_avg_sq" (v).
     """
+    elementwise = True
     scalars = ("step", "mu_product")
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, momentum_decay=4e-3,
@@ -176,8 +166,8 @@ class NAdam(AdamFamily):
     def update(self, p, dp, state, group):
         t, product = state["step"], state["mu_product"]
         mu, mu_next = self._mu(t, group), self._mu(t + 1, group)
-        dp = self.decay(p, dp, group)
-        m, v = self.moments(dp, state, group)
+        dp = decay(p, dp, group)
+        m, v = moments(dp, state, group)
         root = array_module(p).sqrt(v / (1 - group["betas"][1] ** t))
         n = mu_next / (1 - product * mu_next) * m + (1 - mu) / (1 - product) * dp
         p -= group["lr"] * n / (root + group["eps"])
@@ -187,7 +177,7 @@ class RAdam(AdamFamily):
     """Adam without its reckless first steps: 1 / sqrt(v) counts as far as its variance can be known. In step t = 1, 2, ...:
 
         dp  <- dp + weight_decay p
-        m, v as in AdamFamily
+        m, v as in `moments`
         rho =  rho_inf - 2 t beta2^t / (1 - beta2^t),   rho_inf = 2 / (1 - beta2) - 1
         r   =  sqrt((rho - 4) (rho - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho))
         p   <- p - lr m / (1 - beta1^t) * r sqrt(1 - beta2^t) / (sqrt(v) + eps)      where rho > 5
@@ -198,6 +188,7 @@ class RAdam(AdamFamily):
 
     State: "step", "exp_avg" (m), "exp_avg_sq" (v).
     """
+    elementwise = True
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled_weight_decay=False, *,
                  maximize=False, **execution):
@@ -206,7 +197,7 @@ class RAdam(AdamFamily):
 
     def update(self, p, dp, state, group):
         (beta1, beta2), t = group["betas"], state["step"]
-        m, v = self.moments(self.decay(p, dp, group), state, group)
+        m, v = moments(decay(p, dp, group), state, group)
         last = 2 / (1 - beta2) - 1
         rho = last - 2 * t * beta2 ** t / (1 - beta2 ** t)
         step = group["lr"] / (1 - beta1 ** t) * m

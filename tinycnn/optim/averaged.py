@@ -1,4 +1,4 @@
-"""Floor 3: ASGD, gradient descent whose answer is the mean of the places it visited."""
+"""ASGD, gradient descent whose answer is the mean of the places it visited."""
 from ..engine.arrays import array_module
 from .optimizer import Optimizer
 

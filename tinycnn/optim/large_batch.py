@@ -1,10 +1,10 @@
-"""Floor 3: LARS and LAMB, for batches of thousands: a learning rate for every layer.
+"""LARS and LAMB, for batches of thousands: a learning rate for every layer.
 
 A larger batch allows a larger rate, until the steps of some layers are longer than their weights. Both rules measure the
 step of a parameter by the length of the parameter itself. PyTorch has neither.
 """
 from ..engine.arrays import array_module
-from .adam import AdamFamily
+from .adam import AdamFamily, moments
 from .optimizer import Optimizer
 
 
@@ -53,7 +53,7 @@ class LARS(Optimizer):
 class LAMB(AdamFamily):
     """Adam whose step in each parameter is as long as lr times the parameter:
 
-        m, v as in AdamFamily
+        m, v as in `moments`
         r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay p     in step t = 1, 2, ...
         p <- p - lr |p| / |r| * r                                                      (|p| / |r| is 1 where p or r is 0)
 
@@ -61,7 +61,6 @@ class LAMB(AdamFamily):
 
     State: "step", "exp_avg" (m), "exp_avg_sq" (v).
     """
-    elementwise = False  # lengths need the whole parameter
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0, *, maximize=False):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize))
@@ -69,7 +68,7 @@ class LAMB(AdamFamily):
     def update(self, p, dp, state, group):
         xp = array_module(p)
         (beta1, beta2), t = group["betas"], state["step"]
-        m, v = self.moments(dp, state, group)
+        m, v = moments(dp, state, group)
         r = m / (1 - beta1 ** t) / (xp.sqrt(v / (1 - beta2 ** t)) + group["eps"]) + group["weight_decay"] * p
         size, step = _length(xp, p), _length(xp, r)
         p -= group["lr"] * xp.where((size > 0) & (step > 0), size / step, 1).astype(p.dtype) * r

@@ -1,4 +1,4 @@
-"""Floor 3: L-BFGS, a quasi-Newton method for few parameters and a loss without noise, and its line search."""
+"""L-BFGS, a quasi-Newton method for few parameters and a loss without noise, and its line search."""
 import math
 from collections import namedtuple
 from functools import partial

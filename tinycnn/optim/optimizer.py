@@ -1,24 +1,31 @@
-"""Floor 3: `Optimizer`, what all optimizers share: groups of parameters, their options, and a state for each parameter.
+"""`Optimizer`, what all optimizers share: groups of parameters, their options, and a state for each parameter.
 
 An optimizer is one method, `update`, on plain arrays: the rule of its paper for one parameter. Arrays are updated in place,
 so that the layers, which hold the same Parameters, see the new weights.
-
-The rules are written as formulas, each of whose operations makes an array. What that costs depends on where the array lies:
-so a large parameter is updated in pieces, of which all arrays of the formula stay in the processor's cache together, and
-which the cores share.
 """
 from collections import defaultdict
 from copy import deepcopy
 
-from ..gpu import kernels
-from ..engine.arrays import CPU, device_of, is_array, quiet, to_device
+from ..engine.arrays import is_array, quiet, to_device
+from ..engine.formula import formula
 from ..engine.grad_mode import enable_grad
-from ..nn.module import clear_grad
 from ..engine.tensor import Tensor, as_tensor, wrap
-from ..cpu.workers import parallel
+from ..nn.module import clear_grad
 
 required = object()  # the default of an option that has none
-PIECE = 2**17        # entries of a parameter that are updated at once
+
+
+@formula
+def update_all(optimizer, entries, group):
+    """A step of the parameters of one group: `entries` is a list of (p, dp, state), arrays and their dictionary."""
+    for p, dp, state in entries:
+        update_one(optimizer, p, dp, state, group)
+
+
+@formula
+def update_one(optimizer, p, dp, state, group):
+    """A step of one parameter: the rule of the optimizer, down the gradient, or up it where the group says `maximize`."""
+    optimizer.update(p, -dp if group.get("maximize") else dp, state, group)
 
 
 class Optimizer:
@@ -33,9 +40,13 @@ class Optimizer:
 
     `foreach`, `fused` and `capturable` tell PyTorch how to compute, not what, and change nothing here.
     """
-    kernel = None          # the rule of `kernels/optim.cu` that does the same as `update`; with it goes a method `launch`
-    elementwise = False    # whether `update` treats every entry alone, so that it can be given a piece of a parameter
-    scalars = ("step",)    # the entries of the state that are numbers
+    elementwise = False  # whether the rule treats every entry alone; of an inherited rule only: another says it anew
+    scalars = ("step",)  # the entries of the state that are numbers
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "update" in vars(cls) and "elementwise" not in vars(cls):
+            cls.elementwise = False
 
     def __init__(self, params, defaults, *, foreach=None, fused=None, capturable=False, differentiable=False):
         if differentiable:
@@ -115,49 +126,19 @@ class Optimizer:
         with quiet():
             for group in self.param_groups:
                 params = [p for p in group["params"] if p.grad is not None]
-                for p in self._step_together(params, group) if self.kernel else params:
-                    self._step_one(p, group)
+                update_all(self, [self._entry(p, group) for p in params], group)
+                for p in params:
+                    p._version.writes += 1
         self._step_count += 1
         return loss
 
-    def _step_together(self, params, group):
-        """Update those parameters that lie on a GPU in as few launches as possible; returns the others."""
-        rest, chosen = [], {}
-        for p in params:
-            array, dp, state = p.array, p.grad.array, self.state[p]
-            if not (kernels.serves(array) and kernels.knows("optim", array.dtype) and array.flags.c_contiguous):
-                rest.append(p)
-                continue
-            if not state:
-                state.update(self.start(array, -dp if group.get("maximize") else dp, group))
-            self.advance(state, group)
-            chosen.setdefault(array.dtype, []).append(dict(p=array, dp=dp, **self.launch(state, group)))
-            p._version.writes += 1
-        for entries in chosen.values():
-            kernels.update(self.kernel, entries, *self.options(group))
-        return rest
-
-    def _step_one(self, p, group):
-        """Update one parameter, in pieces where that is possible and worth it."""
+    def _entry(self, p, group):
+        """The array of a parameter, its gradient, and its state, in which this step is counted."""
         array, dp, state = p.array, p.grad.array, self.state[p]
-        if group.get("maximize"):
-            dp = -dp
         if not state:
-            state.update(self.start(array, dp, group))
+            state.update(self.start(array, -dp if group.get("maximize") else dp, group))
         self.advance(state, group)
-        arrays = {name: value for name, value in state.items() if is_array(value)}
-        if (self.elementwise and array.size > PIECE and device_of(array) == CPU
-                and all(a.flags.c_contiguous for a in (array, *arrays.values()))):
-            array, dp, arrays = array.reshape(-1), dp.reshape(-1), {name: a.reshape(-1) for name, a in arrays.items()}
-
-            def work(start, stop):
-                for piece in (slice(i * PIECE, (i + 1) * PIECE) for i in range(start, stop)):
-                    self.update(array[piece], dp[piece], {**state, **{name: a[piece] for name, a in arrays.items()}}, group)
-
-            parallel(work, -(-array.size // PIECE), moved=(3 + 2 * len(arrays)) * array.nbytes)
-        else:
-            self.update(array, dp, state, group)
-        p._version.writes += 1
+        return array, dp, state
 
     def start(self, p, dp, group):
         """The state of a parameter before its first step, in which it is `p` and its gradient `dp`: arrays and numbers."""
@@ -171,18 +152,10 @@ class Optimizer:
     def update(self, p, dp, state, group):
         """Change the array `p`, and the arrays in its state, in place, given its gradient `dp` (not to be changed).
 
-        The state is what `start` made, and `group` holds the options. Where the class says `elementwise = True`, p may be a
-        piece of a parameter, and dp and the arrays of the state the same piece of theirs.
+        The state is what `start` made, and `group` holds the options. A rule that is `elementwise` gets some of the entries
+        of p, or all, with the same entries of dp and of the arrays in the state: it changes no numbers in the state.
         """
         raise NotImplementedError(f"{self._name()}: define update(self, p, dp, state, group)")
-
-    def launch(self, state, group):
-        """What the rule `kernel` has to know of one parameter: the arrays m and v, and the numbers step and root."""
-        raise NotImplementedError(f"{self._name()}: define launch(self, state, group), or no kernel")
-
-    def options(self, group):
-        """The numbers that the rule `kernel` asks for after its table, of the whole group."""
-        raise NotImplementedError(f"{self._name()}: define options(self, group), or no kernel")
 
     def state_dict(self):
         """{"state": {index: {...}}, "param_groups": [...]}, with parameters numbered in the order of the groups.

@@ -1,4 +1,4 @@
-"""Floor 3: Rprop, which follows only the gradient's sign, and RMSprop, which makes that work on minibatches."""
+"""Rprop, which follows only the gradient's sign, and RMSprop, which makes that work on minibatches."""
 from ..engine.arrays import array_module
 from .optimizer import Optimizer
 

@@ -1,4 +1,4 @@
-"""Floor 3: stochastic gradient descent, with momentum."""
+"""Stochastic gradient descent, with momentum."""
 from ..engine.arrays import as_array
 from .optimizer import Optimizer
 
@@ -18,7 +18,7 @@ class SGD(Optimizer):
 
     `maximize` climbs instead of descending. State: "momentum_buffer".
     """
-    kernel, elementwise = "sgd", True
+    elementwise = True
 
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
                  **execution):
@@ -48,10 +48,3 @@ class SGD(Optimizer):
             b += (1 - group["dampening"]) * dp if group["dampening"] else dp
             dp = dp + momentum * b if group["nesterov"] else b
         p -= group["lr"] * dp
-
-    def launch(self, state, group):
-        return dict(m=state.get("momentum_buffer"), step=float(group["lr"]))
-
-    def options(self, group):
-        return (float(group["momentum"]), float(group["dampening"]), float(group["weight_decay"]), int(group["nesterov"]),
-                -1.0 if group["maximize"] else 1.0)

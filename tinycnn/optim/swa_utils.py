@@ -1,4 +1,4 @@
-"""Floor 3: averages of weights over training: a network that is often better than any that training passed through.
+"""Averages of weights over training: a network that is often better than any that training passed through.
 
     ema = AveragedModel(model, avg_fn=get_ema_avg_fn(0.999))
     for x, t in loader:

@@ -1,4 +1,4 @@
-"""Floor 3: learning rates that follow a schedule. Make the scheduler once, call `step()` once an epoch (or a batch).
+"""Learning rates that follow a schedule. Make the scheduler once, call `step()` once an epoch (or a batch).
 
 Most schedulers compute the new rate from the current one, like lr <- lr * gamma, not from the epoch alone: so two of them
 can act on one optimizer, and a rate that the user changes by hand stays changed. Step 0 happens in the constructor.

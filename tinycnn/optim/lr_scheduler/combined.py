@@ -1,4 +1,4 @@
-"""Floor 3: schedules made of schedules."""
+"""Schedules made of schedules."""
 from bisect import bisect_right
 
 from .plateau import ReduceLROnPlateau

@@ -1,4 +1,4 @@
-"""Floor 3: rates that go up and down: restarts, cycles, one cycle."""
+"""Rates that go up and down: restarts, cycles, one cycle."""
 import math
 import types
 

@@ -1,4 +1,4 @@
-"""Floor 3: rates that go one way: down with the epochs, or up in a warm-up."""
+"""Rates that go one way: down with the epochs, or up in a warm-up."""
 import math
 import types
 from collections import Counter

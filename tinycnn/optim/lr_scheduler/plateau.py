@@ -1,4 +1,4 @@
-"""Floor 3: a rate that falls when the loss does not."""
+"""A rate that falls when the loss does not."""
 import math
 
 from ..optimizer import Optimizer

@@ -1,4 +1,4 @@
-"""Floor 3: `LRScheduler`, what all schedules share."""
+"""`LRScheduler`, what all schedules share."""
 import warnings
 
 from ..optimizer import Optimizer
