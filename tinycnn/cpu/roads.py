@@ -1,2 +1,2 @@
 """All roads of processors: whoever imports this file opens them."""
-from . import autograd, conv, process  # noqa: F401
+from . import autograd, conv, optim, process  # noqa: F401

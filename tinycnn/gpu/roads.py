@@ -1,2 +1,2 @@
 """All roads of GPUs: whoever imports this file opens them."""
-from . import conv, cuda, random, scatter  # noqa: F401
+from . import conv, cuda, optim, random, scatter  # noqa: F401
