@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers import emulated
 from tests.helpers.strict_array import StrictArray, install, strict
-from tinycnn.gpu import cuda as backend_cuda, kernels
+from tinycnn.gpu import cuda, kernels
 from tinycnn.cpu import conv as fast_conv
 from tinycnn.gpu import conv as gpu_conv
 
@@ -22,8 +22,8 @@ TOLERANCE = {"float64": 1e-13, "float32": 2e-6, "float16": 1e-3}
 def device(monkeypatch):
     """'cuda' is the emulated GPU, whose products are exact."""
     install(monkeypatch, kernels=emulated.RawModule)
-    monkeypatch.setattr(backend_cuda, "_precision", "highest")
-    backend_cuda._capability.cache_clear()
+    monkeypatch.setattr(arrays, "_precision", "highest")
+    cuda._capability.cache_clear()
     emulated.launches.clear()
 
 
@@ -96,7 +96,7 @@ def test_a_layer_of_many_tiles_has_the_cpus_numbers(name, dtype):
 
 @pytest.mark.parametrize("name", LARGE)
 def test_tensor_cores_multiply_rounded_numbers_exactly(name, monkeypatch):
-    monkeypatch.setattr(backend_cuda, "_precision", "high")
+    monkeypatch.setattr(arrays, "_precision", "high")
     layer = Layer(**LARGE[name], dtype="float32")
     assert max(layer.errors(to_tf32)) < TOLERANCE["float32"]
     assert all(1e-5 < error < 3e-3 for error in layer.errors())
@@ -104,7 +104,7 @@ def test_tensor_cores_multiply_rounded_numbers_exactly(name, monkeypatch):
 
 @pytest.mark.parametrize("precision", ["highest", "high"])
 def test_no_number_depends_on_which_thread_comes_first(precision, monkeypatch):
-    monkeypatch.setattr(backend_cuda, "_precision", precision)
+    monkeypatch.setattr(arrays, "_precision", precision)
     layer = Layer(3, 9, 70, (13, 11), (3, 3), 2, 1, dtype="float32")
     forward = layer.on_gpu()
     monkeypatch.setenv("EMULATION_BACKWARD", "1")
@@ -114,7 +114,7 @@ def test_no_number_depends_on_which_thread_comes_first(precision, monkeypatch):
 @pytest.mark.parametrize("rows", [16, 32, 64, 128])
 @pytest.mark.parametrize("precision", ["highest", "high"])
 def test_tiles_of_every_height_give_the_same(rows, precision, monkeypatch):
-    monkeypatch.setattr(backend_cuda, "_precision", precision)
+    monkeypatch.setattr(arrays, "_precision", precision)
     monkeypatch.setattr(kernels, "_heights", lambda dtype: (rows,))
     kernels._tiles.cache_clear()
     layer = Layer(2, 19, 37, (9, 9), (3, 3), padding=1, dtype="float32")
@@ -134,20 +134,20 @@ def test_the_height_of_a_tile_fits_the_layer():
 
 
 def test_old_gpus_have_no_tensor_cores_for_this(monkeypatch):
-    monkeypatch.setattr(backend_cuda, "_precision", "high")
-    assert backend_cuda.tensor_cores(strict, np.dtype("float32")) and backend_cuda.tensor_cores(strict, np.dtype("float16"))
-    assert not backend_cuda.tensor_cores(strict, np.dtype("float64"))
+    monkeypatch.setattr(arrays, "_precision", "high")
+    assert cuda.tensor_cores(strict, np.dtype("float32")) and cuda.tensor_cores(strict, np.dtype("float16"))
+    assert not cuda.tensor_cores(strict, np.dtype("float64"))
     monkeypatch.setattr(strict.cuda.Device, "compute_capability", "75")
-    backend_cuda._capability.cache_clear()
-    assert not any(backend_cuda.tensor_cores(strict, np.dtype(dtype)) for dtype in TOLERANCE)
+    cuda._capability.cache_clear()
+    assert not any(cuda.tensor_cores(strict, np.dtype(dtype)) for dtype in TOLERANCE)
     for dtype in ("float16", "float32"):
         assert max(Layer(**LARGE["groups"], dtype=dtype).errors()) < TOLERANCE[dtype]
-    backend_cuda._capability.cache_clear()
+    cuda._capability.cache_clear()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, np.uint32(0x7fffffff).view(np.float32)])
 def test_what_is_no_number_goes_through_tensor_cores(value, monkeypatch):
-    monkeypatch.setattr(backend_cuda, "_precision", "high")
+    monkeypatch.setattr(arrays, "_precision", "high")
     layer = Layer(1, 3, 4, (6, 6), (3, 3), dtype="float32")
     layer.arrays[0][0, 1, 2, 2] = value
     y = layer.on_gpu()[0]
@@ -211,7 +211,7 @@ def run_beside_guards():
     with pytest.MonkeyPatch.context() as patch:
         install(patch, kernels=emulated.RawModule)
         for precision, at_end in (("highest", True), ("high", True), ("high", False)):
-            patch.setattr(backend_cuda, "_precision", precision)
+            patch.setattr(arrays, "_precision", precision)
             patch.setitem(strict.__dict__, "empty",
                           lambda shape, dtype: StrictArray(guarded(np.full(shape, np.nan, dtype), at_end)))
             for options in LARGE.values():

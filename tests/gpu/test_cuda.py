@@ -8,8 +8,8 @@ import pytest
 
 from tests.helpers.strict_array import StrictArray, install, strict, timeline, uploads, waits
 import tinycnn
-from tinycnn.engine import arrays as backend
-from tinycnn.gpu import cuda as backend_cuda
+from tinycnn.engine import arrays
+from tinycnn.gpu import cuda
 from tinycnn.data import DataLoader, TensorDataset
 from tinycnn.engine.tensor import wrap
 
@@ -17,7 +17,7 @@ from tinycnn.engine.tensor import wrap
 @pytest.fixture
 def device(monkeypatch):
     install(monkeypatch)
-    return backend.Device("cuda")
+    return arrays.Device("cuda")
 
 
 def batches(n=5, size=4, **options):
@@ -28,7 +28,7 @@ def batches(n=5, size=4, **options):
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_the_loader_puts_batches_into_pinned_memory(device, num_workers):
     for x, y in batches(num_workers=num_workers):
-        assert all(type(t.array) is np.ndarray and backend_cuda.is_pinned(strict, t.array) for t in (x, y))
+        assert all(type(t.array) is np.ndarray and cuda.is_pinned(strict, t.array) for t in (x, y))
         assert x.array[0, 0] == 3 * y.array[0]
 
 
@@ -80,7 +80,7 @@ def test_memory_is_written_to_only_after_all_that_was_queued_before_it_was_taken
     monkeypatch.setitem(strict.__dict__, "empty", note)
     for x, _ in batches():
         first = len(timeline)
-        array = backend.to_device(x.array, device, non_blocking=True)
+        array = arrays.to_device(x.array, device, non_blocking=True)
         mark = next(what[1] for queue, what in timeline[first:] if what[0] == "wait" and queue == "copies")
         assert mark >= taken[id(array)][1]
         timeline.append(("compute", "step"))
@@ -90,9 +90,9 @@ def test_a_batch_is_kept_until_it_was_read_and_no_longer(device, monkeypatch):
     pinned = []
 
     def upload():
-        host = backend.pin(np.ones((2, 3), np.float32))
+        host = arrays.pin(np.ones((2, 3), np.float32))
         pinned.append(weakref.ref(host))
-        backend.to_device(host, device, non_blocking=True)
+        arrays.to_device(host, device, non_blocking=True)
     for _ in range(4):
         upload()
     gc.collect()
@@ -105,8 +105,8 @@ def test_a_batch_is_kept_until_it_was_read_and_no_longer(device, monkeypatch):
 
 def test_room_is_kept_for_a_few_sizes_only(device):
     for n in range(1, 30):
-        backend.to_device(backend.pin(np.ones(n, np.float32)), device, non_blocking=True)
-    assert len(backend_cuda.uploads(strict, 0).spare) <= backend_cuda._SPARES
+        arrays.to_device(arrays.pin(np.ones(n, np.float32)), device, non_blocking=True)
+    assert len(cuda.uploads(strict, 0).spare) <= cuda._SPARES
 
 
 # ---- memory and precision ------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_memory_that_runs_out_is_reported_with_what_was_asked_for_and_what_is_fr
     chosen = []
     pool = types.SimpleNamespace(malloc=malloc, used_bytes=lambda: 3 * 2**30)
     runtime = types.SimpleNamespace(memGetInfo=lambda: (2**30, 16 * 2**30), getDevice=lambda: 1)
-    backend_cuda.prepare(types.SimpleNamespace(
+    cuda.prepare(types.SimpleNamespace(
         get_default_memory_pool=lambda: pool, cuda=types.SimpleNamespace(
             set_allocator=chosen.append, runtime=runtime, memory=types.SimpleNamespace(OutOfMemoryError=Full))))
     assert chosen[0](2**20) == "memory"
@@ -133,7 +133,7 @@ def test_memory_that_runs_out_is_reported_with_what_was_asked_for_and_what_is_fr
 
 
 def test_precision_has_pytorchs_names(monkeypatch):
-    monkeypatch.setattr(backend_cuda, "_precision", "highest")
+    monkeypatch.setattr(arrays, "_precision", "highest")
     matmul = tinycnn.backends.cuda.matmul
     assert tinycnn.get_float32_matmul_precision() == "highest" and not matmul.allow_tf32
     matmul.allow_tf32 = True
@@ -150,7 +150,7 @@ def test_a_device_without_number_is_the_current_gpu(device, monkeypatch):
     used = []
     monkeypatch.setattr(strict.cuda.runtime, "getDeviceCount", lambda: 2)
     monkeypatch.setattr(strict.cuda, "Device", lambda i: types.SimpleNamespace(use=lambda: used.append(i)))
-    monkeypatch.setattr(backend, "_current_gpu", 0)
+    monkeypatch.setattr(arrays, "_current_gpu", 0)
     with tinycnn.cuda.device(1):
         assert str(tinycnn.device("cuda")) == "cuda:1" and tinycnn.cuda.current_device() == 1
         with tinycnn.cuda.device("cuda:0"):

@@ -7,8 +7,8 @@ import pytest
 import tinycnn
 import tinycnn.nn as nn
 import tinycnn.nn.functional as F
-from tinycnn.engine import arrays as backend
-from tinycnn.gpu import cuda as backend_cuda, kernels
+from tinycnn.engine import arrays
+from tinycnn.gpu import cuda, kernels
 from tinycnn.gpu.random import uniform
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tinycnn.cuda.is_available(), reason="needs a GPU and CuPy")]
@@ -25,7 +25,7 @@ extern "C" __global__ void spin(long long nanoseconds) {
 
 
 def cupy():
-    return backend.load_cupy()
+    return arrays.load_cupy()
 
 
 def occupy(seconds):
@@ -121,14 +121,14 @@ def test_a_training_step_neither_copies_between_host_and_gpu_nor_waits():
 
 @computes_meanwhile
 def test_the_next_batch_is_copied_while_the_gpu_computes():
-    host = backend.pin(np.ones((64, 3, 64, 64), np.float32))
-    assert backend_cuda.is_pinned(cupy(), host) and not backend_cuda.is_pinned(cupy(), np.ones(3))
+    host = arrays.pin(np.ones((64, 3, 64, 64), np.float32))
+    assert cuda.is_pinned(cupy(), host) and not cuda.is_pinned(cupy(), np.ones(3))
     device = tinycnn.device("cuda")
-    first = backend.to_device(host, device, non_blocking=True)  # now there is room for the next one
+    first = arrays.to_device(host, device, non_blocking=True)  # now there is room for the next one
     tinycnn.cuda.synchronize()
     occupy(3)
-    second = backend.to_device(host, device, non_blocking=True)
-    arrived, _ = backend_cuda.uploads(cupy(), device.index).waiting[-1]
+    second = arrays.to_device(host, device, non_blocking=True)
+    arrived, _ = cuda.uploads(cupy(), device.index).waiting[-1]
     limit = time.monotonic() + 1
     while not arrived.done and time.monotonic() < limit:
         time.sleep(0.001)

@@ -12,9 +12,9 @@ import types
 
 import numpy as np
 
-from tinycnn.engine import arrays as backend
-from tinycnn.gpu import cuda as backend_cuda
-from tinycnn.gpu import random
+from tinycnn.engine import arrays, generators
+from tinycnn.gpu import cuda
+from tinycnn.ops import error_function
 
 waits = []    # the names of what made the host wait for the device, in order
 uploads = []  # the shapes of host arrays that were copied to the device, in order
@@ -402,26 +402,28 @@ cublas = types.SimpleNamespace(gemmStridedBatchedEx=_gemm)
 def install(monkeypatch, kernels=None, stream=CpuStream):
     """Until the test ends, 'cuda' is the strict array's device and the default one, with the CPU's random numbers.
 
-    `kernels`: a class in the place of cupy.RawModule (`emulated.py` has one); without it the plain roads are taken.
+    `kernels`: a class in the place of cupy.RawModule (`emulated.py` has one); without it the formulas run.
     """
     special = types.ModuleType("cupyx.scipy.special")
     for name in ("erf", "erfc", "erfinv"):  # which answer float16 in another dtype
-        setattr(special, name, lambda x, f=getattr(backend, name): StrictArray(
+        setattr(special, name, lambda x, f=getattr(error_function, name): StrictArray(
             f(x._a.astype(np.float64) if x.dtype == np.float16 else x._a)))
     for name in ("cupyx", "cupyx.scipy"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "cupyx.scipy.special", special)
-    monkeypatch.setitem(backend._MODULES, StrictArray, strict)
-    monkeypatch.setattr(backend, "load_cupy", lambda: strict)
-    monkeypatch.setattr(backend, "_default_device", backend.Device("cuda"))
-    monkeypatch.setattr(backend, "_generators", dict(backend._generators))
-    monkeypatch.setattr(random, "CounterStream", stream or random.CounterStream)
+    monkeypatch.setitem(arrays._MODULES, StrictArray, strict)
+    for module in [m for name, m in sys.modules.items() if name.startswith("tinycnn.") and "load_cupy" in vars(m)]:
+        monkeypatch.setattr(module, "load_cupy", lambda: strict)
+    monkeypatch.setattr(arrays, "PREPARE", [])
+    monkeypatch.setattr(arrays, "_default_device", arrays.Device("cuda"))
+    monkeypatch.setattr(generators, "_generators", dict(generators._generators))
+    monkeypatch.setitem(generators.STREAMS, "cuda", stream)
     if kernels:
         monkeypatch.setitem(strict.__dict__, "RawModule", kernels)
         for name in ("cupy_backends", "cupy_backends.cuda"):
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
         monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs", types.SimpleNamespace(cublas=cublas))
-    backend_cuda.uploads.cache_clear()
+    cuda.uploads.cache_clear()
     timeline.clear()
     uploads.clear()
     waits.clear()
