@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine.arrays import is_array
 from ..engine.autograd import added, kept
+from ..engine.formula import takes_roads
 from ..engine.function import Function
 from ..engine.tensor import wrap
 from .workers import large, share
@@ -89,7 +90,7 @@ def walk_holds_all(gradient):
     return itself <= KEPT and base <= 2 and gradient.flags.forc and dense(gradient)
 
 
-ADDED, KEPT = (_alone()[formula][0] for formula in (added, kept))
+ADDED, KEPT = (_alone()[formula][0] for formula in (added, kept)) if takes_roads() else (0, 0)
 
 
 @added.road(are_large)
