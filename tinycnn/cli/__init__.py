@@ -1,5 +1,5 @@
 """The command line: `tinycnn train`, `evaluate`, `predict`, `pack`, `plot`, `find-lr`, `summary`, `profile`,
-`data`, `exercises`, `gradcheck`.
+`roads`, `data`, `exercises`, `gradcheck`.
 
 Results go to stdout, progress and errors to stderr. The exit code is 0 for success, 1 for an error, 2 for a command that
 makes no sense, 130 after Ctrl-C.
@@ -9,7 +9,7 @@ import os
 import sys
 
 from .. import __version__
-from . import asking, data, exercises, packing, profiling, training
+from . import asking, data, exercises, packing, profiling, roads, training
 from .arguments import message
 
 EXAMPLES = """examples:
@@ -57,7 +57,7 @@ def _parser():
     parser.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (training.add_train, asking.add_evaluate, asking.add_predict, packing.add_pack, asking.add_plot,
-                training.add_find_lr, asking.add_summary, profiling.add_profile, data.add_data,
+                training.add_find_lr, asking.add_summary, profiling.add_profile, roads.add_roads, data.add_data,
                 exercises.add_exercises, _add_gradcheck):
         add(commands)
     return parser

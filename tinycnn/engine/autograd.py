@@ -5,8 +5,10 @@ operation is known here.
 """
 import heapq
 
+import numpy as np
+
 from .anomaly import check_finite
-from .arrays import array_module, as_array, is_array, quiet
+from .arrays import array_module, is_array, quiet
 from .formula import formula
 from .function import edge_of
 from .grad_mode import enable_grad, mode
@@ -52,8 +54,8 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
             continue
         dx = node.differentiate(*dy) if create_graph else node.backward(node, *dy)
         dx = _check(node, dy, dx if isinstance(dx, (tuple, list)) else (dx,))
-        if not retain_graph:
-            node.release()
+        if not retain_graph and node._saved:
+            node._saved = None
         for edge, gradient in zip(node.edges, dx):
             if edge is not None and gradient is not None:
                 deliver(edge, gradient)
@@ -106,7 +108,8 @@ def _check(node, dy, dx):
     for gradient, expected in zip(dx, node.input_types):
         if gradient is not None and expected:
             shape, dtype = expected
-            gradient = as_array(gradient, dy[0])
+            if isinstance(gradient, np.generic):  # a sum over everything
+                gradient = np.asarray(gradient)
             if gradient.shape != shape:
                 raise RuntimeError(f"{node.name()}: backward returned a gradient of shape {gradient.shape} for an input of "
                                    f"shape {shape}")

@@ -3,6 +3,7 @@
 Forward, `Function.apply` runs the operation on arrays, links each result to the node and the node to its inputs. Backward
 is `autograd.py`.
 """
+import functools
 import itertools
 
 from .anomaly import check_finite, user_line
@@ -25,8 +26,8 @@ class Function:
       argument of forward, in order, None for those that have none. It must not write into what it is given.
 
     `apply(*tensors, **options)` runs it. `ctx.needs_input_grad[i]` tells whether anyone wants gradient i. Both methods are
-    formulas (see `formula.py`). A road of forward that saves something else gives the node a `backward` of its own, and a
-    `backward_recorded`.
+    formulas (see `formula.py`): they may have roads. A road of forward that saves something else than forward gives the node
+    a `backward` of its own, and a `backward_recorded`.
 
     For second derivatives (`create_graph=True`) the gradient must itself be recorded: then `backward` is called with Tensors
     in place of arrays, saved ones included, and as most of them only use operators, methods and `array_module(x)`, the same
@@ -50,7 +51,7 @@ class Function:
         super().__init_subclass__(**options)
         for name in ("forward", "backward"):
             if isinstance(cls.__dict__.get(name), staticmethod):
-                setattr(cls, name, staticmethod(formula(cls.__dict__[name].__func__)))
+                cls.__dict__[name].__func__.road = functools.partial(_road, cls, name)
 
     @classmethod
     def apply(cls, *args, **options):
@@ -108,11 +109,6 @@ class Function:
                                    "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
         return self._saved_history() if self._recorded else self._saved
 
-    def release(self):
-        """Free what was saved."""
-        if self._saved:
-            self._saved = None
-
     def differentiate(self, *grad_outputs):
         """The gradients of the inputs as recorded Tensors, from Tensors."""
         self._recorded = True
@@ -159,6 +155,15 @@ class Function:
 
     def __repr__(self):
         return f"<{self.name()}>"
+
+
+def _road(function, name, serves):
+    """`function.forward.road(serves)`: with its first road the method of an operation becomes a formula."""
+    method = function.__dict__[name].__func__
+    if not hasattr(method, "roads"):
+        method = formula(method)
+        setattr(function, name, staticmethod(method))
+    return method.road(serves)
 
 
 def owner(array):

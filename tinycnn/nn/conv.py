@@ -60,8 +60,8 @@ class _ConvNd(Module):
 
 
 class _Convolution(_ConvNd):
-    """What Conv1d, Conv2d and Conv3d share; `convolve` is their function."""
-    convolve = None
+    """What Conv1d, Conv2d and Conv3d share; `function` is theirs."""
+    function = None
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
                  padding_mode="zeros", device=None, dtype=None):
@@ -81,7 +81,7 @@ class _Convolution(_ConvNd):
         padding = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._borders(), mode=self.padding_mode), 0
-        return self.convolve(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self.function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Convolution):
@@ -92,25 +92,25 @@ class Conv1d(_Convolution):
     "reflect", "replicate" or "circular".
     """
     dimensions = 1
-    convolve = staticmethod(F.conv1d)
+    function = staticmethod(F.conv1d)
 
 
 class Conv2d(_Convolution):
     """x (N, in_channels, H, W) -> y (N, out_channels, H', W'), see `F.conv2d`; the options are those of Conv1d."""
     dimensions = 2
-    convolve = staticmethod(F.conv2d)
+    function = staticmethod(F.conv2d)
 
 
 class Conv3d(_Convolution):
     """x (N, in_channels, D, H, W) -> y (N, out_channels, D', H', W'), see `F.conv3d`; the options are those of Conv1d."""
     dimensions = 3
-    convolve = staticmethod(F.conv3d)
+    function = staticmethod(F.conv3d)
 
 
 class _TransposedConvolution(_ConvNd):
-    """What the three transposed convolutions share; `convolve` is their function."""
+    """What the three transposed convolutions share; `function` is theirs."""
     transposed = True
-    convolve = None
+    function = None
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
                  dilation=1, padding_mode="zeros", device=None, dtype=None):
@@ -132,7 +132,7 @@ class _TransposedConvolution(_ConvNd):
 
     def forward(self, input, output_size=None):
         output_padding = self.output_padding if output_size is None else self._output_padding(input, output_size)
-        return self.convolve(input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups,
+        return self.function(input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups,
                              self.dilation)
 
 
@@ -143,16 +143,16 @@ class ConvTranspose1d(_TransposedConvolution):
     sizes belong to one input size; `output_padding`, or `output_size` in the call, chooses.
     """
     dimensions = 1
-    convolve = staticmethod(F.conv_transpose1d)
+    function = staticmethod(F.conv_transpose1d)
 
 
 class ConvTranspose2d(_TransposedConvolution):
     """x (N, in_channels, H, W) -> y (N, out_channels, H', W'), see ConvTranspose1d."""
     dimensions = 2
-    convolve = staticmethod(F.conv_transpose2d)
+    function = staticmethod(F.conv_transpose2d)
 
 
 class ConvTranspose3d(_TransposedConvolution):
     """x (N, in_channels, D, H, W) -> y (N, out_channels, D', H', W'), see ConvTranspose1d."""
     dimensions = 3
-    convolve = staticmethod(F.conv_transpose3d)
+    function = staticmethod(F.conv_transpose3d)

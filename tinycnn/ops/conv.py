@@ -31,7 +31,7 @@ convolution. All three are derivatives of one number, T = sum_{n, f, o} dy[n, f,
 x, w and dy; and so the gradients of each of them are the other two. Given Tensors, as where a gradient is itself recorded,
 they run as the operations `Conv`, `ConvWeight` and `ConvTranspose`.
 """
-import numpy as np
+import math
 
 from ..engine.arrays import array_module
 from ..engine.formula import formula
@@ -84,7 +84,8 @@ def as_matrix(a, groups, dims):
     `dims` is the number of dimensions of O.
     """
     a = array_module(a).moveaxis(a, 0, -1 - dims)
-    return a.reshape(groups, -1, int(np.prod(a.shape[-1 - dims:])))
+    rows, columns = math.prod(a.shape[:-1 - dims]), math.prod(a.shape[-1 - dims:])
+    return a.reshape(groups, rows // groups, columns)
 
 
 def from_matrix(matrix, shape, dims):
@@ -195,7 +196,9 @@ def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     `stride`, `padding` and `dilation` are integers; `padding` may also be "valid" (0) or "same" (as much as keeps the
     length, with stride 1; an odd amount has its larger half at the end). All tensors have one floating-point dtype.
     """
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    x, options = _checked("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    y = Conv.apply(x, weight, bias, **options)
+    return y if x is input else y.squeeze(0)
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -204,12 +207,16 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     `stride`, `padding` and `dilation` are integers or pairs (height, width); `padding` may also be "valid" or "same", as in
     `conv1d`.
     """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    x, options = _checked("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    y = Conv.apply(x, weight, bias, **options)
+    return y if x is input else y.squeeze(0)
 
 
 def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """Convolution of volumes: input (N, C, D, H, W) or (C, D, H, W), weight (F, C / groups, KD, KH, KW); see `conv2d`."""
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    x, options = _checked("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    y = Conv.apply(x, weight, bias, **options)
+    return y if x is input else y.squeeze(0)
 
 
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
@@ -218,7 +225,10 @@ def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_paddi
     L = (O - 1) * stride - 2 * padding + dilation * (K - 1) + output_padding + 1. With a stride, inputs of several lengths
     have convolutions of the same length; `output_padding`, less than stride or dilation, says which of them is meant.
     """
-    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    x, options = _checked_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
+                                    dilation)
+    y = ConvTranspose.apply(x, weight, bias, **options)
+    return y if x is input else y.squeeze(0)
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
@@ -226,17 +236,23 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
 
     The sizes are as in `conv_transpose1d`, for height and width.
     """
-    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    x, options = _checked_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
+                                    dilation)
+    y = ConvTranspose.apply(x, weight, bias, **options)
+    return y if x is input else y.squeeze(0)
 
 
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """The transpose of `conv3d`; see `conv_transpose2d`."""
-    return _conv_transpose("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    x, options = _checked_transpose("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups,
+                                    dilation)
+    y = ConvTranspose.apply(x, weight, bias, **options)
+    return y if x is input else y.squeeze(0)
 
 
-def _conv(function, dims, input, weight, bias, stride, padding, dilation, groups):
-    """Check everything, then run Conv."""
-    x, single = as_batch(function, input, dims)
+def _checked(function, dims, input, weight, bias, stride, padding, dilation, groups):
+    """`input` as a batch, and the options of Conv, after checking everything."""
+    x, _ = as_batch(function, input, dims)
     groups = _check_weight(function, dims, input, weight, groups)
     kernel, expected = weight.shape[2:], weight.shape[1] * groups
     if x.shape[1] != expected:
@@ -249,13 +265,12 @@ def _conv(function, dims, input, weight, bias, stride, padding, dilation, groups
     stride, dilation = sizes(function, "stride", stride, dims, 1), sizes(function, "dilation", dilation, dims, 1)
     padding = _padding(function, padding, kernel, stride, dilation)
     out = count_windows(function, x.shape[2:], kernel, stride, padding, dilation)
-    y = Conv.apply(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups, out=out)
-    return y.squeeze(0) if single else y
+    return x, dict(stride=stride, padding=padding, dilation=dilation, groups=groups, out=out)
 
 
-def _conv_transpose(function, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
-    """Check everything, then run ConvTranspose."""
-    x, single = as_batch(function, input, dims)
+def _checked_transpose(function, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    """`input` as a batch, and the options of ConvTranspose, after checking everything."""
+    x, _ = as_batch(function, input, dims)
     groups = _check_weight(function, dims, input, weight, groups)
     if x.shape[1] != weight.shape[0]:
         raise ValueError(f"{function}: input has {x.shape[1]} channels but weight of shape {weight.shape} expects "
@@ -274,9 +289,7 @@ def _conv_transpose(function, dims, input, weight, bias, stride, padding, output
     if min(*size, *x.shape[2:]) < 1:
         raise ValueError(f"{function}: input of shape {input.shape} with kernel {weight.shape[2:]}, stride {stride} and "
                          f"padding {padding} gives an output of size {size}")
-    y = ConvTranspose.apply(x, weight, bias, stride=stride, padding=[(p, p) for p in padding], dilation=dilation,
-                            groups=groups, size=size)
-    return y.squeeze(0) if single else y
+    return x, dict(stride=stride, padding=[(p, p) for p in padding], dilation=dilation, groups=groups, size=size)
 
 
 def _check_weight(function, dims, input, weight, groups):

@@ -1,4 +1,5 @@
 """PyTorch's `torch.autograd`; the operation of one's own is here written with Tensors, as its users know it."""
+import functools
 import importlib
 
 from .engine.arrays import is_array
@@ -20,10 +21,11 @@ class Function(Operation):
     The operations of the library itself derive from `engine/function.py`'s, whose methods work on plain arrays.
     """
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls, **options):
         for name in ("forward", "backward"):
             if name in cls.__dict__:
                 setattr(cls, name, staticmethod(_on_arrays(cls.__dict__[name].__func__)))
+        super().__init_subclass__(**options)
 
     def save_for_backward(self, *tensors):
         """Keep `tensors` until backward; nothing is kept when no input wants a gradient."""
@@ -40,13 +42,13 @@ class Function(Operation):
 
 def _on_arrays(method):
     """The method for callers who have arrays; where a gradient is recorded they have Tensors, and nothing is to be done."""
+    @functools.wraps(method)
     def call(ctx, *values, **options):
         if any(isinstance(v, Tensor) for v in values):
             return method(ctx, *values, **options)
         with no_grad():
             results = method(ctx, *_tensors(values), **options)
         return _arrays(results) if isinstance(results, (tuple, list)) else _arrays((results,))[0]
-    call.__name__, call.__doc__ = method.__name__, method.__doc__
     return call
 
 
