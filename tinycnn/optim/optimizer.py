@@ -40,7 +40,7 @@ class Optimizer:
 
     `foreach`, `fused` and `capturable` tell PyTorch how to compute, not what, and change nothing here.
     """
-    elementwise = False  # whether the rule treats every entry alone; of an inherited rule only: another says it anew
+    elementwise = False  # whether `update` treats every entry alone; a subclass with another `update` says it anew
     scalars = ("step",)  # the entries of the state that are numbers
 
     def __init_subclass__(cls, **options):
