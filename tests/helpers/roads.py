@@ -8,10 +8,11 @@ import numpy as np
 from tinycnn.engine.formula import ROADS
 
 SMALL = {  # file of cpu/ -> its sizes: so small that every operation has several pieces
-    "workers": {"_threads": 3, "WORTH": 1e-15, "SHARED": 1, "PIECE": 40},
+    "workers": {"_threads": 3, "WORTH": 1e-15, "SHARED": 1, "PIECE": 7},
     "columns": {"PIECE_BYTES": 400, "Columns.piece_rows": 1, "Columns.few_windows": 0},
     "layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
     "norm": {"PIECE": 25, "WIDTH": 12, "PLANE": 4},
+    "matmul": {"LEAST": 1}, "pool": {"PIECE_BYTES": 300}, "attention": {"PIECE_BYTES": 500}, "optim": {"PIECE": 4},
 }
 WINOGRAD = {"winograd": {"LEAST": 0, "FEWEST": 0, "Tiles.least_rows": 1, "Squares.piece_rows": 1, "Rows.piece_rows": 1}}
 
@@ -26,9 +27,10 @@ def make_small(patch, threads=3, winograd=True):
     patch.setattr("tinycnn.cpu.workers._threads", threads)
 
 
-def name_of(way):
-    """A road as named in messages: cpu.conv.convolve_on_cpu."""
-    return f"{way.__module__.removeprefix('tinycnn.')}.{way.__qualname__}"
+def name_of(formula, serves, way):
+    """A road as named in messages."""
+    room = way.__module__.removeprefix("tinycnn.")
+    return f"{room}: {formula.__qualname__} by {way.__name__} where {serves.__name__}"
 
 
 @contextlib.contextmanager
@@ -36,15 +38,15 @@ def noted():
     """Inside the `with` block: the set of the names of the roads that were taken."""
     taken = set()
 
-    def noting(way):
+    def noting(formula, serves, way):
         @functools.wraps(way)
         def run(*args, **options):
-            taken.add(name_of(way))
+            taken.add(name_of(formula, serves, way))
             return way(*args, **options)
-        return run
+        return serves, run
     before = {id(formula): (formula, list(formula.roads)) for formula, _, _ in ROADS}
     for formula, pairs in before.values():
-        formula.roads[:] = [(serves, noting(way)) for serves, way in pairs]
+        formula.roads[:] = [noting(formula, *pair) for pair in pairs]
     try:
         yield taken
     finally:
