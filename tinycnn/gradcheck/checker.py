@@ -1,6 +1,4 @@
 """The gradient checker: `gradcheck` for anything on Tensors, `check_functions` for plain NumPy functions."""
-import importlib
-
 import numpy as np
 
 from .contracts import broken
@@ -8,6 +6,7 @@ from .diagnosis import diagnose
 from .measure import InputCheck, Measurement, Tolerance, check_ties, largest
 from .numeric import STEP
 from .problem import ArrayProblem, TensorProblem, kept_dice, names_of, title_of
+from .registry import library
 from .report import GradcheckError, Report
 
 
@@ -68,10 +67,10 @@ def check_case(case, *, seed=0, full=None, partly=True):
 
     `partly=False` leaves out that each input alone may require a gradient, of which mutants know nothing.
     """
-    library = importlib.import_module(__package__.partition(".")[0])
-    inputs = [library.from_numpy(array).requires_grad_(sample.differentiable)
+    t = library()
+    inputs = [t.from_numpy(array).requires_grad_(sample.differentiable)
               for array, sample in zip(case.draw(seed), case.inputs)]
-    problem = TensorProblem(lambda *tensors: case.call(library, *tensors), inputs, seed=seed, title=case.id,
+    problem = TensorProblem(lambda *tensors: case.call(t, *tensors), inputs, seed=seed, title=case.id,
                             names=names_of(case.call, len(inputs), skip=1))
     command = f"python -m {__package__} --only {case.function.__name__} --seed {seed}"
     return check(problem, Tolerance(), linear=case.linear, full=full, command=command, partly=partly)
