@@ -1,7 +1,7 @@
-"""Floor 2: the arithmetic of layer normalisation, arranged for a processor with caches; NumPy only.
+"""The arithmetic of layer normalisation, arranged for a processor with caches.
 
-`norm.py` says what is computed. Here x (..., *D) is a matrix with a row for all that share one mean. Rows are worked on in
-pieces that stay in the cache, and the pieces are shared out to the cores. Matrix products sum over rows and columns, and
+`ops/norm.py` says what is computed. Here x (..., *D) is a matrix with a row for all that share one mean. Rows are worked on
+in pieces that stay in the cache, and the pieces are shared out to the cores. Matrix products sum over rows and columns, and
 spread a number for each over the matrix:
 
 - x @ 1 holds the sums of the rows, 1 @ x those of the columns, r @ x such with weights: up to five times as fast as `sum`.
@@ -15,16 +15,43 @@ import math
 
 import numpy as np
 
+from ..ops.norm import Normalize
 from .workers import aligned, parallel
 
 PIECE_BYTES = 2**19
 LEAST = 2**13  # numbers, from which on this is the faster road
 
 
-def serves(x, axes, affine):
-    """Whether x lives on the CPU and is normalised over its last axes, with a scale for every place in them."""
+def rows_on_cpu(x, axes, along):
+    """Whether x, an array of NumPy's of `LEAST` numbers or more, is normalised over its last axes, and w runs along them."""
     return (type(x) is np.ndarray and x.size >= LEAST and x.dtype in (np.float32, np.float64)
-            and axes == tuple(range(-len(affine), 0)) and tuple(affine) == x.shape[-len(affine):])
+            and axes == along == tuple(range(x.ndim - len(axes), x.ndim)))
+
+
+def layer_norm_on_cpu(ctx, x, w, b, axes, along, eps, statistics=None):
+    """NumPy arrays of 2^13 numbers or more, normalised over their last axes."""
+    return statistics is None and rows_on_cpu(x, axes, along)
+
+
+@Normalize.forward.road(layer_norm_on_cpu)
+def normalise_rows_on_cpu(ctx, x, w, b, axes, along, eps, statistics=None):
+    """Rows in pieces that stay in the cache, sums as matrix products, on all cores."""
+    y, mu, r = normalise_rows(x, w, b, eps, len(axes))
+    ctx.axes, ctx.along, ctx.eps = axes, along, eps
+    ctx.save_for_backward(x, mu, r, w)
+    return y
+
+
+def layer_norm_gradient_on_cpu(ctx, dy):
+    """NumPy arrays of 2^13 numbers or more, normalised over their last axes."""
+    return rows_on_cpu(dy, ctx.axes, ctx.along)
+
+
+@Normalize.backward.road(layer_norm_gradient_on_cpu)
+def gradients_of_rows_on_cpu(ctx, dy):
+    """Rows in pieces that stay in the cache, sums as matrix products, on all cores."""
+    gradients = gradients_of_rows(dy, *ctx.saved_tensors, len(ctx.axes))
+    return [g if need else None for g, need in zip(gradients, ctx.needs_input_grad)]
 
 
 def normalise_rows(x, w, b, eps, dims):
@@ -37,7 +64,7 @@ def normalise_rows(x, w, b, eps, dims):
         mu[0, piece] = x @ one[0] / size
         np.subtract(x, spread(mu[:, piece], one, result), out=result)
         r[0, piece] = 1 / np.sqrt(np.vecdot(result, result) / size + eps)
-        result *= spread(r[:, piece], w, like(x))
+        result *= spread(r[:, piece], w, room_like(x))
         if b is not None:
             result += b.reshape(-1)
 
@@ -54,7 +81,7 @@ def gradients_of_rows(dy, x, mu, r, w, dims):
 
     def work(piece):
         dy, dx, x, scale = dys[piece], dxs[piece], rows[piece], r[0, piece]
-        rest, product = like(x), like(x)
+        rest, product = room_like(x), room_like(x)
         np.subtract(x, spread(mu[:, piece], one, rest), out=rest)
         np.multiply(dy, rest, out=product)
         dw, db = scale @ product, np.ones_like(scale) @ dy
@@ -88,7 +115,7 @@ def with_zeros(v):
     return both
 
 
-def like(x):
+def room_like(x):
     """An uninitialised array."""
     return aligned(x.shape, x.dtype)
 

@@ -93,9 +93,9 @@ def _conv_both(s, *options):
 
 
 def _batch_norm(s):
-    def forward(x, w, b, axes, affine, eps, view=None, report=None, statistics=None):
-        mean, var = (np.ravel(a) for a in statistics) if statistics else (0 * w, 1 + 0 * w)
-        return s.batch_norm(x, w, b, mean, var, statistics is None, 0.1, eps)[0]
+    def forward(x, w, b, axes, along, eps, statistics):
+        mean, var = map(np.ravel, statistics)
+        return s.batch_norm(x, w, b, mean, var, bool(axes), 0.1, eps)[0]
     return Normalize, forward, None
 
 

@@ -1,6 +1,7 @@
 """Normalisation on a GPU: batch norm in 11 launches, layer norm in 4."""
 from ..engine.arrays import array_module
-from .launch import THREADS, WHOLE, launch, like, some, sum_type, threads, warps
+from ..ops.norm import Normalize, blend, moments
+from .launch import THREADS, WHOLE, launch, like, serves, some, sum_type, threads, warps
 
 
 # ---- batch normalisation: x (N, C, *S), vectors (1, C, 1, ...) -------------------------------------------------------
@@ -12,8 +13,14 @@ def _planes(x):
     return n, c, s, max(1, min(WHOLE // c, n * s // (8 * THREADS)))
 
 
-def moments(x):
-    """Mean and biased variance of every channel."""
+def channels_on_gpu(x, axes):
+    """An array (N, C, *S) on a GPU, and all axes but the channels."""
+    return serves(x) and x.ndim > 1 and axes == (0, *range(2, x.ndim))
+
+
+@moments.road(channels_on_gpu)
+def moments_on_gpu(x, axes):
+    """Two launches, which join the moments of parts of a channel."""
     (x,), xp, (n, c, s, parts) = like(x, x), array_module(x), _planes(x)
     mean, squares = xp.empty((2, parts, c), sum_type(x.dtype))
     mu, var = xp.empty((2, 1, c, *[1] * (x.ndim - 2)), x.dtype)
@@ -61,10 +68,49 @@ def rate(var, eps):
     return r
 
 
-def move(x, y, a, b):
-    """x = a x + b y in place, with numbers a and b and a contiguous x."""
-    (y,), xp = like(x, y), array_module(x)
-    launch("norm", "move", xp, x.dtype, threads(x.size), x, y, float(a), float(b), x.size)
+def contiguous_on_gpu(old, new, keep, add):
+    """A contiguous array on a GPU."""
+    return serves(old) and old.flags.c_contiguous
+
+
+@blend.road(contiguous_on_gpu)
+def blend_on_gpu(old, new, keep, add):
+    """One launch."""
+    (new,), xp = like(old, new), array_module(old)
+    launch("norm", "move", xp, old.dtype, threads(old.size), old, new, float(keep), float(add), old.size)
+
+
+def batch_norm_on_gpu(ctx, x, w, b, axes, along, eps, statistics=None):
+    """An array (N, C, *S) on a GPU, with a mean for every channel."""
+    return along == (1,) and channels_on_gpu(x, axes or (0, *range(2, x.ndim)))
+
+
+@Normalize.forward.road(batch_norm_on_gpu)
+def normalise_channels(ctx, x, w, b, axes, along, eps, statistics=None):
+    """Four launches, two where the moments are known."""
+    mu, var = statistics or moments_on_gpu(x, axes)
+    r = rate(var, eps)
+    ctx.axes, ctx.along, ctx.eps = axes, along, eps
+    ctx.save_for_backward(x, mu, r, w)
+    return normalise(x, mu, r, w, b)
+
+
+def batch_norm_gradient_on_gpu(ctx, dy):
+    """An array (N, C, *S) on a GPU, with a mean for every channel."""
+    return ctx.along == (1,) and serves(dy) and channels_on_gpu(dy, ctx.axes or (0, *range(2, dy.ndim)))
+
+
+@Normalize.backward.road(batch_norm_gradient_on_gpu)
+def gradients_of_channels(ctx, dy):
+    """Three launches."""
+    x, mu, r, w = ctx.saved_tensors
+    need_x, need_w, need_b = ctx.needs_input_grad
+    s, t = sums(dy, x, mu, r)
+    dx = None
+    if need_x:
+        dx = combine(dy, x, mu, r, w, s, t) if ctx.axes else dy * (r if w is None else r * w.reshape(r.shape))
+    dw, db = (v.reshape(-1).astype(dy.dtype, copy=False) if need else None for v, need in ((t, need_w), (s, need_b)))
+    return dx, dw, db
 
 
 # ---- layer normalisation: x (..., *D), a row for all that share one mean ---------------------------------------------
@@ -88,3 +134,34 @@ def gradients_of_rows(dy, x, mu, r, w, dims):
            parts)
     db, dw = _joined(xp, x.dtype, plain, weighted, None, x.shape[-dims:])
     return dx, dw.astype(x.dtype, copy=False), db.astype(x.dtype, copy=False)
+
+
+def rows_on_gpu(x, axes, along):
+    """Whether x is an array on a GPU that is normalised over its last axes, and w runs along them."""
+    return axes == along == tuple(range(x.ndim - len(axes), x.ndim)) and serves(x)
+
+
+def layer_norm_on_gpu(ctx, x, w, b, axes, along, eps, statistics=None):
+    """An array on a GPU, normalised over its last axes."""
+    return statistics is None and rows_on_gpu(x, axes, along)
+
+
+@Normalize.forward.road(layer_norm_on_gpu)
+def normalise_rows_on_gpu(ctx, x, w, b, axes, along, eps, statistics=None):
+    """One launch, a warp a row."""
+    y, mu, r = normalise_rows(x, w, b, eps, len(axes))
+    ctx.axes, ctx.along, ctx.eps = axes, along, eps
+    ctx.save_for_backward(x, mu, r, w)
+    return y
+
+
+def layer_norm_gradient_on_gpu(ctx, dy):
+    """An array on a GPU, normalised over its last axes."""
+    return rows_on_gpu(dy, ctx.axes, ctx.along)
+
+
+@Normalize.backward.road(layer_norm_gradient_on_gpu)
+def gradients_of_rows_on_gpu(ctx, dy):
+    """Three launches."""
+    gradients = gradients_of_rows(dy, *ctx.saved_tensors, len(ctx.axes))
+    return [g if need else None for g, need in zip(gradients, ctx.needs_input_grad)]

@@ -1,4 +1,4 @@
-"""Floor 5: the table of cases and mutants, one of each kind for every `Function`.
+"""The table of cases and mutants, one of each kind for every `Function`.
 
 A **case** is a way to call one Function: named inputs and a call. The call is written against a library `t`, tinycnn or
 PyTorch, because both have the same names; so one table drives the gradient checks, the comparison with PyTorch, the
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Callable
 
 import numpy as np
+
+from ..engine.formula import plainly
 
 CASES = []
 MUTANTS = []
@@ -148,7 +150,10 @@ def mutated(mutant):
 
 @contextlib.contextmanager
 def swapped(function, **methods):
-    """Inside the `with` block `function` has other methods, forward or backward; each gets the right one first."""
+    """Inside the `with` block `function` has other methods, forward or backward; each gets the right one first.
+
+    No road is taken meanwhile: one of forward may bring a backward of its own, past the other method.
+    """
     before = {name: function.__dict__[name] for name in methods}
 
     def bound(name, method):
@@ -156,10 +161,16 @@ def swapped(function, **methods):
     for name, method in methods.items():
         setattr(function, name, bound(name, method))
     try:
-        yield
+        with plainly():
+            yield
     finally:
         for name, right in before.items():
             setattr(function, name, right)
+
+
+def library():
+    """tinycnn, as the cases know it: by PyTorch's names."""
+    return importlib.import_module(__package__.partition(".")[0])
 
 
 def load():

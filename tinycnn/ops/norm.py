@@ -1,51 +1,60 @@
-"""Floor 2: normalisation. One Function, `Normalize`, serves batch, layer, group and instance norm: they differ only in
-the axes over which mean and variance are taken.
+"""Normalisation. One Function, `Normalize`, serves batch, layer, group and instance norm: they differ only in the axes over
+which mean and variance are taken.
 """
 import math
 
-from ..gpu import kernels
-from ..engine.arrays import array_module, is_array
+from ..engine.arrays import array_module, quiet
+from ..engine.formula import formula
 from ..engine.function import Function
-from ..engine.tensor import Tensor, check_floating, wrap
-from ..cpu import layer_norm as fast_layer_norm, norm as fast_norm
+from ..engine.tensor import Tensor, check_floating
 from .elementwise import unbroadcast
-from .inplace import write
+from .inplace import check_apart
 
 
-def total(x, axes):
-    """The sum of the array x over `axes`, which stay as size 1.
+@formula
+def sum_over(x, axes):
+    """The sum of x over `axes`, which stay as size 1.
 
     One axis after the other: each number is then the end of a few short chains of additions, not of one long one, so the
-    rounding errors of float32 stay small. The axis with the largest steps in memory goes first, so that whole rows are
-    added to each other: that is up to four times faster than `x.sum(axes)`.
+    rounding errors of float32 stay small.
     """
-    for axis in sorted(axes, key=lambda axis: -x.strides[axis]):
+    for axis in axes:
         x = x.sum(axis, keepdims=True)
     return x
 
 
-def road(x, axes, affine):
-    """Whose functions normalise x over all but its channels: `fast_norm` on the CPU, `kernels` on a GPU; else None."""
-    if fast_norm.serves(x, axes, affine):
-        return fast_norm
-    by_channel = axes == (0, *range(2, x.ndim)) and affine == (*x.shape[1:2], *[1] * (x.ndim - 2))
-    return kernels if by_channel and kernels.serves(x) else None
+def mean_over(x, axes):
+    """The mean of x over `axes`, which stay as size 1."""
+    return sum_over(x, axes) / max(math.prod(x.shape[axis] for axis in axes), 1)
 
 
-def road_of_rows(x, axes, affine):
-    """Whose functions normalise x over its last axes, with a scale for every place in them, or None."""
-    if fast_layer_norm.serves(x, axes, affine):
-        return fast_layer_norm
-    by_row = axes == tuple(range(-len(affine), 0)) and tuple(affine) == x.shape[-len(affine):]
-    return kernels if by_row and kernels.serves(x) else None
+@formula
+def moments(x, axes):
+    """(mu, var): mean and biased variance of x over `axes`, which stay as size 1.
+
+    The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
+    """
+    mu = mean_over(x, axes)
+    return mu, mean_over((x - mu) ** 2, axes)
+
+
+def facing(v, x, axes):
+    """The vector v, whose numbers belong to places along `axes` of x, in a shape that broadcasts against x."""
+    return v.reshape([n if axis in axes else 1 for axis, n in enumerate(x.shape)]).astype(x.dtype, copy=False)
+
+
+def sum_onto(x, axes):
+    """The sum of x over all axes but `axes`, which alone are left: the adjoint of `facing`."""
+    others = [axis for axis in range(x.ndim) if axis not in axes]
+    return sum_over(x, others).reshape([x.shape[axis] for axis in axes])
 
 
 class Normalize(Function):
     """y = w xhat + b with xhat = (x - mu) r, r = 1/sqrt(var + eps); mu, var: mean and biased variance of x over `axes`.
 
-    x (any shape), w and b (reshaped to `affine`, broadcast against x) or None -> y, shaped like x.
-    With `view`, x is reshaped to it before and y back after. `report(mu, var)` is called with the statistics. With
-    `statistics`, mu and var are these two constants instead (the evaluation mode of batch norm).
+    x (any shape), w and b (the sizes of x along the axes `along`, or None) -> y, shaped like x.
+    `statistics` is (mu, var) where somebody asked for the `moments` before: batch norm keeps running averages of them. With
+    no axes at all they are constants, those running averages (batch norm in evaluation).
 
     Derivation. i, j run over the m elements that share one mean; g = dy w is the gradient of xhat, and d is 1 where i = j:
         mu = sum_j x_j / m                        dmu/dx_i  = 1/m
@@ -58,99 +67,49 @@ class Normalize(Function):
     The two mean terms take out of dx what no change of x can bring about: y does not change when x is shifted or scaled.
     Where mu and var are constants they vanish: dx = r g.
 
-    The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
-    Cost: about 7 passes over x forward, 10 backward; saved: x, mu and r. Batch norm on the CPU takes the fast road of
-    `fast_norm.py`, which reads and writes main memory half as often; on a GPU, kernels do it in 4 and 4
-    (`kernels/norm.cu`). Layer norm takes that of `fast_layer_norm.py`, or of `kernels/layer_norm.cu`.
+    Cost: about 8 passes over x forward, 13 backward. Saves x, mu, r and w.
     Source: Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167); Ba et al., Layer Normalization, 2016
     (arXiv:1607.06450); Wu and He, Group Normalization, 2018 (arXiv:1803.08494).
     """
 
     @staticmethod
-    def forward(ctx, x, w, b, axes, affine, eps, view=None, report=None, statistics=None):
-        ctx.shape, ctx.view, given = x.shape, view, x
-        x = x if view is None else x.reshape(view)
-        ctx.axes, ctx.count = axes, math.prod(x.shape[axis] for axis in axes)
-        ctx.affine, ctx.types, ctx.eps = affine, [None if p is None else p.shape for p in (w, b)], eps
-        ctx.constant = statistics is not None
-        ctx.rows, ctx.fast = road_of_rows(x, axes, affine), None
-        if ctx.rows:
-            y, mu, r = ctx.rows.normalise_rows(x, w, b, eps, len(axes))
-            ctx.save_for_backward(x, mu, r, w)
-            return y
-        ctx.fast = road(x, axes, affine)
-        if ctx.fast:
-            mu, var = statistics or ctx.fast.moments(x)
-        else:
-            mu = statistics[0] if ctx.constant else total(x, axes) / max(ctx.count, 1)
-            y = x - mu
-            var = statistics[1] if ctx.constant else total(y * y, axes) / max(ctx.count, 1)
-        if report:
-            report(mu, var)
-        r = kernels.rate(var, eps) if kernels.serves(var) else 1 / array_module(x).sqrt(var + eps)
-        if ctx.fast:
-            y = ctx.fast.normalise(x, mu, r, w, b)
-        else:
-            y *= r
-            if w is not None:
-                y *= w.reshape(affine)
-            if b is not None:
-                y += b.reshape(affine)
-        ctx.save_for_backward(given, mu, r, w)
-        return y.reshape(ctx.shape)
+    def forward(ctx, x, w, b, axes, along, eps, statistics=None):
+        mu, var = statistics or moments(x, axes)
+        r = 1 / array_module(x).sqrt(var + eps)
+        ctx.axes, ctx.along, ctx.eps = axes, along, eps
+        ctx.save_for_backward(x, mu, r, w)
+        y = (x - mu) * r
+        if w is not None:
+            y = y * facing(w, x, along)
+        if b is not None:
+            y = y + facing(b, x, along)
+        return y
 
     @staticmethod
     def backward(ctx, dy):
-        x, *rest = ctx.saved_tensors
-        if ctx.rows:
-            gradients = ctx.rows.gradients_of_rows(dy, x, *rest, len(ctx.axes))
-            return [g if need else None for g, need in zip(gradients, ctx.needs_input_grad)]
-        return Normalize.gradients(ctx, dy, x if ctx.view is None else x.reshape(ctx.view), *rest)
+        return Normalize.gradients(ctx, dy, *ctx.saved_tensors)
 
     @staticmethod
     def backward_recorded(ctx, dy):
         """With mu and r as functions of x."""
         x, mu, r, w = ctx.saved_tensors
-        x = x if ctx.view is None else x.reshape(ctx.view)
-        if not ctx.constant:
-            mu = total(x, ctx.axes) / max(ctx.count, 1)
-            r = (total((x - mu) ** 2, ctx.axes) / max(ctx.count, 1) + ctx.eps) ** -0.5
+        if ctx.axes:
+            mu, var = moments(x, ctx.axes)
+            r = (var + ctx.eps) ** -0.5
         return Normalize.gradients(ctx, dy, x, mu, r, w)
 
     @staticmethod
     def gradients(ctx, dy, x, mu, r, w):
         """dx, dw and db, from arrays or Tensors."""
-        dy, w = dy.reshape(x.shape), None if w is None else w.reshape(ctx.affine)
         need_x, need_w, need_b = ctx.needs_input_grad
-        # the sums over axes along which w is constant come first: they serve dw, db and the two means of dx alike
-        shape = (1,) * (dy.ndim - len(ctx.affine)) + tuple(ctx.affine)
-        shared = [axis for axis in ctx.axes if shape[axis] == 1]
-        fast = ctx.fast and is_array(dy)
-        if fast:
-            s, t = ctx.fast.sums(dy, x, mu, r)
-        else:
-            xhat = (x - mu) * r
-            s, t = total(dy, shared), total(dy * xhat, shared)
-        dx = dw = db = None
-        if need_w:
-            dw = unbroadcast(t, ctx.affine).reshape(ctx.types[0]).astype(dy.dtype, copy=False)
-        if need_b:
-            db = unbroadcast(s, ctx.affine).reshape(ctx.types[1]).astype(dy.dtype, copy=False)
-        if need_x and fast and not ctx.constant:
-            dx = ctx.fast.combine(dy, x, mu, r, w, s, t)
-        elif need_x:
-            g = dy if w is None else dy * w
-            if ctx.constant:
-                dx = g * r
-            else:
-                if w is not None:
-                    s, t = s * w if shared else g, t * w
-                m = max(ctx.count, 1)
-                dx = xhat * (total(t, ctx.axes) / -m)
-                dx -= total(s, ctx.axes) / m
-                dx += g
-                dx *= r
-            dx = dx.reshape(ctx.shape)
+        xhat, dx = (x - mu) * r, None
+        if need_x:
+            g = dy if w is None else dy * facing(w, x, ctx.along)
+            if ctx.axes:
+                g = g - mean_over(g, ctx.axes) - xhat * mean_over(g * xhat, ctx.axes)
+            dx = r * g
+        dw = sum_onto(dy * xhat, ctx.along) if need_w else None
+        db = sum_onto(dy, ctx.along) if need_b else None
         return dx, dw, db
 
 
@@ -165,9 +124,8 @@ class RMSNorm(Function):
 
     @staticmethod
     def forward(ctx, x, w, axes, eps):
-        ctx.axes, ctx.count = axes, max(math.prod(x.shape[axis] for axis in axes), 1)
-        ctx.eps = eps
-        r = 1 / array_module(x).sqrt(total(x * x, axes) / ctx.count + eps)
+        ctx.axes, ctx.eps = axes, eps
+        r = 1 / array_module(x).sqrt(mean_over(x * x, axes) + eps)
         xhat = x * r
         ctx.save_for_backward(xhat, r, w)
         return xhat if w is None else xhat * w
@@ -180,7 +138,7 @@ class RMSNorm(Function):
     def backward_recorded(ctx, dy):
         xhat, r, w = ctx.saved_tensors
         x = ctx.stand_in(0, xhat / r)
-        r = (total(x * x, ctx.axes) / ctx.count + ctx.eps) ** -0.5
+        r = (mean_over(x * x, ctx.axes) + ctx.eps) ** -0.5
         return RMSNorm.gradients(ctx, dy, x * r, r, w)
 
     @staticmethod
@@ -192,7 +150,7 @@ class RMSNorm(Function):
         if not need_x:
             return None, dw
         g, t = (dy, t) if w is None else (dy * w, t * w)
-        return r * (g - xhat * (total(t, ctx.axes) / ctx.count)), dw
+        return r * (g - xhat * mean_over(t, ctx.axes)), dw
 
 
 def window_sum(x, before, after):
@@ -263,16 +221,18 @@ def _check(function, input, least, expected, shape, **vectors):
                                  f"{vector.shape}")
 
 
-def _update(running, new, momentum, function, factor=1):
+@formula
+def blend(old, new, keep, add):
+    """old = keep old + add new, in place."""
+    old[...] = keep * old + add * new
+
+
+def _update(function, running, new, momentum, factor=1):
     """Move the tensor `running` towards the array `new` times factor: running = (1 - momentum) running + momentum new."""
-    if running is None:
-        return
-    keep, add = 1 - momentum, momentum * factor
-    if kernels.serves(running.array) and running.array.flags.c_contiguous:
-        kernels.move(running.array, new, keep, add)
+    if running is not None:
+        check_apart(function, running.array)
+        blend(running.array, new.reshape(running.shape), 1 - momentum, momentum * factor)
         running._version.writes += 1
-    else:
-        write(running, wrap(keep * running.array + add * new), function)
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
@@ -285,22 +245,21 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     """
     _check("batch_norm", input, 2, "(N, C) or (N, C, *S)", None, running_mean=running_mean, running_var=running_var,
            weight=weight, bias=bias)
-    channels, space = input.shape[1], (1,) * (input.ndim - 2)
-    options = dict(axes=(0, *range(2, input.ndim)), affine=(channels, *space), eps=eps)
+    x, axes = input.array, (0, *range(2, input.ndim))
     if training:
-        count = input.numel() // max(channels, 1)
-        if channels and count < 2:
+        count = input.numel() // max(input.shape[1], 1)
+        if input.shape[1] and count < 2:
             raise ValueError("batch_norm: expected more than 1 value per channel when training, got input shape "
                              f"{input.shape}")
-
-        def report(mu, var):
-            _update(running_mean, mu.reshape(channels), momentum, "batch_norm")
-            _update(running_var, var.reshape(channels), momentum, "batch_norm", count / (count - 1))
-        return Normalize.apply(input, weight, bias, report=report if channels else None, **options)
+        with quiet():
+            mu, var = moments(x, axes)
+        _update("batch_norm", running_mean, mu, momentum)
+        _update("batch_norm", running_var, var, momentum, count / (count - 1))
+        return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=(mu, var))
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: running_mean and running_var must be given when training is False")
-    statistics = [v.array.reshape(options["affine"]) for v in (running_mean, running_var)]
-    return Normalize.apply(input, weight, bias, statistics=statistics, **options)
+    statistics = [facing(v.array, x, (1,)) for v in (running_mean, running_var)]
+    return Normalize.apply(input, weight, bias, axes=(), along=(1,), eps=eps, statistics=statistics)
 
 
 def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
@@ -314,16 +273,15 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     _check("instance_norm", input, 2, "(N, C, *S)", None, running_mean=running_mean, running_var=running_var, weight=weight,
            bias=bias)
-    batch, channels, *space = input.shape
-    count = math.prod(space)
+    axes, count, statistics = tuple(range(2, input.ndim)), math.prod(input.shape[2:]), None
     if count < 2:
         raise ValueError(f"instance_norm: expected more than 1 spatial element when training, got input shape {input.shape}")
-
-    def report(mu, var):
-        _update(running_mean, mu.reshape(batch, channels).mean(0), momentum, "instance_norm")
-        _update(running_var, var.reshape(batch, channels).mean(0) * (count / (count - 1)), momentum, "instance_norm")
-    return Normalize.apply(input, weight, bias, axes=tuple(range(2, input.ndim)), affine=(channels, *[1] * len(space)),
-                           eps=eps, report=report if batch else None)
+    if len(input) and not (running_mean is None and running_var is None):
+        with quiet():
+            statistics = mu, var = moments(input.array, axes)
+        _update("instance_norm", running_mean, mu.mean(0), momentum)
+        _update("instance_norm", running_var, var.mean(0), momentum, count / (count - 1))
+    return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=statistics)
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
@@ -340,20 +298,20 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     if batch * size * math.prod(space) == 1:
         raise ValueError(f"group_norm: expected more than 1 value per group, got input shape {input.shape} and "
                          f"num_groups={num_groups}")
-    view = (batch, num_groups, size, *space)
-    return Normalize.apply(input, weight, bias, axes=tuple(range(2, len(view))),
-                           affine=(num_groups, size, *[1] * len(space)), eps=eps, view=view)
+    x = input.reshape(batch, num_groups, size, *space)
+    weight, bias = (None if v is None else v.reshape(num_groups, size) for v in (weight, bias))
+    return Normalize.apply(x, weight, bias, axes=tuple(range(2, x.ndim)), along=(1, 2), eps=eps).reshape(input.shape)
 
 
 def _trailing(function, input, normalized_shape, **vectors):
-    """`normalized_shape` as a tuple and the last axes of `input` it names, after checking both."""
+    """The last axes of `input` that `normalized_shape` names, after checking both."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     check_floating(function, input=input)
     if not shape or input.shape[-len(shape):] != shape:
         raise ValueError(f"{function}: normalized_shape {shape} must be the last dimensions of input, got input shape "
                          f"{input.shape}")
     _check(function, input, len(shape), "", shape, **vectors)
-    return shape, tuple(range(-len(shape), 0))
+    return tuple(range(input.ndim - len(shape), input.ndim))
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -361,8 +319,8 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
     weight and bias have the shape `normalized_shape` (a tuple, or an int for one dimension).
     """
-    shape, axes = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    return Normalize.apply(input, weight, bias, axes=axes, affine=shape, eps=eps)
+    axes = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    return Normalize.apply(input, weight, bias, axes=axes, along=axes, eps=eps)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
@@ -370,7 +328,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
     `eps` None is the machine epsilon of the dtype.
     """
-    _, axes = _trailing("rms_norm", input, normalized_shape, weight=weight)
+    axes = _trailing("rms_norm", input, normalized_shape, weight=weight)
     eps = float(array_module(input.array).finfo(input.dtype).eps) if eps is None else eps
     return RMSNorm.apply(input, weight, axes=axes, eps=eps)
 

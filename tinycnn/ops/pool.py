@@ -1,32 +1,12 @@
-"""Floor 2: what all pooling shares: the windows, and the walk over images.
+"""What all pooling shares: the windows.
 
 Pooling is the summary of every window of an image by its maximum (`pool_max.py`) or its mean (`pool_average.py`). It looks
 through the windows of `unfold.py`, each channel by itself, and learns nothing. The adaptive kinds cover an image of any size
 by as many windows as they are asked for.
-
-All loops go over the offsets of the kernel, never over windows: for one offset, the pixels that all windows have there are a
-strided slice of the image (`meeting`), and one step of array arithmetic serves them all. Results have the memory layout of
-the input, so that images whose channels stand side by side in memory (as convolutions leave them) stay so.
 """
 import numpy as np
 
-from ..cpu.workers import parallel
 from .unfold import as_batch, sizes
-
-PIECE_BYTES = 2**20  # images are pooled in pieces of this size, which stay in the cache from one offset to the next
-
-
-def by_images(work, x, passes):
-    """Run work(slice of images) over all images of x, a few at a time, on all cores where x lives on the CPU."""
-    if type(x) is not np.ndarray:
-        return work(slice(None))
-    images = max(1, PIECE_BYTES * len(x) // max(x.nbytes, 1))
-
-    def part(start, stop):
-        for n in range(start, stop, images):
-            work(slice(n, min(n + images, stop)))
-
-    parallel(part, len(x), moved=passes * x.nbytes)
 
 
 def adaptive_windows(size, out):

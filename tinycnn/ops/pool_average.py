@@ -1,4 +1,4 @@
-"""Floor 2: average pooling, plain and adaptive, and pooling by powers.
+"""Average pooling, plain and adaptive, and pooling by powers.
 
 Average pooling is a linear map, and its gradient is the adjoint map: every element of a window gets its share of dy.
 """
@@ -9,8 +9,8 @@ from ..engine.function import Function
 from ..engine.tensor import check_floating
 from .comparison import eq
 from .creation import eye
-from .pool import adaptive_pool, adaptive_windows, by_images, unbatched, windows
-from .unfold import as_batch, col2im, count_windows, meetings, sizes
+from .pool import adaptive_pool, adaptive_windows, unbatched, windows
+from .unfold import as_batch, col2im, im2col, sizes
 
 
 class AvgPool(Function):
@@ -27,58 +27,29 @@ class AvgPool(Function):
 
     @staticmethod
     def forward(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
-        xp, ctx.size, ctx.kernel = array_module(x), x.shape[2:], kernel
-        ctx.geometry, ctx.like = (stride, room, (1,) * len(kernel)), _layout(x)
-        out = count_windows("avg_pool", ctx.size, kernel, *ctx.geometry)
-        if divisor is None:
-            ctx.m = _count_elements(xp, ctx.size, out, kernel, stride, padding, count_include_pad).astype(x.dtype)
-        else:
-            ctx.m = xp.full(out, divisor, x.dtype)
-        y = xp.zeros_like(x, shape=(*x.shape[:2], *out))
-
-        def work(piece):
-            for k in np.ndindex(*kernel):
-                o, i = meetings(k, ctx.size, out, *ctx.geometry)
-                y[piece, :, *o] += x[piece, :, *i]
-            y[piece] /= ctx.m
-
-        by_images(work, x, passes=len(kernel))
-        return y
+        ctx.size, ctx.kernel, ctx.geometry = x.shape[2:], kernel, (stride, room, (1,) * len(kernel))
+        cols = im2col(x, kernel, *ctx.geometry)
+        ctx.m = elements(x, cols.shape[2 + len(kernel):], kernel, stride, padding, count_include_pad, divisor)
+        return cols.sum(tuple(range(2, 2 + len(kernel)))) / ctx.m
 
     @staticmethod
     def backward(ctx, dy):
-        dx = array_module(dy).zeros_like(ctx.like, dy.dtype, shape=(*dy.shape[:2], *ctx.size))
-
-        def work(piece):
-            share = dy[piece] / ctx.m
-            for k in np.ndindex(*ctx.kernel):
-                o, i = meetings(k, ctx.size, dy.shape[2:], *ctx.geometry)
-                dx[piece, :, *i] += share[:, :, *o]
-
-        by_images(work, dx, passes=len(ctx.kernel))
-        return dx
-
-    @staticmethod
-    def backward_recorded(ctx, dy):
-        """The same as columns, every window full of its share."""
         images, out = dy.shape[:2], dy.shape[2:]
         dcols = (dy / ctx.m).reshape(*images, *[1] * len(out), *out)
-        return col2im(dcols.broadcast_to((*images, *ctx.kernel, *out)), ctx.size, *ctx.geometry)
+        return col2im(array_module(dy).broadcast_to(dcols, (*images, *ctx.kernel, *out)), ctx.size, *ctx.geometry)
 
 
-def _layout(x):
-    """A tiny array with the memory layout of x, for `zeros_like` to follow after x itself is gone."""
-    return array_module(x).empty_like(x, shape=(2,) * x.ndim)
-
-
-def _count_elements(xp, size, out, kernel, stride, padding, count_include_pad):
-    """How many elements, an array of shape `out`, every window holds of the image, or of image and padding."""
-    count = xp.ones((), np.int64)
-    for n, o, k, s, p in zip(size, out, kernel, stride, padding):
+def elements(x, out, kernel, stride, padding, count_include_pad, divisor):
+    """m of `AvgPool`, an array of shape `out` in the dtype of x (N, C, *S)."""
+    xp = array_module(x)
+    if divisor is not None:
+        return xp.full(out, divisor, x.dtype)
+    m = xp.ones((), np.int64)
+    for n, o, k, s, p in zip(x.shape[2:], out, kernel, stride, padding):
         first, last = (-p, n + p) if count_include_pad else (0, n)
         start = xp.arange(o) * s - p
-        count = count[..., None] * (xp.minimum(start + k, last) - xp.maximum(start, first))
-    return count
+        m = m[..., None] * (xp.minimum(start + k, last) - xp.maximum(start, first))
+    return m.astype(x.dtype)
 
 
 class AdaptiveAvgPool(Function):
@@ -92,15 +63,14 @@ class AdaptiveAvgPool(Function):
 
     @staticmethod
     def forward(ctx, x, out):
-        ctx.size, ctx.like = x.shape[2:], _layout(x)
-        y = array_module(x).empty_like(x, shape=(*x.shape[:2], *out))
+        ctx.size, y = x.shape[2:], array_module(x).empty((*x.shape[:2], *out), x.dtype)
         for o, window in adaptive_windows(ctx.size, out):
             y[:, :, *o] = x[:, :, *window].mean(tuple(range(2, x.ndim)))
         return y
 
     @staticmethod
     def backward(ctx, dy):
-        dx = array_module(dy).zeros_like(ctx.like, dy.dtype, shape=(*dy.shape[:2], *ctx.size))
+        dx = array_module(dy).zeros((*dy.shape[:2], *ctx.size), dy.dtype)
         for o, window in adaptive_windows(ctx.size, dy.shape[2:]):
             inside = dx[:, :, *window]
             inside += dy[:, :, *o].reshape(*dy.shape[:2], *[1] * len(window)) / int(np.prod(inside.shape[2:]))

@@ -1,144 +1,50 @@
-"""Floor 2: maximum pooling, plain and adaptive, and its counterpart, unpooling.
+"""Maximum pooling, plain and adaptive, and its counterpart, unpooling.
 
 Maximum pooling selects: it remembers where each maximum stood, and the gradient goes there and nowhere else. Indices count
 the elements of one plane row by row, as in PyTorch: (row, column) is row * width + column.
 """
 import numpy as np
 
-from ..gpu import kernels
 from ..engine.arrays import array_module, scatter_add
 from ..engine.function import Function
-from ..engine.tensor import check_tensor, wrap
-from .pool import adaptive_pool, adaptive_windows, by_images, unbatched, windows
-from .unfold import as_batch, count_windows, meeting, sizes
+from ..engine.tensor import check_tensor
+from .pool import adaptive_pool, adaptive_windows, unbatched, windows
+from .unfold import as_batch, count_windows, meetings, sizes
 
 
 class MaxPool(Function):
     """x (N, C, *S) -> y (N, C, *O), and if asked for the indices (N, C, *O) of the maxima.
 
-    y[n, c, o] = max_k x[n, c, o * stride + k * dilation - padding], the padding being minus infinity.
+    y[n, c, o] = max_k x[n, c, o * stride + k * dilation - padding], over those k at which the window sees a pixel.
 
-    The maximum of a window is the maximum of the maxima of its rows: the last axis is pooled by itself, then what is left
-    along the one before, and so on, KH + KW comparisons in place of KH * KW.
+    Of equal elements the first wins, and a NaN beats every number.
 
-    Derivation, for one axis: call i(o) the index of the maximum of window o. Then y[o] = x[i(o)], and a small enough change
-    of x does not move i(o), so that dx[i] = sum_{o: i(o) = i} dy[o]. It is a sum because windows may overlap, and an element
-    may win in several. The axes go backward in reverse order. Of equal elements the first takes all of the gradient (any
-    share of it would do), and a NaN beats every number.
-    Cost: the sum of the kernel's sizes in comparisons an output. Saves the offset k that won, a byte each, for every axis.
-    (Images on a GPU take one kernel for all axes, which saves the indices of the maxima: `kernels/pool.cu`.)
+    Derivation: call i(o) the index of the maximum of window o. Then y[o] = x[i(o)], and a small enough change of x does not
+    move i(o), so that dx[i] = sum_{o: i(o) = i} dy[o]. It is a sum because windows may overlap, and an element may win in
+    several. Where elements are equal, any share of the gradient would do for each; the winner takes all.
+    Cost: K comparisons an output. Saves the indices.
     Source: Ranzato, Huang, Boureau, LeCun, Unsupervised learning of invariant feature hierarchies, CVPR 2007.
     """
 
     @staticmethod
     def forward(ctx, x, kernel, stride, padding, dilation, return_indices):
-        xp, ctx.size, ctx.geometry = array_module(x), x.shape[2:], None
+        xp, ctx.size = array_module(x), x.shape[2:]
         out = count_windows("max_pool", ctx.size, kernel, stride, padding, dilation)
-        if x.ndim < 5 and kernels.serves(x):
-            ctx.geometry = kernels.geometry(*x.shape[:2], ctx.size, out, kernel, stride, padding, dilation)
-            y, winner = (a.reshape(*x.shape[:2], *out) for a in kernels.max_pool(x, ctx.geometry))
-            ctx.save_for_backward(winner)
-            return (y, winner.astype(np.int64)) if return_indices else y
-        ctx.steps = [(axis, *step) for axis, step in enumerate(zip(kernel, out, stride, padding, dilation), 2)]
-        shape, winners = list(x.shape), []
-        for axis, k, o, *_ in reversed(ctx.steps):
-            shape[axis] = o
-            winners.append(xp.empty_like(x, np.min_scalar_type(k - 1), shape=tuple(shape)))
-        y = xp.empty_like(x, shape=tuple(shape))
-
-        def work(piece):
-            rest = x[piece]
-            for step, winner in zip(reversed(ctx.steps), winners):
-                rest = _max_along(rest, winner[piece], *step)
-            y[piece] = rest
-
-        by_images(work, x, passes=6)
-        ctx.save_for_backward(*winners)
-        return (y, _indices(winners, ctx.steps, ctx.size)) if return_indices else y
+        places = xp.arange(int(np.prod(ctx.size))).reshape(ctx.size)
+        y, indices = xp.zeros((*x.shape[:2], *out), x.dtype), xp.full((*x.shape[:2], *out), -1)
+        for k in np.ndindex(*kernel):
+            o, i = meetings(k, ctx.size, out, stride, padding, dilation)
+            best, leader, candidate = y[:, :, *o], indices[:, :, *o], x[:, :, *i]  # the pixels at offset k of all windows
+            wins = (leader < 0) | (candidate > best) | xp.isnan(candidate)
+            y[:, :, *o] = xp.where(wins, candidate, best)
+            indices[:, :, *o] = xp.where(wins, places[i], leader)
+        ctx.save_for_backward(indices)
+        return (y, indices.copy()) if return_indices else y
 
     @staticmethod
     def backward(ctx, dy, *_):
-        winners = ctx.saved_tensors
-        if ctx.geometry is not None:
-            return kernels.max_pool_backward(dy, *winners, ctx.geometry).reshape(*dy.shape[:2], *ctx.size)
-        shapes = [winner.shape for winner in winners[-2::-1]] + [(*dy.shape[:2], *ctx.size)]
-        dx = array_module(dy).empty_like(winners[0], dy.dtype, shape=shapes[-1])
-
-        def work(piece):
-            rest = array_module(dy).empty_like(winners[-1][piece], dy.dtype)
-            rest[...] = dy[piece]  # in the memory layout of the rest, whatever dy has
-            for step, winner, shape in zip(ctx.steps, winners[::-1], shapes):
-                last = step is ctx.steps[-1]
-                target = dx[piece] if last else array_module(dy).empty_like(rest, shape=(len(rest), *shape[1:]))
-                rest = _send_along(rest, winner[piece], target, *step)
-
-        by_images(work, dx, passes=6)
-        return dx
-
-    @staticmethod
-    def backward_recorded(ctx, dy, *_):
-        """All axes at once, by the indices of the maxima."""
-        winners = [winner.array for winner in ctx.saved_tensors]
-        indices = _indices(winners, ctx.steps, ctx.size) if ctx.geometry is None else winners[0].astype(np.int64)
-        return _send(dy, wrap(indices), ctx.size)
-
-
-def _along(axis, o, i, y, x):
-    """y at the slice o of an axis, and x at the slice i."""
-    before = (slice(None),) * axis
-    return y[*before, o], x[*before, i]
-
-
-def _max_along(x, winner, axis, k, out, stride, padding, dilation):
-    """The maximum of every window along one axis; the offset of the first maximum is written into `winner`."""
-    xp = array_module(x)
-    y = xp.empty_like(x, shape=winner.shape)
-    if padding[0]:
-        y[...] = -np.inf  # where windows begin before the image
-    first = xp.maximum(-((xp.arange(out) * stride - padding[0]) // dilation), 0)  # offsets inside of the image
-    winner[...] = first.reshape(-1, *[1] * (x.ndim - axis - 1))
-    for offset in range(k):
-        o, i = meeting(offset, x.shape[axis], out, stride, padding, dilation)
-        best, candidate = _along(axis, o, i, y, x)
-        if offset == 0:
-            best[...] = candidate
-            continue
-        candidate = candidate.copy("K")  # without gaps: three uses of short rows take longer than this one
-        better = candidate > best
-        better |= candidate != candidate  # NaN
-        wins, _ = _along(axis, o, i, winner, x)
-        xp.maximum(wins, better * wins.dtype.type(offset), out=wins)  # offsets rise: the latest winner is the largest
-        xp.maximum(best, candidate, out=best)
-    return y
-
-
-def _send_along(dy, winner, dx, axis, k, out, stride, padding, dilation):
-    """The adjoint: every dy is added to the pixel that won, in `dx`, which need not be set to anything."""
-    xp = array_module(dy)
-    apart = stride > dilation * (k - 1)  # every pixel stands in one window at most,
-    if not (apart and stride == k and padding[0] == 0 and dx.shape[axis] == out * k):  # or in one exactly
-        dx[...] = 0
-    for offset in range(k):
-        o, i = meeting(offset, dx.shape[axis], out, stride, padding, dilation)
-        mine, target = _along(axis, o, i, dy, dx)
-        won = _along(axis, o, i, winner, dx)[0] == offset
-        if apart:
-            xp.multiply(mine, won, out=target)
-        else:
-            target += mine * won
-    return dx
-
-
-def _indices(winners, steps, size):
-    """The indices, in planes of `size`, of the maxima: which row won, which column won in that row, and so on."""
-    xp, shape = array_module(winners[-1]), winners[-1].shape
-    grid = [xp.arange(n).reshape(-1, *[1] * (len(shape) - 1 - axis)) for axis, n in enumerate(shape)]
-    position, index = grid[:2], 0
-    for (axis, _, _, stride, padding, dilation), winner, length in zip(steps, reversed(winners), size):
-        offset = winner[(*position, *grid[axis:])].astype(np.int64)
-        position.append(grid[axis] * stride - padding[0] + offset * dilation)
-        index = index * length + position[-1]
-    return index
+        (indices,) = ctx.saved_tensors
+        return send(dy, indices, ctx.size)
 
 
 class AdaptiveMaxPool(Function):
@@ -157,13 +63,13 @@ class AdaptiveMaxPool(Function):
             inside = positions[window].reshape(-1)
             indices[:, :, *o] = inside.take(x[:, :, *window].reshape(*x.shape[:2], inside.size).argmax(-1))
         ctx.save_for_backward(indices)
-        y = _fetch(x, indices)
+        y = fetch(x, indices)
         return (y, indices) if return_indices else y
 
     @staticmethod
     def backward(ctx, dy, *_):
         (indices,) = ctx.saved_tensors
-        return _send(dy, indices, ctx.size)
+        return send(dy, indices, ctx.size)
 
 
 class MaxUnpool(Function):
@@ -185,18 +91,18 @@ class MaxUnpool(Function):
     @staticmethod
     def backward(ctx, dy):
         (indices,) = ctx.saved_tensors
-        return _fetch(dy, indices), None
+        return fetch(dy, indices), None
 
 
-def _send(values, indices, size):
-    """x (N, C, *size), zero but for x[n, c, indices[n, c, o]] += values[n, c, o]: the adjoint of `_fetch`."""
+def send(values, indices, size):
+    """x (N, C, *size), zero but for x[n, c, indices[n, c, o]] += values[n, c, o]: the adjoint of `fetch`."""
     planes = values.shape[:2]
     x = array_module(values).zeros(int(np.prod((*planes, *size))), values.dtype)
     scatter_add(x, _all_planes(indices, size), values.reshape(-1))
     return x.reshape(*planes, *size)
 
 
-def _fetch(x, indices):
+def fetch(x, indices):
     """y[n, c, o] = x[n, c, indices[n, c, o]]."""
     return x.reshape(-1).take(_all_planes(indices, x.shape[2:])).reshape(indices.shape)
 

@@ -1,6 +1,5 @@
 """Cases and mutants of `ops/norm.py`."""
-from ...ops.elementwise import unbroadcast
-from ...ops.norm import LocalResponseNorm, Normalize, RMSNorm, total, window_sum
+from ...ops.norm import LocalResponseNorm, Normalize, RMSNorm, facing, mean_over, sum_onto, window_sum
 from ..registry import case, fixed, mutant, normal, positive
 
 # ---- batch norm ----
@@ -45,28 +44,24 @@ case(Normalize, "instance norm with running statistics", [normal(2, 3, 4), fixed
 
 
 def _saved(ctx):
-    """The normalised x, 1 / the standard deviation, and the weight of Normalize."""
+    """The normalised x, 1 / the standard deviation, and the weight of Normalize, facing x."""
     x, mu, r, w = ctx.saved_tensors
-    return ((x if ctx.view is None else x.reshape(ctx.view)) - mu) * r, r, w
+    return (x - mu) * r, r, None if w is None else facing(w, x, ctx.along)
 
 
 def _recompute_dx(ctx, dy, with_mean=True, with_correlation=True, whole_axes=True, scaled=True, weighted=True,
                   outside=False):
     """dx of Normalize step by step, so that each mutant below can leave out one."""
     xhat, r, w = _saved(ctx)
-    dy, w = dy.reshape(xhat.shape), None if w is None else w.reshape(ctx.affine)
     g = dy if w is None or not weighted else dy * w
     axes = ctx.axes if whole_axes else ctx.axes[-1:]
-    count = 1
-    for axis in axes:
-        count *= max(xhat.shape[axis], 1)
     dx = g
-    if not ctx.constant:
-        dx = dx - total(g, axes) / count if with_mean else dx
-        dx = dx - xhat * total(g * xhat, axes) / count if with_correlation else dx
+    if axes:
+        dx = dx - mean_over(g, axes) if with_mean else dx
+        dx = dx - xhat * mean_over(g * xhat, axes) if with_correlation else dx
     if outside and w is not None:
         dx = dx * w
-    return (dx * r if scaled else dx).reshape(ctx.shape)
+    return dx * r if scaled else dx
 
 
 def _wrong_dx(name, **step):
@@ -86,7 +81,7 @@ _wrong_dx("weight applied after the means, as if it were constant over the axes"
 
 @mutant(Normalize, "mean terms subtracted in evaluation too")
 def _(backward, ctx, dy):
-    ctx.constant = False
+    ctx.axes = ctx.axes or tuple(axis for axis in range(dy.ndim) if axis not in ctx.along)
     return backward(ctx, dy)
 
 
@@ -95,7 +90,7 @@ def _(backward, ctx, dy):
     dx, dw, db = backward(ctx, dy)
     if dw is not None:
         xhat, _, w = _saved(ctx)
-        dw = unbroadcast(dy.reshape(xhat.shape) * xhat * w.reshape(ctx.affine), ctx.affine).reshape(dw.shape)
+        dw = sum_onto(dy * xhat * w, ctx.along)
     return dx, dw, db
 
 
@@ -121,7 +116,7 @@ def _(backward, ctx, dy):
 @mutant(RMSNorm, "the mean of the gradient subtracted, as in layer norm")
 def _(backward, ctx, dy):
     dx, dw = backward(ctx, dy)
-    return dx - total(dx, ctx.axes) / ctx.count, dw
+    return dx - mean_over(dx, ctx.axes), dw
 
 
 @mutant(RMSNorm, "dw is the mean over the rows")
