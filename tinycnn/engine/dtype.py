@@ -1,4 +1,4 @@
-"""Floor 0: the names of the number types and the rules by which they mix.
+"""The names of the number types and the rules by which they mix.
 
 A dtype is NumPy's own `numpy.dtype`; only the names are PyTorch's. The one rule that differs from NumPy is promotion:
 `int64 + float32` is float64 in NumPy, float32 here and in PyTorch, because an index or a label must not silently double

@@ -1,4 +1,4 @@
-"""Floor 0: what a user reads who asks for a name that does not exist."""
+"""What a user reads who asks for a name that does not exist."""
 
 
 _ADVICE = {
@@ -11,7 +11,7 @@ def no_such_name(owner, name, known):
     """The AttributeError for `name`, which `owner` ("module 'tinycnn.nn'") lacks, with the nearest of `known`."""
     if name.startswith("__"):  # Python itself asks for such names while it imports
         return AttributeError(f"{owner} has no attribute {name!r}")
-    import difflib  # only now: it costs more to import than all of floor 0
+    import difflib  # only now: it takes a millisecond to import
     if name in _ADVICE:
         return AttributeError(f"{owner} has no attribute {name!r}: {_ADVICE[name]}")
     nearest = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3, 0.6)

@@ -1,8 +1,8 @@
 """`Tensor`, an array that remembers where it came from.
 
 A tensor is four things: `array` (NumPy's or CuPy's), `requires_grad`, `grad`, and `grad_fn`, the node of the graph that
-produced it. The arithmetic is not here: the floors above add each operator to the class, beside the operation that it
-runs, with the decorator `method`. `sorted(Tensor.__dict__)` lists what a tensor can do.
+produced it. The arithmetic is not here: the files of `ops/` add each operator to the class, beside the operation that
+it runs, with the decorator `method`. `sorted(Tensor.__dict__)` lists what a tensor can do.
 """
 import sys
 
@@ -278,7 +278,7 @@ def wrap(array):
 def method(*names):
     """Make the decorated function a method of Tensor under `names` (its own name where none is given).
 
-    This is how floor 2 gives Tensor its operators without floor 1 importing floor 2.
+    This is how `ops/` gives Tensor its operators, while `engine/` knows of no operation.
     """
     def add(function):
         for name in names or (function.__name__,):

@@ -1,4 +1,4 @@
-"""Floor 6: exercises that are checked offline, with a diagnosis instead of a red cross.
+"""Exercises that are checked offline, with a diagnosis instead of a red cross.
 
     from tinycnn import exercises
     exercises.start("linear")                                     # writes linear.py, to be filled in

@@ -1,4 +1,4 @@
-"""Floor 0: writing files so that a crash at any moment leaves the old file or the new one, never half of one."""
+"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one."""
 import glob
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Floor 3: reading the files of `torch.save` without PyTorch, and without trusting them.
+"""Reading the files of `torch.save` without PyTorch, and without trusting them.
 
 Such a file is a pickle, and a pickle is a program: it may call any function that Python can import, `os.system` among
 them. The reader below lends it a world of a few names, those that a dictionary of tensors needs, and refuses a file that

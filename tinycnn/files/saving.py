@@ -1,4 +1,4 @@
-"""Floor 3: `save` and `load`, states on disk.
+"""`save` and `load`, states on disk.
 
 `save` writes safetensors: the tensors, under names made of the keys that lead to them, and a description of how they
 nest, in JSON, in the header. So a flat `state_dict` is a plain safetensors file that PyTorch reads as well. `load` reads

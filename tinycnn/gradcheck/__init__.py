@@ -1,4 +1,4 @@
-"""Floor 5: the gradient checker, the only one that explains what is wrong.
+"""The gradient checker, the only one that explains what is wrong.
 
     report = tinycnn.gradcheck(F.conv2d, x, w, b)
     print(report)

@@ -1,4 +1,4 @@
-"""Floor 4: architectures, one family a file; each file names its paper and the idea that a lecture would take from it."""
+"""Architectures, one family a file; each file names its paper and the idea that a lecture would take from it."""
 from .alexnet import AlexNet, AlexNet2012, alexnet, alexnet_2012
 from .attention_resnet import (CBAM, cbam_resnet18, cbam_resnet34, cbam_resnet50, cbam_resnet101, se_resnet18, se_resnet34,
                                se_resnet50, se_resnet101, se_resnet152)

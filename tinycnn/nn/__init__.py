@@ -1,4 +1,4 @@
-"""Floor 3: layers, one family a file: state, and calls to the operations of floor 2."""
+"""Layers, one family a file: state, and calls to the operations of `ops/`."""
 import importlib
 
 from ..engine.names import no_such_name as _no_such_name

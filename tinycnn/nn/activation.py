@@ -1,4 +1,4 @@
-"""Floor 3: activations as layers. The formulas and gradients are in `ops/activation.py` and `ops/softmax.py`.
+"""Activations as layers. The formulas and gradients are in `ops/activation.py` and `ops/softmax.py`.
 
 `inplace=True` writes the result into the input's memory.
 """

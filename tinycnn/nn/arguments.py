@@ -1,4 +1,4 @@
-"""Floor 3: checks of constructor arguments. Each raises ValueError or TypeError that names the layer and the argument."""
+"""Checks of constructor arguments. Each raises ValueError or TypeError that names the layer and the argument."""
 from operator import index
 
 

@@ -1,4 +1,4 @@
-"""Floor 3: multi-head attention; the mathematics is in `ops/multihead_attention.py`."""
+"""Multi-head attention; the mathematics is in `ops/multihead_attention.py`."""
 import contextlib
 import enum
 

@@ -1,4 +1,4 @@
-"""Floor 3: memory for time. A checkpointed part of a network saves only its inputs, and runs again in backward.
+"""Memory for time. A checkpointed part of a network saves only its inputs, and runs again in backward.
 
 Backward wants every activation back in reverse order, so a network of n layers keeps n of them. Cut it into k segments and
 keep only what enters each: k tensors, and in backward, which recomputes one segment at a time, n / k more. The sum k + n / k

@@ -1,4 +1,4 @@
-"""Floor 3: modules that hold modules or parameters: `Sequential`, and lists and dictionaries of both."""
+"""Modules that hold modules or parameters: `Sequential`, and lists and dictionaries of both."""
 from collections import OrderedDict
 from itertools import groupby
 from operator import index as as_index

@@ -1,4 +1,4 @@
-"""Floor 3: convolutions and transposed convolutions in one, two and three dimensions."""
+"""Convolutions and transposed convolutions in one, two and three dimensions."""
 import math
 
 from ..ops.creation import empty

@@ -1,4 +1,4 @@
-"""Floor 3: distances as layers."""
+"""Distances as layers."""
 from . import functional as F
 from .module import Module
 

@@ -1,4 +1,4 @@
-"""Floor 3: dropout layers: noise in training, nothing in evaluation; see `ops/dropout.py`."""
+"""Dropout layers: noise in training, nothing in evaluation; see `ops/dropout.py`."""
 from . import functional as F
 from .arguments import probability
 from .module import Module

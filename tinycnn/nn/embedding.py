@@ -1,4 +1,4 @@
-"""Floor 3: a table of learned vectors."""
+"""A table of learned vectors."""
 from ..ops.creation import empty
 from ..engine.tensor import check_floating
 from . import functional as F

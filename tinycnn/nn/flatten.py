@@ -1,4 +1,4 @@
-"""Floor 3: layers that only reshape."""
+"""Layers that only reshape."""
 from .arguments import integer
 from .module import Module
 

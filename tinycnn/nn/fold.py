@@ -1,4 +1,4 @@
-"""Floor 3: the windows of a picture as columns, and back; the two halves of a convolution as layers."""
+"""The windows of a picture as columns, and back; the two halves of a convolution as layers."""
 from . import functional as F
 from .module import Module
 

@@ -1,4 +1,4 @@
-"""Floor 3: the operations of floor 2 under the names of `torch.nn.functional`.
+"""The operations under the names of `torch.nn.functional`.
 
 | family | where it is written |
 |---|---|

@@ -1,4 +1,4 @@
-"""Floor 3: how a module's backward hooks see its gradients.
+"""How a module's backward hooks see its gradients.
 
 The gradient of a module's input is not the gradient of the tensor passed in: that tensor may have other users, and its
 gradient sums over all of them. So the inputs and the outputs of a watched module pass through a node of their own, where

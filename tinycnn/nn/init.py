@@ -1,4 +1,4 @@
-"""Floor 3: initial weights. Each function fills its tensor in place, outside autograd, and returns it.
+"""Initial weights. Each function fills its tensor in place, outside autograd, and returns it.
 
 A layer y = W x with independent weights of mean 0 and variance s^2 multiplies the variance of its input by fan_in * s^2
 on the way forward and that of its gradient by fan_out * s^2 on the way back. Both Xavier and Kaiming initialisation choose

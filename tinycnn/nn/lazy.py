@@ -1,4 +1,4 @@
-"""Floor 3: layers that learn from their first input how many channels it has: `LazyLinear(10)` for `Linear(?, 10)`.
+"""Layers that learn from their first input how many channels it has: `LazyLinear(10)` for `Linear(?, 10)`.
 
 Until then their parameters are placeholders without a shape. The first call, or `load_state_dict`, fills them, and the layer
 becomes one of the ordinary class; the Parameter objects stay, so an optimizer may be made before. Initialise such a network,

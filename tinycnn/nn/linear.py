@@ -1,4 +1,4 @@
-"""Floor 3: layers that multiply by a matrix."""
+"""Layers that multiply by a matrix."""
 import math
 
 from ..ops.creation import empty

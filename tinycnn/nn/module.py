@@ -1,4 +1,4 @@
-"""Floor 3: `Module`, the base class of all layers and networks.
+"""`Module`, the base class of all layers and networks.
 
 A module is state (parameters, buffers, submodules) and a `forward`. Assigning to an attribute sorts the value into one of
 three dictionaries by its type; everything else here (`parameters`, `to`, `repr`, and in `state.py` `state_dict`) walks those

@@ -1,4 +1,4 @@
-"""Floor 3: normalisation layers: the parameters and running statistics; the mathematics is in `ops/norm.py`."""
+"""Normalisation layers: the parameters and running statistics; the mathematics is in `ops/norm.py`."""
 from ..engine.dtype import int64
 from ..ops.creation import ones, zeros
 from . import functional as F

@@ -1,4 +1,4 @@
-"""Floor 3: padding layers.
+"""Padding layers.
 
 `padding` is a width for all sides, or (left, right) of the last dimension, then of the one before, and so on, as in `F.pad`.
 Negative widths cut off.

@@ -1,4 +1,4 @@
-"""Floor 3: names of PyTorch's for several GPUs, on one: code written for many runs, and its checkpoints load."""
+"""Names of PyTorch's for several GPUs, on one: code written for many runs, and its checkpoints load."""
 from .module import Module
 from .norm import _BatchNorm
 

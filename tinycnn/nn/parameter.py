@@ -1,4 +1,4 @@
-"""Floor 3: `Parameter`, a tensor that a module registers when it becomes an attribute, and that optimizers train; `Buffer`,
+"""`Parameter`, a tensor that a module registers when it becomes an attribute, and that optimizers train; `Buffer`,
 one that it only keeps.
 """
 from ..ops.creation import empty

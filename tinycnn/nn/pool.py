@@ -1,4 +1,4 @@
-"""Floor 3: pooling layers. They have no parameters; the mathematics is in `ops/pool_max.py` and `ops/pool_average.py`."""
+"""Pooling layers. They have no parameters; the mathematics is in `ops/pool_max.py` and `ops/pool_average.py`."""
 from . import functional as F
 from .arguments import integer, integers
 from .module import Module

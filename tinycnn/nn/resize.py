@@ -1,4 +1,4 @@
-"""Floor 3: layers that change the size of pictures, or trade channels for size; see `ops/resize.py`."""
+"""Layers that change the size of pictures, or trade channels for size; see `ops/resize.py`."""
 from . import functional as F
 from .arguments import integer
 from .module import Module

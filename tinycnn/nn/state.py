@@ -1,4 +1,4 @@
-"""Floor 3: saving and loading a module: its parameters and buffers as a dictionary of dotted names."""
+"""Saving and loading a module: its parameters and buffers as a dictionary of dotted names."""
 from collections import OrderedDict, namedtuple
 
 from ..engine.arrays import to_device

@@ -1,4 +1,4 @@
-"""Floor 3: the transformer: layers of attention and small networks, each added to its input and normalised.
+"""The transformer: layers of attention and small networks, each added to its input and normalised.
 
     encoder layer:  x <- x + attention(x, x, x),  x <- x + feed_forward(x)
     decoder layer:  x <- x + attention(x, x, x),  x <- x + attention(x, memory, memory),  x <- x + feed_forward(x)

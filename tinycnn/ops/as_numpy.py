@@ -1,4 +1,4 @@
-"""Floor 2: NumPy's names for functions of Tensors.
+"""NumPy's names for functions of Tensors.
 
 Where a gradient is itself recorded (`create_graph=True`), the `backward` of an operation is given Tensors in place of
 arrays. It asks `array_module(dy)` for the library of dy, and gets a `Library` from here: the same names and argument orders

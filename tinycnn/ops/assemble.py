@@ -1,4 +1,4 @@
-"""Floor 2: convenient ways to take tensors apart and to put them together, all made of `rearrange.py` and `shape.py`."""
+"""Convenient ways to take tensors apart and to put them together, all made of `rearrange.py` and `shape.py`."""
 import itertools
 import operator
 

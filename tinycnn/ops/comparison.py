@@ -1,4 +1,4 @@
-"""Floor 2: comparisons, tests and logic: what gives True and False, and so has no gradient.
+"""Comparisons, tests and logic: what gives True and False, and so has no gradient.
 
 Nothing is recorded here; the functions work on the arrays at once.
 """

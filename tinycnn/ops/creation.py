@@ -1,4 +1,4 @@
-"""Floor 2: tensors out of nothing, and moving them between dtypes and devices. Random ones are in `random.py`.
+"""Tensors out of nothing, and moving them between dtypes and devices. Random ones are in `random.py`.
 
 All creation functions take `dtype` (default: float32, or what `set_default_dtype` chose), `device` and `requires_grad`.
 """

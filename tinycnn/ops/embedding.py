@@ -1,4 +1,4 @@
-"""Floor 2: looking rows up in a table; labels as one-hot vectors (whose product with the table is the same lookup)."""
+"""Looking rows up in a table; labels as one-hot vectors (whose product with the table is the same lookup)."""
 import numpy as np
 
 from ..engine.arrays import array_module, scatter_add

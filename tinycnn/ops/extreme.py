@@ -1,4 +1,4 @@
-"""Floor 2: the largest and smallest: max, amax, argmax and their opposites.
+"""The largest and smallest: max, amax, argmax and their opposites.
 
 Two ways to reduce to an extreme differ only at ties: `Extreme` shares the gradient among equal winners, `Pick` gives it to
 the one whose index it knows. As in PyTorch, `max(x)` shares and `max(x, dim)` picks.

@@ -1,4 +1,4 @@
-"""Floor 2: the gamma function, which continues the factorial: its logarithm and the derivatives of that.
+"""The gamma function, which continues the factorial: its logarithm and the derivatives of that.
 
 Gamma(n + 1) = n!, and Gamma(x + 1) = x Gamma(x) for every x. Neither NumPy nor the standard library has it for arrays. Far
 from 0 a few terms of Stirling's series are exact to double precision; from there the recurrence leads back. Source:

@@ -1,4 +1,4 @@
-"""Floor 2: reading, writing and adding at positions that a tensor of integers or a mask holds.
+"""Reading, writing and adding at positions that a tensor of integers or a mask holds.
 
 `gather`, `scatter`, `index_select` and their kin only build an index for the operations of `indexing.py`; new here is
 filling under a mask (`MaskedFill`).

@@ -1,4 +1,4 @@
-"""Floor 2: pictures read at given points, between pixels and beyond the border: the core of a spatial transformer."""
+"""Pictures read at given points, between pixels and beyond the border: the core of a spatial transformer."""
 import itertools
 import math
 

@@ -1,4 +1,4 @@
-"""Floor 2: samples of categories through which gradients flow."""
+"""Samples of categories through which gradients flow."""
 from ..engine.arrays import array_module, device_of
 from ..engine.generators import default_generator
 from ..engine.tensor import check_floating, wrap

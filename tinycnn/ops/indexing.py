@@ -1,4 +1,4 @@
-"""Floor 2: choosing elements by position, and writing to chosen positions.
+"""Choosing elements by position, and writing to chosen positions.
 
 An index has two halves. Integers, slices, None and `...` choose a view (`basic`); tensors of integers and masks choose a
 copy (`advanced`). As in PyTorch, x[index] is x[basic][advanced]: the view first, then the copy. One can read there

@@ -1,4 +1,4 @@
-"""Floor 2: inverse matrices, systems of linear equations and determinants."""
+"""Inverse matrices, systems of linear equations and determinants."""
 from collections import namedtuple
 
 from ..engine.arrays import array_module

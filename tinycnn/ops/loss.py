@@ -1,4 +1,4 @@
-"""Floor 2: losses that compare two tensors. (`cross_entropy` and `nll_loss` stand in `softmax.py`.)
+"""Losses that compare two tensors. (`cross_entropy` and `nll_loss` stand in `softmax.py`.)
 
 Every loss is computed element by element, or row by row, and then reduced: "none" keeps the numbers, "sum" adds them,
 "mean" also divides by how many they are. The Functions below know only the first step: in `mse_loss`, the gradient of the
@@ -13,7 +13,6 @@ import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..legacy import reads_size_average
 from ..engine.tensor import Tensor, check_floating, check_tensor
 from .activation import sigmoid, softplus
 from .creation import ones_like
@@ -178,21 +177,18 @@ def _expand(function, name, tensor, shape):
 
 # ---- regression ------------------------------------------------------------------------------------------------------
 
-@reads_size_average
 def mse_loss(input, target, *, reduction="mean"):
     """(input - target)^2."""
     _check_pair("mse_loss", input, target, reduction)
     return reduced(SquaredError.apply(input, target), reduction)
 
 
-@reads_size_average
 def l1_loss(input, target, *, reduction="mean"):
     """|input - target|."""
     _check_pair("l1_loss", input, target, reduction)
     return reduced((input - target).abs(), reduction)
 
 
-@reads_size_average
 def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     """d^2 / (2 beta) where |d| < beta, else |d| - beta/2, with d = input - target; `l1_loss` for beta 0."""
     _check_pair("smooth_l1_loss", input, target, reduction)
@@ -210,7 +206,6 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
     return reduced(SmoothL1.apply(input, target, beta=delta) * delta, reduction)
 
 
-@reads_size_average
 def poisson_nll_loss(input, target, log_input=True, full=False, *, eps=1e-8, reduction="mean"):
     """The negative log-likelihood of counts: e^input - target input, or input - target log(input + eps) without `log_input`.
 
@@ -245,7 +240,6 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 # ---- probabilities ---------------------------------------------------------------------------------------------------
 
-@reads_size_average
 def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     """-(target log input + (1 - target) log(1 - input)) for probabilities `input`; each logarithm is at least -100.
 
@@ -259,7 +253,6 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     return reduced(_weighted("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight), reduction)
 
 
-@reads_size_average
 def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="mean", pos_weight=None):
     """`binary_cross_entropy` of sigmoid(input), stable for scores of any size.
 
@@ -274,7 +267,6 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="m
     return reduced(_weighted(name, BCEWithLogits.apply(input, target, pos_weight), weight), reduction)
 
 
-@reads_size_average
 def kl_div(input, target, *, reduction="mean", log_target=False):
     """target (log target - input): the divergence from the log-probabilities `input` to the probabilities `target`.
 
@@ -306,7 +298,6 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
-@reads_size_average
 def cosine_embedding_loss(input1, input2, target, margin=0.0, *, reduction="mean"):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1: inputs (N, D) or (D)."""
     name = "cosine_embedding_loss"
@@ -317,7 +308,6 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, *, reduction="mean
     return reduced(_select(target, 1, 1 - cos) + _select(target, -1, (cos - margin).clamp(min=0)), reduction)
 
 
-@reads_size_average
 def margin_ranking_loss(input1, input2, target, margin=0.0, *, reduction="mean"):
     """max(0, -target (input1 - input2) + margin): target 1 where input1 should be the larger one, else -1."""
     _check_pair("margin_ranking_loss", input1, input2, reduction, ("input1", "input2"))
@@ -325,7 +315,6 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, *, reduction="mean")
     return reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
 
 
-@reads_size_average
 def hinge_embedding_loss(input, target, margin=1.0, *, reduction="mean"):
     """input where target is 1, max(0, margin - input) where it is -1."""
     check_reduction("hinge_embedding_loss", reduction)
@@ -334,7 +323,6 @@ def hinge_embedding_loss(input, target, margin=1.0, *, reduction="mean"):
     return reduced(_select(target, 1, input) + _select(target, -1, (margin - input).clamp(min=0)), reduction)
 
 
-@reads_size_average
 def soft_margin_loss(input, target, *, reduction="mean"):
     """log(1 + e^(-target input)), target 1 or -1: `binary_cross_entropy_with_logits` with other names for the classes."""
     check_reduction("soft_margin_loss", reduction)
@@ -356,7 +344,6 @@ def _select(target, sign, loss):
     return loss * (target.detach() == sign).to(loss.dtype)
 
 
-@reads_size_average
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, swap=False, *, reduction="mean"):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with d = `pairwise_distance`: inputs (N, D) or (D).
 

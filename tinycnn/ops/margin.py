@@ -1,10 +1,9 @@
-"""Floor 2: losses on scores for many classes that ask for a margin between right and wrong, and triplets with any distance.
+"""Losses on scores for many classes that ask for a margin between right and wrong, and triplets with any distance.
 
 The score of a right class shall exceed that of a wrong one by the margin; what is missing is the loss. Beyond the margin the
 gradient is zero: such cases no longer count.
 """
 from ..engine.arrays import array_module
-from ..legacy import reads_size_average
 from ..engine.tensor import check_floating, check_tensor, wrap
 from .loss import BCEWithLogits, check_reduction, pairwise_distance, reduced
 
@@ -24,7 +23,6 @@ def _check_scores(function, input, target, reduction, target_shape):
                          f"{target.shape}")
 
 
-@reads_size_average
 def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction="mean"):
     """sum over i != t of max(0, margin - x_t + x_i)^p / C, for scores x (N, C) or (C) and right classes t (N) or ().
 
@@ -48,7 +46,6 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction=
     return reduced(loss if weight is None else loss * weight[target], reduction)
 
 
-@reads_size_average
 def multilabel_margin_loss(input, target, *, reduction="mean"):
     """sum over right j, wrong i of max(0, 1 - x_j + x_i) / C, for scores x (N, C) or (C).
 
@@ -66,7 +63,6 @@ def multilabel_margin_loss(input, target, *, reduction="mean"):
     return reduced((missing * pairs).sum((-2, -1)) / classes, reduction)
 
 
-@reads_size_average
 def multilabel_soft_margin_loss(input, target, weight=None, *, reduction="mean"):
     """The mean over classes of `binary_cross_entropy_with_logits`: scores (*, C), and a target of 0 and 1 of that shape.
 

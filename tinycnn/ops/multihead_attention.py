@@ -1,4 +1,4 @@
-"""Floor 2: attention in several subspaces side by side, each with its own look at the sequence; one is `attention.py`."""
+"""Attention in several subspaces side by side, each with its own look at the sequence; one is `attention.py`."""
 import math
 
 from ..engine.arrays import array_module

@@ -1,4 +1,4 @@
-"""Floor 2: padding, in PyTorch's order: the first two numbers of `pad` belong to the last dimension."""
+"""Padding, in PyTorch's order: the first two numbers of `pad` belong to the last dimension."""
 import math
 
 from ..engine.arrays import array_module

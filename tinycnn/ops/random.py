@@ -1,4 +1,4 @@
-"""Floor 2: random tensors.
+"""Random tensors.
 
 All numbers come from a `Generator` (`generators.py`): the one given, or the default one of the device, which `manual_seed`
 restarts. Nothing random has a gradient.

@@ -1,4 +1,4 @@
-"""Floor 2: reductions: sum, product, mean, variance, norm, along some dimensions or all. Maxima are in `extreme.py`.
+"""Reductions: sum, product, mean, variance, norm, along some dimensions or all. Maxima are in `extreme.py`.
 
 A reduction makes one number out of many; backward hands that number's gradient back to the many. In every Function the
 gradient dy first gets the reduced axes back with size 1 (`ctx.kept`), so that broadcasting against x does the handing out.

@@ -1,4 +1,4 @@
-"""Floor 2: pictures in another size: interpolation, and pixels moved between channels and space.
+"""Pictures in another size: interpolation, and pixels moved between channels and space.
 
 Resizing is linear and works on one axis at a time. Element o of the new axis reads K elements of the old one, its taps:
 

@@ -1,4 +1,4 @@
-"""Floor 2: running products and extremes, and differences of neighbours. Running sums (`cumsum`) are in `reduce.py`."""
+"""Running products and extremes, and differences of neighbours. Running sums (`cumsum`) are in `reduce.py`."""
 from collections import namedtuple
 
 from ..engine.arrays import array_module

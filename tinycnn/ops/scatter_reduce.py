@@ -1,4 +1,4 @@
-"""Floor 2: values brought to positions and reduced there to a sum, a mean or an extreme, as in graphs and point clouds."""
+"""Values brought to positions and reduced there to a sum, a mean or an extreme, as in graphs and point clouds."""
 from ..engine.arrays import array_module
 from ..engine.arrays import scatter_add as add_at
 from ..engine.arrays import scatter_extreme

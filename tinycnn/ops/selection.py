@@ -1,4 +1,4 @@
-"""Floor 2: operations that choose, element by element, one of their inputs.
+"""Operations that choose, element by element, one of their inputs.
 
 What was not chosen did not count: the gradient goes to the chosen input, and the others get 0. Only ties need a decision.
 """

@@ -1,4 +1,4 @@
-"""Floor 2: the same elements in another shape.
+"""The same elements in another shape.
 
 Where memory allows, the result is a view: it shows the memory of its input and copies nothing. `Reshape` and
 `Permute` keep every element once, so dx is dy carried back; `Expand` repeats elements, so dx sums over the repetitions.

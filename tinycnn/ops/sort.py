@@ -1,4 +1,4 @@
-"""Floor 2: sorting, counting and finding.
+"""Sorting, counting and finding.
 
 Which element goes where has no gradient; the sorted values are the elements of x, gathered, and so pass theirs back. Ties
 keep their order.

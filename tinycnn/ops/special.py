@@ -1,4 +1,4 @@
-"""Floor 2: functions of one or two numbers that are made of those in `unary.py` and `elementwise.py`."""
+"""Functions of one or two numbers that are made of those in `unary.py` and `elementwise.py`."""
 import math
 
 from ..engine.dtype import category

@@ -1,4 +1,4 @@
-"""Floor 2: order statistics, histograms and searches: what sorting tells about the values.
+"""Order statistics, histograms and searches: what sorting tells about the values.
 
 An order statistic is one of the elements, found through their order and then gathered; so it passes its gradient to that
 element, and there is no new gradient here.

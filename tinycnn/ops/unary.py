@@ -1,4 +1,4 @@
-"""Floor 2: functions of one input, applied to every element alone.
+"""Functions of one input, applied to every element alone.
 
 y_i = f(x_i): the Jacobian is diagonal, and the whole of backward is dx = dy * f'(x). The file is the table of derivatives of
 a calculus book. Some slopes are cheapest from the output, as e^x is its own; then backward keeps y instead of x.

@@ -1,4 +1,4 @@
-"""Floor 2: products and distances of vectors and matrices, made of `matmul.py` and `reduce.py`."""
+"""Products and distances of vectors and matrices, made of `matmul.py` and `reduce.py`."""
 import functools
 
 from ..engine.tensor import check_floating, check_tensor, method

@@ -1,4 +1,4 @@
-"""Floor 1: PyTorch's `torch.accelerator`: the GPU of this machine, whichever it is; here only CUDA through CuPy."""
+"""PyTorch's `torch.accelerator`: the GPU of this machine, whichever it is; here only CUDA through CuPy."""
 from .engine.arrays import Device
 from .cuda import device_count, is_available
 

@@ -1,4 +1,4 @@
-"""Floor 0: PyTorch's `torch.amp`, mixed precision: code that asks for it runs, and computes in the types of its tensors.
+"""PyTorch's `torch.amp`, mixed precision: code that asks for it runs, and computes in the types of its tensors.
 
 So does PyTorch where there is no GPU: `autocast("cuda")` and `GradScaler` switch themselves off. A factor that keeps small
 float16 gradients from vanishing is not needed in float32.

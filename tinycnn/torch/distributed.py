@@ -1,4 +1,4 @@
-"""Floor 0: PyTorch's `torch.distributed`, as it is where it was left out: tinycnn trains in one process."""
+"""PyTorch's `torch.distributed`, as it is where it was left out: tinycnn trains in one process."""
 
 __all__ = ["get_rank", "get_world_size", "init_process_group", "is_available", "is_initialized"]
 

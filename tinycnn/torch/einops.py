@@ -1,4 +1,4 @@
-"""Floor 3: einops on our tensors: `from tinycnn.einops import rearrange, Rearrange` in place of einops and its layers.
+"""Einops on our tensors: `from tinycnn.einops import rearrange, Rearrange` in place of einops and its layers.
 
 Needs einops (pip install einops). It knows its libraries by subclasses of AbstractBackend; importing this file adds ours, so
 that the functions of einops itself take our tensors from then on, too.

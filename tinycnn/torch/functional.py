@@ -1,4 +1,4 @@
-"""Floor 3: `from torch.functional import F`, as editors complete it, and some functions that PyTorch keeps there."""
+"""`from torch.functional import F`, as editors complete it, and some functions that PyTorch keeps there."""
 from .nn import functional as F
 from .ops.matmul import einsum
 from .ops.reduce import norm

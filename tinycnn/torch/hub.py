@@ -1,4 +1,4 @@
-"""Floor 3: PyTorch's `torch.hub`: weights from the web, downloaded once."""
+"""PyTorch's `torch.hub`: weights from the web, downloaded once."""
 import hashlib
 import re
 from pathlib import Path

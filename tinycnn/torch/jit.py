@@ -1,4 +1,4 @@
-"""Floor 0: PyTorch's compilers, `torch.jit` and `torch.compile`: what they are given comes back as it is.
+"""PyTorch's compilers, `torch.jit` and `torch.compile`: what they are given comes back as it is.
 
 They change how fast a model runs, not what it computes, so code that uses them has the same numbers here. The decorators
 mean what they mean in PyTorch with the variable PYTORCH_JIT=0.

@@ -1,4 +1,4 @@
-"""Floor 2: PyTorch's `torch.linalg`, as far as networks use it: norms, products, inverses."""
+"""PyTorch's `torch.linalg`, as far as networks use it: norms, products, inverses."""
 import functools
 
 from .ops import matmul as products

@@ -1,2 +1,2 @@
-"""Floor 0: PyTorch's `torch.multiprocessing`: Python's own."""
+"""PyTorch's `torch.multiprocessing`: Python's own."""
 from multiprocessing import *  # noqa: F401, F403

@@ -1,4 +1,4 @@
-"""Floor 0: PyTorch's `torch.random`: seeds and states of the default generators."""
+"""PyTorch's `torch.random`: seeds and states of the default generators."""
 import contextlib
 
 from .engine.arrays import Device

@@ -1,4 +1,4 @@
-"""Floor 2: PyTorch's `torch.special`, as far as networks use it."""
+"""PyTorch's `torch.special`, as far as networks use it."""
 from .ops.activation import sigmoid as expit
 from .ops.gamma import digamma, polygamma
 from .ops.gamma import lgamma as gammaln

@@ -1,4 +1,4 @@
-"""Floor 3: the layers where PyTorch keeps them, for code that says `from torch.nn.modules.batchnorm import _BatchNorm`."""
+"""The layers where PyTorch keeps them, for code that says `from torch.nn.modules.batchnorm import _BatchNorm`."""
 import sys
 
 from .. import (activation, attention, container, conv, distance, dropout, embedding, flatten, fold, lazy, linear, loss,

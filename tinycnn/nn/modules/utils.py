@@ -1,4 +1,4 @@
-"""Floor 3: PyTorch's little functions that make one number a tuple of n."""
+"""PyTorch's little functions that make one number a tuple of n."""
 from collections.abc import Iterable
 
 

@@ -1,4 +1,4 @@
-"""Floor 3: helpers on parameters and their gradients."""
+"""Helpers on parameters and their gradients."""
 from . import parametrizations, parametrize, rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .convert_parameters import parameters_to_vector, vector_to_parameters

@@ -1,4 +1,4 @@
-"""Floor 3: limits on the size of gradients.
+"""Limits on the size of gradients.
 
 One steep minibatch can throw the weights far away; scaled down to a maximal length, its gradient still points downhill.
 Source: Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks" (2013).

@@ -1,4 +1,4 @@
-"""Floor 3: all parameters as one vector, and back."""
+"""All parameters as one vector, and back."""
 from ...ops.rearrange import cat
 from ...engine.tensor import Tensor
 

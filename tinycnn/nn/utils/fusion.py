@@ -1,4 +1,4 @@
-"""Floor 3: a batch norm in evaluation, joined to the layer before it: the same numbers for less work.
+"""A batch norm in evaluation, joined to the layer before it: the same numbers for less work.
 
 There the norm is linear in each channel, y = scale x + shift with scale = w / sqrt(var + eps) and shift = b - scale mean, so
 scale goes into the weights before it, and shift into the bias.

@@ -1,4 +1,4 @@
-"""Floor 3: parametrizations that are in use, see `parametrize.py`."""
+"""Parametrizations that are in use, see `parametrize.py`."""
 from .. import functional as F
 from ..module import Module
 from .parametrize import register_parametrization

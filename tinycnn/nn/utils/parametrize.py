@@ -1,4 +1,4 @@
-"""Floor 3: parameters that are computed from others.
+"""Parameters that are computed from others.
 
 `register_parametrization(layer, "weight", p)` moves the Parameter `weight` to `layer.parametrizations.weight.original`, and
 `layer.weight` becomes what the module `p` makes of it, computed at every use. Training then changes the original. Assigning

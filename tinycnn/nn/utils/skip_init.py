@@ -1,4 +1,4 @@
-"""Floor 3: modules without initial weights."""
+"""Modules without initial weights."""
 from ..init import no_init
 
 

@@ -1,4 +1,4 @@
-"""Floor 3: spectral normalisation, w / sigma, with sigma the largest factor by which w lengthens a vector.
+"""Spectral normalisation, w / sigma, with sigma the largest factor by which w lengthens a vector.
 
 sigma is the largest singular value of w as a matrix of one row an output unit (dimension `dim`). One power iteration a step,
 u <- W v / |W v|, v <- W^T u / |W^T u|, keeps u and v close to its singular vectors while W changes slowly, and

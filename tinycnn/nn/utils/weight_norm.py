@@ -1,4 +1,4 @@
-"""Floor 3: weight normalisation, w = g v / |v|: the length and the direction of a weight as parameters of their own.
+"""Weight normalisation, w = g v / |v|: the length and the direction of a weight as parameters of their own.
 
 |v| is taken over all dimensions but `dim`, so that every output unit has its own g; over all of them for dim None. Source:
 Salimans and Kingma, "Weight normalization: a simple reparameterization to accelerate training of deep neural networks"

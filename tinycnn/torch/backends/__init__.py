@@ -1,4 +1,4 @@
-"""Floor 0: PyTorch's `torch.backends`, so that code which sets `torch.backends.cudnn.benchmark` runs."""
+"""PyTorch's `torch.backends`, so that code which sets `torch.backends.cudnn.benchmark` runs."""
 from ..engine.arrays import precision, set_precision
 from . import cuda, cudnn, mps
 

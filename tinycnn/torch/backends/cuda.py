@@ -1,4 +1,4 @@
-"""Floor 0: PyTorch's `torch.backends.cuda`: how exactly a GPU multiplies."""
+"""PyTorch's `torch.backends.cuda`: how exactly a GPU multiplies."""
 from ..engine.arrays import precision, set_precision
 
 

@@ -1,4 +1,4 @@
-"""Floor 0: switches of a library that tinycnn does not use; they can be set and change nothing. Results repeat anyway."""
+"""Switches of a library that tinycnn does not use; they can be set and change nothing. Results repeat anyway."""
 enabled = False
 benchmark = False
 deterministic = True

@@ -1,4 +1,4 @@
-"""Floor 0: Apple's GPUs, which tinycnn does not use."""
+"""Apple's GPUs, which tinycnn does not use."""
 
 
 def is_available():

@@ -1,4 +1,4 @@
-"""Floor 1: PyTorch's `torch.cuda`: what code asks about GPUs, and tells them."""
+"""PyTorch's `torch.cuda`: what code asks about GPUs, and tells them."""
 import contextlib
 
 from ..engine import arrays, generators

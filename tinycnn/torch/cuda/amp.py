@@ -1,4 +1,4 @@
-"""Floor 1: the older place of mixed precision, where the device need not be named."""
+"""The older place of mixed precision, where the device need not be named."""
 from .. import amp
 
 
