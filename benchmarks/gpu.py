@@ -171,7 +171,7 @@ def main(arguments=None):
         print(json.dumps(measure(library, name, bool(int(tf32)), float(seconds))))
         return 0
     if not importlib.import_module("tinycnn").cuda.is_available():
-        print("benchmarks.gpu needs a GPU and CuPy: pip install 'tinycnn[cuda12]'", file=sys.stderr)
+        print("benchmarks.gpu needs a GPU and CuPy: pip install 'cupy-cuda12x[ctk]'", file=sys.stderr)
         return 1
     libraries = ["tinycnn"] + ["torch"] * (importlib.util.find_spec("torch") is not None)
     rounds, seconds = (1, 1) if args.quick else (3, 3)

@@ -166,5 +166,5 @@ def test_a_device_without_number_is_the_current_gpu(device, monkeypatch):
 
 @pytest.mark.skipif(bool(tinycnn.cuda.device_count()), reason="there is a GPU here")
 def test_without_a_gpu_the_error_says_what_to_install():
-    with pytest.raises(RuntimeError, match="pip install 'tinycnn.cuda12.'"):
+    with pytest.raises(RuntimeError, match="pip install 'cupy-cuda12x.ctk.'"):
         tinycnn.zeros(2, device="cuda")

@@ -41,7 +41,7 @@ def download(name, mirrors, folder, known_hash):
     try:
         import pooch
     except ImportError:
-        raise RuntimeError(f"downloading {name} needs pooch: pip install 'tinycnn[data]', or put the file into {folder} "
+        raise RuntimeError(f"downloading {name} needs pooch: pip install pooch, or put the file into {folder} "
                            "yourself") from None
     pooch.get_logger().setLevel("ERROR")
     complaints = []

@@ -96,8 +96,8 @@ def set_default_device(device):
 @functools.cache
 def load_cupy():
     """The cupy module; RuntimeError says how to install it where it, or a GPU, is missing."""
-    advice = ("install the CuPy wheel for your CUDA version with pip install 'tinycnn[cuda12]' or 'tinycnn[cuda13]', "
-              "check the GPU with nvidia-smi, or use device 'cpu'")
+    advice = ("install CuPy for your CUDA version with pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]', check "
+              "the GPU with nvidia-smi, or use device 'cpu'")
     try:
         import cupy
     except ImportError as error:

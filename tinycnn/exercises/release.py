@@ -17,7 +17,7 @@ PAGE = """# Exercises
 Each file is one exercise and stands alone. Its first lines say what to do; fill in what raises NotImplementedError, with
 NumPy alone. All of it works without a network:
 
-    pip install {install}
+    pip install {install}           # the folder of tinycnn that your course hands out
     tinycnn exercises check linear        # what is right, and what is wrong and why
     tinycnn exercises hint linear         # three hints, from gentle to nearly the answer
     tinycnn exercises demo linear         # a network learns digits with your function inside
@@ -31,8 +31,10 @@ Hand in this folder, or a .zip of it, with the names of the files as they are.
 """
 
 
-def make_release(folder, exercises=(), install="tinycnn"):
+def make_release(folder, exercises=(), install="PATH/TO/tinycnn"):
     """Write the stubs of `exercises` (default: all) and a README into the new `folder`; returns the paths.
+
+    `install` is what the README tells students to give to pip: a folder, or an address ("git+https://...").
 
     Raises FileExistsError where the folder exists and is not empty, ValueError for unknown exercises.
     """
