@@ -166,7 +166,7 @@ on an Intel Xeon with vectors of 512 bits:
 
 - Convolution. NumPy's BLAS multiplies the matrices of a convolution at 150 to 190 GFLOP/s a core if they are 64 columns
   wide or more, at 30 to 110 if they have 6 to 24 columns; PyTorch's convolutions run at 190 to 240 and copy no columns.
-  Winograd's tiles (`tinycnn/ops/winograd.py`) make up for that from 32 channels on. They do not help where channels or
+  Winograd's tiles (`tinycnn/cpu/winograd.py`) make up for that from 32 channels on. They do not help where channels or
   filters are few: in the MNIST net, in LeNet-5, with the 12 filters of a DenseNet's layer, in depthwise layers.
 - Normalisation and activations. A compiled loop computes a whole formula for a number while it is in a register. NumPy takes
   an operation after the other, each a walk through a piece of the array that is in the cache: about a dozen for batch norm,
