@@ -1,2 +1,3 @@
 """All roads of processors: whoever imports this file opens them."""
-from . import autograd, conv, optim, process  # noqa: F401
+from . import (attention, autograd, conv, elementwise, error_function, gelu, layer_norm, matmul, norm, optim,  # noqa: F401
+               pool, process)

@@ -1,2 +1,2 @@
 """All roads of GPUs: whoever imports this file opens them."""
-from . import conv, cuda, optim, random, scatter  # noqa: F401
+from . import attention, conv, cuda, elementwise, matmul, norm, optim, pool, random, scatter, softmax  # noqa: F401

@@ -1,18 +1,15 @@
-"""Floor 2: smooth activation functions; the piecewise linear ones, such as ReLU, are in `rectifier.py`.
+"""Smooth activation functions; the piecewise linear ones, such as ReLU, are in `rectifier.py`.
 
 Activations are the nonlinearities without which a network of any depth is one matrix. All act on every element alone,
 so dx = dy f'(x). What a class docstring derives is f'. Those that are short formulas in others (Mish, GLU) are written as
-such, and the tape differentiates them. On a GPU, `kernels/elementwise.cu` computes the formulas in one launch each.
+such, and the tape differentiates them.
 """
 import math
 
-from ..gpu import kernels
 from ..engine.arrays import array_module
-from .error_function import erf as erf_of_array
 from ..engine.function import Function
 from ..engine.tensor import check_floating, check_tensor, method
-from ..cpu.workers import by_pieces
-from ..cpu import gelu as fast_gelu
+from .error_function import erf as erf_of_array
 from .inplace import twin
 from .rectifier import activation
 from .selection import where
@@ -31,17 +28,12 @@ class ELU(Function):
         xp = array_module(x)
         ctx.numbers = alpha, scale, input_scale
         ctx.save_for_backward(x)
-        if kernels.serves(x):
-            return kernels.each("elu", x, options=ctx.numbers)
-        y = xp.maximum(x, 0) + alpha * xp.expm1(input_scale * xp.minimum(x, 0))
-        return y if scale == 1 else scale * y
+        return scale * (xp.maximum(x, 0) + alpha * xp.expm1(input_scale * xp.minimum(x, 0)))
 
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
         alpha, scale, input_scale = ctx.numbers
-        if kernels.serves(dy):
-            return kernels.each("elu_backward", dy, x, options=ctx.numbers)
         xp = array_module(x)
         slope = alpha * input_scale * xp.exp(-input_scale * xp.abs(x))  # where x > 0 it does not count
         positive = x > 0
@@ -49,32 +41,25 @@ class ELU(Function):
 
 
 class Sigmoid(Function):
-    """y = 1 / (1 + e^-x), the logistic function.  f' = e^-x / (1 + e^-x)^2 = y (1 - y).
-
-    For x < 0 the same number is e^x / (1 + e^x): with e = e^-|x| no exponential can overflow.
-    """
+    """y = 1 / (1 + e^-x), the logistic function.  f' = e^-x / (1 + e^-x)^2 = y (1 - y)."""
 
     @staticmethod
     def forward(ctx, x):
-        y = Sigmoid.logistic(x)
+        y = logistic(x)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
-    def logistic(x):
-        """y."""
-        if kernels.serves(x):
-            return kernels.each("sigmoid", x)
-        xp = array_module(x)
-        e = xp.exp(-xp.abs(x))
-        return xp.maximum(e, x >= 0) / (1 + e)  # e <= 1: the numerator is 1 where x >= 0, else e
-
-    @staticmethod
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
-        if kernels.serves(dy):
-            return kernels.each("sigmoid_backward", dy, y)
         return dy * y * (1 - y)
+
+
+def logistic(x):
+    """1 / (1 + e^-x), where x < 0 computed as e^x / (1 + e^x): with e = e^-|x| no exponential can overflow."""
+    xp = array_module(x)
+    e = xp.exp(-xp.abs(x))
+    return xp.maximum(e, x >= 0) / (1 + e)  # e <= 1: the numerator is 1 where x >= 0, else e
 
 
 class SiLU(Function):
@@ -82,26 +67,23 @@ class SiLU(Function):
 
     @staticmethod
     def forward(ctx, x):
-        if kernels.serves(x):
-            ctx.save_for_backward(x, None)
-            return kernels.each("silu", x)
-        s = Sigmoid.logistic(x)
-        ctx.save_for_backward(x, s)
-        return x * s
+        ctx.save_for_backward(x)
+        return x * logistic(x)
+
+    @staticmethod
+    def slope(x, s):
+        """f'."""
+        return s * (1 + x * (1 - s))
 
     @staticmethod
     def backward(ctx, dy):
-        x, s = ctx.saved_tensors
-        if kernels.serves(dy):
-            return kernels.each("silu_backward", dy, x)
-        return dy * (s * (1 + x * (1 - s)))
+        (x,) = ctx.saved_tensors
+        return dy * SiLU.slope(x, logistic(x))
 
     @staticmethod
     def backward_recorded(ctx, dy):
-        """With s as a function of x."""
-        x, _ = ctx.saved_tensors
-        s = sigmoid(x)
-        return dy * (s * (1 + x * (1 - s)))
+        (x,) = ctx.saved_tensors
+        return dy * SiLU.slope(x, sigmoid(x))
 
 
 class Tanh(Function):
@@ -155,20 +137,15 @@ class GELU(Function):
 
     f' = P + x p with the normal density p = e^(-x^2 / 2) / sqrt(2 pi).
     The approximation is P = (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), so p becomes
-    (1 - tanh^2 u) u' / 2. In float32 on the CPU, `fast_gelu.py` does the arithmetic. Source: Hendrycks and Gimpel 2016.
+    (1 - tanh^2 u) u' / 2. Source: Hendrycks and Gimpel 2016.
     """
     ROOT, CUBIC = math.sqrt(2 / math.pi), 0.044715
-    Q = ROOT * CUBIC, ROOT  # u = x Q(x^2)
 
     @staticmethod
     def forward(ctx, x, approximate):
         ctx.exact = approximate == "none"
         ctx.save_for_backward(x)
-        if kernels.serves(x):
-            return kernels.each("gelu", x, options=(ctx.exact,))
-        if fast_gelu.serves(x):
-            return fast_gelu.gelu(x, None if ctx.exact else GELU.Q)
-        return by_pieces(lambda x: x * GELU.probability(x, ctx.exact, erf_of_array, array_module(x).tanh), x)
+        return x * GELU.probability(x, ctx.exact, erf_of_array, array_module(x).tanh)
 
     @staticmethod
     def probability(x, exact, erf, tanh):
@@ -188,12 +165,8 @@ class GELU(Function):
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        if kernels.serves(dy):
-            return kernels.each("gelu_backward", dy, x, options=(ctx.exact,))
-        if fast_gelu.serves(x):
-            return fast_gelu.gradient(dy, x, None if ctx.exact else GELU.Q)
         xp = array_module(x)
-        return by_pieces(lambda x, dy: dy * GELU.slope(x, ctx.exact, erf_of_array, xp.tanh, xp.exp), x, dy)
+        return dy * GELU.slope(x, ctx.exact, erf_of_array, xp.tanh, xp.exp)
 
     @staticmethod
     def backward_recorded(ctx, dy):

@@ -1,7 +1,6 @@
-"""Floor 2: dropout, which switches off random elements, or whole channels, in training."""
+"""Dropout, which switches off random elements, or whole channels, in training."""
 import math
 
-from ..gpu import kernels
 from ..engine.generators import default_generator
 from ..engine.function import Function
 from ..engine.tensor import check_floating, wrap
@@ -23,20 +22,12 @@ class Dropout(Function):
     def forward(ctx, x, keep, scale):
         ctx.scale = scale
         ctx.save_for_backward(keep)
-        if keep.shape == x.shape and kernels.serves(x):
-            return kernels.each("keep_scaled", x, keep, options=(scale,))
-        y = x * keep
-        y *= scale
-        return y
+        return x * keep * scale
 
     @staticmethod
     def backward(ctx, dy):
         (keep,) = ctx.saved_tensors
-        if keep.shape == dy.shape and kernels.serves(dy):
-            return kernels.each("keep_scaled", dy, keep, options=(ctx.scale,)), None
-        dx = dy * keep
-        dx *= ctx.scale
-        return dx, None
+        return dy * keep * ctx.scale, None
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------

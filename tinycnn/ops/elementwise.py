@@ -1,4 +1,4 @@
-"""Floor 2: arithmetic on two inputs, element by element.
+"""Arithmetic on two inputs, element by element.
 
 One fact serves the whole file. An operation on two inputs broadcasts them to one shape, that is, it uses some elements
 several times; the gradient of an element is the sum over its uses, so `unbroadcast` sums over every axis along which its
@@ -9,9 +9,9 @@ import numpy as np
 from ..engine import arrays
 from ..engine.arrays import array_module, device_of, is_array
 from ..engine.dtype import category, float64, get_default_dtype, result_type
+from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.tensor import Tensor, as_tensor, method, wrap
-from ..cpu.workers import large, share
 from .inplace import twin
 from .unary import Staircase
 
@@ -31,7 +31,7 @@ class Add(Function):
     @staticmethod
     def forward(ctx, x, y):
         ctx.shapes = getattr(x, "shape", ()), getattr(y, "shape", ())
-        return share(np.add, x, y) if large(x, y) else x + y
+        return x + y
 
     @staticmethod
     def backward(ctx, dz):
@@ -102,7 +102,7 @@ class Pow(Function):
     @staticmethod
     def forward(ctx, x, y):
         ctx.shapes = x.shape, np.shape(y)
-        z = _power(x, y)
+        z = power(x, y)
         ctx.save_for_backward(x, y, z if ctx.needs_input_grad[1] else None)
         return z
 
@@ -112,18 +112,16 @@ class Pow(Function):
         xp = array_module(x)
         dx = dy = None
         if ctx.needs_input_grad[0]:
-            dx = unbroadcast(dz * (y * _power(x, y - (y != 0))), ctx.shapes[0])
+            dx = unbroadcast(dz * (y * power(x, y - (y != 0))), ctx.shapes[0])
         if ctx.needs_input_grad[1]:
             flat = (x == 0) & (y >= 0)
             dy = unbroadcast(xp.where(flat, 0, dz * z * xp.log(xp.where(flat, 1, x))), ctx.shapes[1])
         return dx, dy
 
 
-def _power(x, y):
-    """x ** y; the cube and the fourth power by products, some 20 times as fast."""
-    if type(y) in (int, float) and y in (3, 4):
-        square = x * x
-        return square * (x if y == 3 else square)
+@formula
+def power(x, y):
+    """x ** y, of arrays or Tensors."""
     return x ** y
 
 

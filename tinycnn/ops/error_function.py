@@ -1,38 +1,54 @@
-"""The error function, its complement and its inverse, which CuPy has and NumPy has not."""
-import importlib
+"""The error function, its complement and its inverse, to double precision; NumPy has none of them.
+
+erf(x) is 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x. It is odd, so only t = |x| counts: below 2 the series
+t exp(-t^2) sum (2 t^2)^n / (2n+1)!!, and beyond, the continued fraction of erfc = 1 - erf, evaluated backwards.
+Source: Abramowitz and Stegun, 7.1.6 and 7.1.14. The sums are of float64, whatever the dtype of x, and the result is rounded.
+"""
+import functools
+import math
 
 import numpy as np
 
-from ..cpu.workers import by_pieces
+from ..engine.arrays import array_module
+from ..engine.formula import formula
 
 
+@formula
 def erf(x):
-    """The error function 2/sqrt(pi) * integral of exp(-t^2) from 0 to x, elementwise, to double precision.
-
-    NumPy has none. |x| < 2 takes the Taylor-like series x * exp(-x^2) * sum (2x^2)^n / (2n+1)!!, larger |x| the
-    continued fraction of erfc, evaluated backwards. Source: Abramowitz and Stegun, 7.1.6 and 7.1.14.
-    """
-    if not isinstance(x, (np.ndarray, np.generic)):
-        return _by_cupy("erf", x)
-    if x.dtype != np.float64:
-        return by_pieces(erf_by_fit, x.astype(np.float32, copy=False), writes=True).astype(x.dtype, copy=False)
-    t = np.abs(x)
-    return np.copysign(np.where(t < 2, _erf_series(t), 1 - _erfc_fraction(t)), x).astype(x.dtype, copy=False)
+    """The error function, elementwise."""
+    xp = array_module(x)
+    t = xp.abs(x.astype(np.float64))
+    return xp.copysign(xp.where(t < 2, _erf_series(t), 1 - _erfc_fraction(t)), x).astype(x.dtype)
 
 
+@formula
 def erfc(x):
     """1 - erf(x), elementwise, exact also where that is close to 0."""
-    if not isinstance(x, (np.ndarray, np.generic)):
-        return _by_cupy("erfc", x)
-    t = np.abs(x)
-    y = np.where(t < 2, 1 - _erf_series(t), _erfc_fraction(t))
-    return np.where(x < 0, 2 - y, y).astype(x.dtype, copy=False)
+    xp = array_module(x)
+    t = xp.abs(x.astype(np.float64))
+    y = xp.where(t < 2, 1 - _erf_series(t), _erfc_fraction(t))
+    return xp.where(x < 0, 2 - y, y).astype(x.dtype)
 
 
-def _by_cupy(name, x):
-    """CuPy's function of that name, which answers float16 in another dtype."""
-    function = getattr(importlib.import_module("cupyx.scipy.special"), name)
-    return function(x.astype(np.float32)).astype(x.dtype) if x.dtype == np.float16 else function(x)
+def _erf_series(t):
+    """erf(t) for 0 <= t <= 2; larger t count as 2."""
+    xp = array_module(t)
+    t = xp.minimum(t, 2.0)
+    term = total = xp.ones_like(t)
+    for n in range(1, 40):
+        term = term * (2 * t * t / (2 * n + 1))
+        total = total + term
+    return 2 / math.sqrt(math.pi) * t * xp.exp(-t * t) * total
+
+
+def _erfc_fraction(t):
+    """1 - erf(t) for t >= 2; smaller t count as 2."""
+    xp = array_module(t)
+    t = xp.maximum(t, 2.0)
+    fraction = xp.zeros_like(t)
+    for n in range(80, 0, -1):
+        fraction = (n / 2) / (t + fraction)
+    return xp.exp(-t * t) / (math.sqrt(math.pi) * (t + fraction))
 
 
 # Wichura's polynomials, highest power first: (numerator, denominator) for the middle, the flanks and the tails
@@ -51,6 +67,7 @@ _QUANTILE = (
       1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0)))
 
 
+@formula
 def erfinv(y):
     """The x with erf(x) = y, elementwise: +-infinity at +-1, NaN beyond.
 
@@ -58,72 +75,25 @@ def erfinv(y):
     polynomials in 0.425^2 - (y/2)^2, beyond, a ratio in r = sqrt(-log((1 - |y|) / 2)), which changes at r = 5. Right to 16
     digits. Source: M. J. Wichura, The percentage points of the normal distribution, Applied Statistics 37 (1988), 477-484.
     """
-    if not isinstance(y, (np.ndarray, np.generic)):
-        return _by_cupy("erfinv", y)
-    half = np.atleast_1d(np.asarray(y, np.float64)) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x = half * _ratio(_QUANTILE[0], 0.425 * 0.425 - half * half)
-        far = ~(np.abs(half) <= 0.425)
-        if far.any():
-            r = np.sqrt(-np.log(0.5 - np.abs(half[far])))
-            tail = np.where(r <= 5, _ratio(_QUANTILE[1], r - 1.6), _ratio(_QUANTILE[2], r - 5))
-            x[far] = np.copysign(np.where(np.isinf(r), r, tail), half[far])
-    return (x / np.sqrt(2)).reshape(y.shape).astype(y.dtype, copy=False)
+    half = y.astype(np.float64) / 2
+    xp = array_module(half)
+    return (xp.where(xp.abs(half) <= 0.425, middle(half), tail(half)) / math.sqrt(2)).astype(y.dtype)
+
+
+def middle(half):
+    """The normal quantile at 1/2 + half, for |half| <= 0.425."""
+    return half * _ratio(_QUANTILE[0], 0.425 * 0.425 - half * half)
+
+
+def tail(half):
+    """The normal quantile at 1/2 + half, for larger |half|."""
+    xp = array_module(half)
+    r = xp.sqrt(-xp.log(0.5 - xp.abs(half)))
+    x = xp.where(r <= 5, _ratio(_QUANTILE[1], r - 1.6), _ratio(_QUANTILE[2], r - 5))
+    return xp.copysign(xp.where(xp.isinf(r), r, x), half)
 
 
 def _ratio(polynomials, t):
     """The quotient of two polynomials at t, by Horner's rule."""
-    above, below = (np.full_like(t, c[0]) for c in polynomials)
-    for p, q in zip(*(c[1:] for c in polynomials)):
-        above *= t
-        above += p
-        below *= t
-        below += q
+    above, below = (functools.reduce(lambda total, c: total * t + c, coefficients) for coefficients in polynomials)
     return above / below
-
-
-def _erf_series(t):
-    """erf(t) for 0 <= t <= 2; larger t count as 2."""
-    t = np.minimum(t, 2.0)
-    term = total = np.ones_like(t)
-    for n in range(1, 40):
-        term = term * (2 * t * t / (2 * n + 1))
-        total = total + term
-    return 2 / np.sqrt(np.pi) * t * np.exp(-t * t) * total
-
-
-def _erfc_fraction(t):
-    """1 - erf(t) for t >= 2; smaller t count as 2."""
-    t = np.maximum(t, 2.0)
-    fraction = np.zeros_like(t)
-    for n in range(80, 0, -1):
-        fraction = (n / 2) / (t + fraction)
-    return np.exp(-t * t) / (np.sqrt(np.pi) * (t + fraction))
-
-
-# Q of `erf_by_fit`, highest power first
-_Q = (1.41851531e-07, -5.66846324e-06, 8.76372498e-05, -0.000619784447, -0.000191831055, 0.102769056, 1.12837927)
-
-
-def erf_by_fit(y, x, scale=1.0, square=None):
-    """Write erf(scale x) into y, and x^2 into `square`: arrays of float32, the type in which networks compute.
-
-    erf(x) = tanh(x Q(x^2)), because erf rises from -1 to 1 much like tanh, which costs NumPy no more than three additions.
-    The polynomial Q was fitted for 0 < x < 4, so that the largest error of erf in proportion to erf is as small as the
-    degree allows (least squares again and again, the weights multiplied each time by the errors: Lawson's algorithm). That
-    is 9.5e-8; with the rounding errors of float32, 2.7e-7 of erf. Beyond 4, where erf is 1, Q grows on, and tanh is 1.
-    """
-    tanh_of_odd(y, x, [q * scale ** (2 * k + 1) for q, k in zip(_Q, range(len(_Q) - 1, -1, -1))], square)
-
-
-def tanh_of_odd(y, x, q, square=None):
-    """Write tanh(x Q(x^2)) into y, and x^2 into `square`; q holds the coefficients of Q, highest power first."""
-    with np.errstate(over="ignore"):  # infinity is as good as any other large number
-        square = np.multiply(x, x, out=square)
-        np.multiply(square, q[0], out=y)
-        for c in q[1:-1]:
-            y += c
-            y *= square
-        y += q[-1]
-        y *= x
-        np.tanh(y, out=y)

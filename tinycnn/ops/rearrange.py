@@ -1,4 +1,4 @@
-"""Floor 2: tensors joined and taken apart, and elements in another place: flipped, rolled, cut to triangles and diagonals.
+"""Tensors joined and taken apart, and elements in another place: flipped, rolled, cut to triangles and diagonals.
 
 An element that appears in y passes its gradient back to where it came from; one that does not appear gets zero. Joining
 (`Cat`) and taking apart (`Split`) are each other's gradient.
@@ -6,14 +6,11 @@ An element that appears in y passes its gradient back to where it came from; one
 import itertools
 import operator
 
-import numpy as np
-
 from ..engine import arrays
 from ..engine.arrays import array_module
 from ..engine.dtype import result_type
 from ..engine.function import Function
 from ..engine.tensor import check_tensor, method
-from ..cpu.workers import large, parallel
 from .creation import clone
 from .inplace import twin
 from .shape import check_dim, check_dims, integers, movedim, ravel, reshape, squeeze, transpose, unsqueeze
@@ -21,7 +18,7 @@ from .shape import check_dim, check_dims, integers, movedim, ravel, reshape, squ
 
 # ---- the operations --------------------------------------------------------------------------------------------------
 
-def _along(dim, sizes):
+def along(dim, sizes):
     """The index of each of the parts, of `sizes`, that lie one after the other along `dim`."""
     ends = list(itertools.accumulate(sizes))
     return [(slice(None),) * dim + (slice(end - size, end),) for size, end in zip(sizes, ends)]
@@ -32,13 +29,8 @@ class Cat(Function):
 
     @staticmethod
     def forward(ctx, *xs, dim):
-        x, sizes = xs[0], [x.shape[dim] for x in xs]
-        ctx.parts = _along(dim, sizes)
-        if dim == 0 or not large(x):
-            return array_module(x).concatenate(xs, dim)
-        y = np.empty_like(x, shape=(*x.shape[:dim], sum(sizes), *x.shape[dim + 1:]))
-        parallel(lambda i, j: np.concatenate([a[i:j] for a in xs], dim, out=y[i:j]), len(x), moved=2 * y.nbytes)
-        return y
+        ctx.parts = along(dim, [x.shape[dim] for x in xs])
+        return array_module(xs[0]).concatenate(xs, dim)
 
     @staticmethod
     def backward(ctx, dy):
@@ -51,7 +43,7 @@ class Split(Function):
     @staticmethod
     def forward(ctx, x, sizes, dim):
         ctx.dim = dim
-        return tuple(x[part] for part in _along(dim, sizes))
+        return tuple(x[part] for part in along(dim, sizes))
 
     @staticmethod
     def backward(ctx, *dys):

@@ -1,4 +1,4 @@
-"""Floor 2: piecewise linear activations: ReLU and its kin, the hard versions of the smooth ones, the step.
+"""Piecewise linear activations: ReLU and its kin, the hard versions of the smooth ones, the step.
 
 Each is a straight line between bends, so its slope is a number or two and backward is a mask. What matters is which slope is
 taken at a bend, where any between the neighbours is right: PyTorch's. See `activation.py` for the smooth ones.
@@ -6,14 +6,10 @@ taken at a bend, where any between the neighbours is right: PyTorch's. See `acti
 import functools
 import inspect
 
-import numpy as np
-
-from ..gpu import kernels
 from ..engine.arrays import array_module, device_of
 from ..engine.generators import default_generator
 from ..engine.function import Function
 from ..engine.tensor import check_floating, check_tensor, method, wrap
-from ..cpu.workers import by_pieces, large, share
 from .elementwise import unbroadcast
 from .inplace import private, twin, write
 from .selection import clamp, where
@@ -25,16 +21,14 @@ class ReLU(Function):
 
     @staticmethod
     def forward(ctx, x):
-        y = share(lambda x, out: np.maximum(x, 0, out=out), x) if large(x) else array_module(x).maximum(x, 0)
+        y = array_module(x).maximum(x, 0)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
-        if kernels.serves(dy):
-            return kernels.each("relu_backward", dy, y)
-        return share(lambda dy, y, out: np.multiply(dy, y > 0, out=out), dy, y) if large(dy, y) else dy * (y > 0)
+        return dy * (y > 0)
 
 
 class LeakyReLU(Function):
@@ -45,15 +39,11 @@ class LeakyReLU(Function):
         xp = array_module(x)
         ctx.slope = slope
         ctx.save_for_backward(x > 0)
-        if kernels.serves(x):
-            return kernels.each("leaky_relu", x, options=(slope,))
         return xp.maximum(x, 0) + slope * xp.minimum(x, 0)
 
     @staticmethod
     def backward(ctx, dy):
         (positive,) = ctx.saved_tensors
-        if kernels.serves(dy):
-            return kernels.each("leaky_relu_backward", dy, positive, options=(ctx.slope,))
         return dy * positive + ctx.slope * (dy * ~positive)
 
 
@@ -85,7 +75,7 @@ class Hardtanh(Function):
 
     @staticmethod
     def forward(ctx, x, low, high):
-        y = share(lambda x, out: np.clip(x, low, high, out=out), x) if large(x) else array_module(x).clip(x, low, high)
+        y = array_module(x).clip(x, low, high)
         ctx.bounds = low, high
         ctx.save_for_backward(y)
         return y
@@ -93,10 +83,6 @@ class Hardtanh(Function):
     @staticmethod
     def backward(ctx, dy):
         (y,), (low, high) = ctx.saved_tensors, ctx.bounds
-        if kernels.serves(dy):
-            return kernels.each("hardtanh_backward", dy, y, options=ctx.bounds)
-        if large(dy, y):
-            return share(lambda dy, y, out: np.multiply(dy, (y > low) & (y < high), out=out), dy, y)
         return dy * ((y > low) & (y < high))
 
 
@@ -105,19 +91,14 @@ class Hardsigmoid(Function):
 
     @staticmethod
     def forward(ctx, x):
-        if kernels.serves(x):
-            y = kernels.each("hardsigmoid", x)
-        else:
-            y = by_pieces(lambda x: array_module(x).clip(x + 3, 0, 6) / 6, x)
+        y = array_module(x).clip(x + 3, 0, 6) / 6
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
-        if kernels.serves(dy):
-            return kernels.each("hardsigmoid_backward", dy, y)
-        return by_pieces(lambda dy, y: dy / 6 * ((y > 0) & (y < 1)), dy, y)
+        return dy / 6 * ((y > 0) & (y < 1))
 
 
 class Hardswish(Function):
@@ -129,20 +110,11 @@ class Hardswish(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        if kernels.serves(x):
-            return kernels.each("hardswish", x)
-        return by_pieces(lambda x: x * array_module(x).clip(x + 3, 0, 6) / 6, x)
+        return x * array_module(x).clip(x + 3, 0, 6) / 6
 
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        if kernels.serves(dy):
-            return kernels.each("hardswish_backward", dy, x)
-        return by_pieces(Hardswish.slope, x, dy)
-
-    @staticmethod
-    def slope(x, dy):
-        """dx."""
         inside = (x > -3) & (x < 3)
         return dy * ((2 * x + 3) / 6 * inside + (x >= 3))
 

@@ -76,7 +76,7 @@ def _(backward, ctx, dy):
 
 @mutant(SiLU, "the logistic function's own slope forgotten")
 def _(backward, ctx, dy):
-    (x, _) = ctx.saved_tensors
+    (x,) = ctx.saved_tensors
     return dy / (1 + 2.718281828459045 ** -x)
 
 
