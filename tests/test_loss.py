@@ -1,4 +1,9 @@
 """Losses: those composed of other operations against PyTorch, and what the registry's cases do not show."""
+import inspect
+import pickle
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -260,3 +265,22 @@ def test_the_warning_points_at_the_users_line_and_new_losses_never_knew_size_ave
         t.nn.HuberLoss(size_average=False)
     with pytest.raises(TypeError, match="size_average"):
         huber_loss(t.zeros(1), t.zeros(1), size_average=False)
+
+
+def test_losses_that_read_size_average_show_pytorchs_signature_and_can_be_pickled():
+    f = t.nn.functional.cross_entropy
+    assert t.cross_entropy is f and pickle.loads(pickle.dumps(f)) is f
+    names = ["input", "target", "weight", "ignore_index", "reduction", "label_smoothing"]
+    assert [*inspect.signature(f).parameters] == names
+    assert [*inspect.signature(t.nn.MSELoss).parameters] == ["reduction"]
+
+
+def test_between_a_layer_and_its_loss_stands_nothing():
+    """A student who steps into the loss of a training loop comes to the operation, not to what PyTorch was once."""
+    files = []
+    sys.setprofile(lambda frame, event, _: files.append(Path(frame.f_code.co_filename).name) if event == "call" else None)
+    try:
+        t.nn.CrossEntropyLoss().forward(t.zeros(2, 3), t.tensor([0, 1]))
+    finally:
+        sys.setprofile(None)
+    assert "softmax.py" in files and "legacy.py" not in files[files.index("softmax.py"):]

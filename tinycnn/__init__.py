@@ -23,7 +23,6 @@ from .engine.formula import *
 from .engine.dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8,
                            int16, int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
 from .jit import _assert, compile
-from .legacy import *
 from .engine.names import no_such_name as _no_such_name
 from .ops import as_numpy
 from .ops.activation import *
@@ -64,6 +63,7 @@ from .ops.unary import *
 from .ops.unfold import *
 from .ops.vectors import *
 from .engine.tensor import *
+from .legacy import *
 from .threads import *
 
 if importlib.util.find_spec(".cpu", __name__):  # without these folders everything works, only slower

@@ -9,7 +9,8 @@ import operator
 import numpy as np
 
 from ..engine.arrays import sliding_windows
-from .workers import parallel, product
+from .matmul import product
+from .workers import parallel
 
 PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
 PIECE_ROWS = 512          # but enough rows for the product to be efficient,

@@ -38,8 +38,9 @@ from ..ops import conv as formulas
 from ..ops.unfold import meetings
 from . import winograd
 from .columns import PIECE_BYTES, Columns, add_bias, channels_first, channels_last, contiguous, product_of_transposed, total
+from .matmul import product
 from .serving import halves, on_cpu
-from .workers import aligned, parallel, product
+from .workers import aligned, parallel
 
 GROUP = 16                # channels, below which groups are merged
 PAIR = 32                 # filters, up to which two neighbouring pixels share a row of the product

@@ -39,7 +39,8 @@ import math
 import numpy as np
 
 from ..engine.arrays import sliding_windows
-from .workers import aligned, parallel, product
+from .matmul import product
+from .workers import aligned, parallel
 from .columns import Columns, add_bias, channels_first, channels_last, product_of_transposed, total
 
 TILE = 4            # outputs that share their products

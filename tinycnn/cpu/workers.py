@@ -6,8 +6,8 @@ work under a millisecond stays on one core.
 
 BLAS, which computes NumPy's matrix products, keeps to one thread a product from the import of tinycnn on. Its own threads
 wait for each other by spinning, and get into the way of ours: measured, convolutions are then up to 1.9 times slower, and
-the small products of a small network, on two cores with something else to do, 10 to 30 times. Large products are cut up by
-`product` instead. The variable TINYCNN_BLAS=0 leaves BLAS alone outside of `parallel`.
+the small products of a small network, on two cores with something else to do, 10 to 30 times. Large products are cut up
+instead, see `matmul.py`. The variable TINYCNN_BLAS=0 leaves BLAS alone outside of `parallel`.
 
 How the work is cut does not depend on the number of threads, so neither does the result: not even in its last bit.
 """
@@ -88,69 +88,6 @@ def parallel(work, count, flops=0, moved=0, most=16):
         if error is not None:
             raise error
     return [result for result, _ in results]
-
-
-def product(a, b, out=None, row=None):
-    """a @ b; of large matrices, or batches of matrices, on several threads, each with some of the rows or columns.
-
-    `row` is a vector added to each row. BLAS has no products of float16: they are computed in float32 and rounded, tens of
-    times as fast.
-    """
-    if type(a) is np.ndarray and a.dtype == b.dtype == np.float16 and out is None:
-        y = product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
-        return y if row is None else y + row
-    if not worth_cutting(a, b):
-        y = a @ b if out is None else np.matmul(a, b, out=out)
-        if row is not None:
-            y += row
-        return y
-    y = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b)) if out is None else out
-    if a.ndim == 3 and len(a) == 1:
-        product(a[0], b[0], out=y[0], row=row)
-        return y
-    solve(cut(a, b, y, row, most=4))
-    return y
-
-
-def products(*pairs):
-    """[a @ b, ...] for pairs (a, b) of matrices; large ones at the same time, so that they need fewer and longer parts."""
-    if not all(a.ndim == b.ndim == 2 and worth_cutting(a, b) for a, b in pairs):
-        return [product(a, b) for a, b in pairs]
-    ys = [np.empty((len(a), b.shape[1]), np.result_type(a, b)) for a, b in pairs]
-    solve([part for (a, b), y in zip(pairs, ys) for part in cut(a, b, y, None, most=2)])
-    return ys
-
-
-def worth_cutting(a, b):
-    """Whether a @ b is worth several threads, and its matrices can be shared out."""
-    return (type(a) is np.ndarray and a.ndim > 1 and a.size * b.shape[-1] >= PRODUCTS * WORTH
-            and a.shape[:-2] == b.shape[:-2] and a.dtype != np.float16)
-
-
-def cut(a, b, y, row, most):
-    """y = a @ b + row as up to `most` such equations: for some of the rows, columns or matrices of a batch each."""
-    columns = a.ndim == 2 and len(a) <= b.shape[1]
-    count = b.shape[1] if columns else len(a)
-    parts = max(1, min(int(2 * a.size * b.shape[-1] / PRODUCTS / WORTH), count, most))
-    for i in range(parts):
-        part = slice(count * i // parts, count * (i + 1) // parts)
-        if columns:
-            yield a, b[:, part], y[:, part], None if row is None else row[part]
-        else:
-            yield a[part], b if a.ndim == 2 else b[part], y[part], row
-
-
-def solve(equations):
-    """Compute y = a @ b + row for all (a, b, y, row)."""
-    equations = list(equations)
-
-    def work(start, stop):
-        for a, b, y, row in equations[start:stop]:
-            np.matmul(a, b, out=y)
-            if row is not None:
-                y += row
-
-    parallel(work, len(equations), flops=sum(2 * a.size * b.shape[-1] for a, b, _, _ in equations))
 
 
 def by_pieces(function, x, *others, passes=10, writes=False):

@@ -1,9 +1,13 @@
-"""Floor 3: losses as layers, called with (input, target). The formulas are in `ops/loss.py` and `ops/softmax.py`.
+"""Losses as layers, called with (input, target). The formulas are in `ops/loss.py` and `ops/softmax.py`.
 
 `reduction` is "mean", "sum" or "none", one loss an element. Weights are buffers: they move with the module.
 """
-from ..legacy import reads_size_average
-from . import functional as F
+from ..ops.loss import (binary_cross_entropy, binary_cross_entropy_with_logits, cosine_embedding_loss, gaussian_nll_loss,
+                        hinge_embedding_loss, huber_loss, kl_div, l1_loss, margin_ranking_loss, mse_loss, poisson_nll_loss,
+                        smooth_l1_loss, soft_margin_loss, triplet_margin_loss)
+from ..ops.margin import (multi_margin_loss, multilabel_margin_loss, multilabel_soft_margin_loss,
+                          triplet_margin_with_distance_loss)
+from ..ops.softmax import cross_entropy, nll_loss
 from .arguments import one_of
 from .distance import PairwiseDistance
 from .module import Module
@@ -13,7 +17,6 @@ class _Loss(Module):
     """What all losses share: `reduction`, one of `reductions`."""
     reductions = ("none", "mean", "sum")
 
-    @reads_size_average
     def __init__(self, *, reduction="mean"):
         super().__init__()
         self.reduction = one_of(type(self).__name__, "reduction", reduction, self.reductions)
@@ -22,7 +25,6 @@ class _Loss(Module):
 class _WeightedLoss(_Loss):
     """A loss with a buffer `weight`, which may be None."""
 
-    @reads_size_average
     def __init__(self, weight=None, *, reduction="mean"):
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
@@ -32,26 +34,25 @@ class L1Loss(_Loss):
     """|input - target|."""
 
     def forward(self, input, target):
-        return F.l1_loss(input, target, reduction=self.reduction)
+        return l1_loss(input, target, reduction=self.reduction)
 
 
 class MSELoss(_Loss):
     """(input - target)^2."""
 
     def forward(self, input, target):
-        return F.mse_loss(input, target, reduction=self.reduction)
+        return mse_loss(input, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(_Loss):
     """Squares near 0, absolute values beyond `beta`, see `F.smooth_l1_loss`."""
 
-    @reads_size_average
     def __init__(self, *, reduction="mean", beta=1.0):
         super().__init__(reduction=reduction)
         self.beta = beta
 
     def forward(self, input, target):
-        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+        return smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
 class HuberLoss(_Loss):
@@ -62,7 +63,7 @@ class HuberLoss(_Loss):
         self.delta = delta
 
     def forward(self, input, target):
-        return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+        return huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -72,7 +73,6 @@ class CrossEntropyLoss(_WeightedLoss):
     with the uniform distribution; see `F.cross_entropy`.
     """
 
-    @reads_size_average
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__(weight, reduction=reduction)
         if not 0 <= label_smoothing <= 1:
@@ -80,66 +80,62 @@ class CrossEntropyLoss(_WeightedLoss):
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, input, target):
-        return F.cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
-                               label_smoothing=self.label_smoothing)
+        return cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+                             label_smoothing=self.label_smoothing)
 
 
 class NLLLoss(_WeightedLoss):
     """-input[target] for log-probabilities (N, C, *S) and classes (N, *S), see `F.nll_loss`."""
 
-    @reads_size_average
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
         super().__init__(weight, reduction=reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input, target):
-        return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+        return nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 class BCELoss(_WeightedLoss):
     """The cross entropy of probabilities and binary targets, see `F.binary_cross_entropy`."""
 
     def forward(self, input, target):
-        return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
+        return binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
     """The cross entropy of scores and binary targets, see `F.binary_cross_entropy_with_logits`."""
 
-    @reads_size_average
     def __init__(self, weight=None, *, reduction="mean", pos_weight=None):
         super().__init__(weight, reduction=reduction)
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, input, target):
-        return F.binary_cross_entropy_with_logits(input, target, weight=self.weight, reduction=self.reduction,
-                                                  pos_weight=self.pos_weight)
+        return binary_cross_entropy_with_logits(input, target, weight=self.weight, reduction=self.reduction,
+                                                pos_weight=self.pos_weight)
 
 
 class KLDivLoss(_Loss):
     """target (log target - input), input in logarithms; reduction "batchmean" is the divergence, see `F.kl_div`."""
     reductions = (*_Loss.reductions, "batchmean")
 
-    @reads_size_average
     def __init__(self, *, reduction="mean", log_target=False):
         super().__init__(reduction=reduction)
         self.log_target = log_target
 
     def forward(self, input, target):
-        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+        return kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
 class PoissonNLLLoss(_Loss):
     """The negative log-likelihood of counts, see `F.poisson_nll_loss`."""
 
-    @reads_size_average
     def __init__(self, log_input=True, full=False, *, eps=1e-8, reduction="mean"):
         super().__init__(reduction=reduction)
         self.log_input, self.full, self.eps = log_input, full, eps
 
     def forward(self, log_input, target):
-        return F.poisson_nll_loss(log_input, target, log_input=self.log_input, full=self.full, eps=self.eps,
-                                  reduction=self.reduction)
+        return poisson_nll_loss(log_input, target, log_input=self.log_input, full=self.full, eps=self.eps,
+                                reduction=self.reduction)
 
 
 class GaussianNLLLoss(_Loss):
@@ -150,56 +146,52 @@ class GaussianNLLLoss(_Loss):
         self.full, self.eps = full, eps
 
     def forward(self, input, target, var):
-        return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+        return gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
 
 
 class SoftMarginLoss(_Loss):
     """log(1 + e^(-target input)), targets 1 and -1."""
 
     def forward(self, input, target):
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
+        return soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class HingeEmbeddingLoss(_Loss):
     """input where target is 1, max(0, margin - input) where it is -1."""
 
-    @reads_size_average
     def __init__(self, margin=1.0, *, reduction="mean"):
         super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input, target):
-        return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
+        return hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(_Loss):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1."""
 
-    @reads_size_average
     def __init__(self, margin=0.0, *, reduction="mean"):
         super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input1, input2, target):
-        return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+        return cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
 class MarginRankingLoss(_Loss):
     """max(0, margin - target (input1 - input2)): target 1 where input1 should be the larger one, else -1."""
 
-    @reads_size_average
     def __init__(self, margin=0.0, *, reduction="mean"):
         super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input1, input2, target):
-        return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+        return margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
 class TripletMarginLoss(_Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm distance, see `F.triplet_margin_loss`."""
 
-    @reads_size_average
     def __init__(self, margin=1.0, p=2.0, eps=1e-6, swap=False, *, reduction="mean"):
         super().__init__(reduction=reduction)
         if margin <= 0:
@@ -207,8 +199,8 @@ class TripletMarginLoss(_Loss):
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
 
     def forward(self, anchor, positive, negative):
-        return F.triplet_margin_loss(anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap,
-                                     reduction=self.reduction)
+        return triplet_margin_loss(anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap,
+                                   reduction=self.reduction)
 
 
 class TripletMarginWithDistanceLoss(_Loss):
@@ -222,14 +214,13 @@ class TripletMarginWithDistanceLoss(_Loss):
         self.margin, self.swap = margin, swap
 
     def forward(self, anchor, positive, negative):
-        return F.triplet_margin_with_distance_loss(anchor, positive, negative, distance_function=self.distance_function,
-                                                   margin=self.margin, swap=self.swap, reduction=self.reduction)
+        return triplet_margin_with_distance_loss(anchor, positive, negative, distance_function=self.distance_function,
+                                                 margin=self.margin, swap=self.swap, reduction=self.reduction)
 
 
 class MultiMarginLoss(_WeightedLoss):
     """The mean over wrong classes i of max(0, margin - x_target + x_i)^p, see `F.multi_margin_loss`."""
 
-    @reads_size_average
     def __init__(self, p=1, margin=1.0, weight=None, *, reduction="mean"):
         super().__init__(weight, reduction=reduction)
         if p not in (1, 2):
@@ -237,19 +228,19 @@ class MultiMarginLoss(_WeightedLoss):
         self.p, self.margin = p, margin
 
     def forward(self, input, target):
-        return F.multi_margin_loss(input, target, p=self.p, margin=self.margin, weight=self.weight,
-                                   reduction=self.reduction)
+        return multi_margin_loss(input, target, p=self.p, margin=self.margin, weight=self.weight,
+                                 reduction=self.reduction)
 
 
 class MultiLabelMarginLoss(_Loss):
     """max(0, 1 - x_j + x_i) over all right j and wrong i; the target lists the right classes, then -1."""
 
     def forward(self, input, target):
-        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
+        return multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The cross entropy of scores and binary targets, averaged over the classes; `weight` weighs the classes."""
 
     def forward(self, input, target):
-        return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
+        return multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)

@@ -1,19 +1,15 @@
-"""Floor 2: attention, a look-up table whose rows are found by similarity, and which has a gradient."""
+"""Attention, a look-up table whose rows are found by similarity, and which has a gradient."""
 import math
 
 import numpy as np
 
-from ..gpu import kernels
-from ..engine.arrays import array_module, matmul
+from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.tensor import check_floating, check_tensor, wrap
-from ..cpu.workers import parallel
 from .dropout import draw_mask
 from .elementwise import unbroadcast
 from .selection import where
 from .softmax import Softmax
-
-PIECE_BYTES = 2**19
 
 
 class Attention(Function):
@@ -29,107 +25,67 @@ class Attention(Function):
         softmax of a row                dZ_ls = P_ls (dP_ls - sum_t dP_lt P_lt)
         Z_ls = a sum_e q_le k_se + ..   dq = a dZ k,  dk = a dZ^T q,  dmask = dZ
     each summed over the batch dimensions along which its input was broadcast.
-    Cost: 2 products of L S E multiply-adds forward, 4 backward; saved: the inputs and P, L S numbers a matrix. On the CPU,
-    parts of the batch are worked on side by side (`by_parts`).
+    Cost: 2 products of L S E multiply-adds forward, 4 backward; saved: the inputs and P, L S numbers a matrix.
     Source: Vaswani et al., Attention Is All You Need, 2017 (arXiv:1706.03762).
     """
 
     @staticmethod
     def forward(ctx, q, k, v, mask, m, scale):
         ctx.scale = scale
-        if divisible(q, k, v, mask):
-            y = np.empty_like(q) if q.shape == v.shape else np.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
-            p = np.empty((*q.shape[:-1], k.shape[-2]), q.dtype)
-            by_parts(lambda *part: Attention.average(*part, scale), (y, p), p, q, k, v, mask, m)
-        else:
-            if kernels.serves(q):  # products need each matrix in one piece, and the views of heads are not
-                q, k, v = (array_module(q).ascontiguousarray(x) for x in (q, k, v))
-            y, p = Attention.average(q, k, v, mask, m, scale)
+        z = q @ k.swapaxes(-1, -2) * scale
+        p = shares(z if mask is None else z + mask)
         ctx.save_for_backward(q, k, v, p, m, mask)
-        return y
-
-    @staticmethod
-    def average(q, k, v, mask, m, scale):
-        """y and P."""
-        xp = array_module(q)
-        z = matmul(q, k.swapaxes(-1, -2)) * scale
-        if mask is not None:
-            z = z + mask
-        if kernels.serves(z):
-            p = kernels.softmax(z, zeros=True)
-        else:
-            top = z.max(-1, keepdims=True) if z.shape[-1] else z.sum(-1, keepdims=True)
-            z -= xp.maximum(top, xp.finfo(z.dtype).min)  # a row of -inf stays one: e^-inf is 0, where -inf - -inf is NaN
-            p = xp.exp(z, out=z)
-            sums = p.sum(-1, keepdims=True)
-            p /= sums + (sums == 0)
-        return matmul(p if m is None else p * m, v), p
+        return (p if m is None else p * m) @ v
 
     @staticmethod
     def backward(ctx, dy):
-        q, k, v, p, m, mask = ctx.saved_tensors
-        if ctx.needs_input_grad[3] or not divisible(q, k, v, mask):
-            dy = array_module(dy).ascontiguousarray(dy)  # it takes part in two products
-            return Attention.gradients(ctx, dy, q, k, v, p, m, mask)
-        grads = [np.empty_like(x) if need else None for x, need in zip((q, k, v), ctx.needs_input_grad)]
-        by_parts(lambda *part: Attention.gradients(ctx, *part, None), grads, p, dy, q, k, v, p, m)
-        return *grads, None, None
+        return gradients(ctx, dy, *ctx.saved_tensors)
 
     @staticmethod
     def backward_recorded(ctx, dy):
         """With P as a function of the inputs."""
         q, k, v, _, m, mask = ctx.saved_tensors
-        q, k, v = (ctx.stand_in(i, x) for i, x in enumerate((q, k, v)))  # copies of the inputs were saved, on a GPU
-        z = (q * ctx.scale) @ k.swapaxes(-1, -2)
-        if mask is None:
-            p = Softmax.apply(z, axis=-1)
-        else:
-            nothing = (mask == -math.inf).all(-1, keepdim=True)  # to attend to, in these rows
-            p = Softmax.apply(where(nothing, 0.0, z + mask), axis=-1) * ~nothing
-        return Attention.gradients(ctx, dy, q, k, v, p, m, mask)
-
-    @staticmethod
-    def gradients(ctx, dy, q, k, v, p, m, mask):
-        """The gradients of all inputs, from arrays or Tensors."""
-        need_q, need_k, need_v, need_mask, _ = ctx.needs_input_grad
-        dq = dk = dv = dmask = None
-        if need_v:
-            dv = unbroadcast(matmul((p if m is None else p * m).swapaxes(-1, -2), dy), v.shape)
-        if need_q or need_k or need_mask:
-            dp = matmul(dy, v.swapaxes(-1, -2))
-            if m is not None:
-                dp = dp * m
-            dz = kernels.softmax_backward(dp, p) if kernels.serves(dp) else p * (dp - (dp * p).sum(-1, keepdims=True))
-            if need_q:
-                dq = unbroadcast(matmul(dz, k) * ctx.scale, q.shape)
-            if need_k:
-                dk = unbroadcast(matmul(dz.swapaxes(-1, -2), q) * ctx.scale, k.shape)
-            if need_mask:
-                dmask = unbroadcast(dz, mask.shape)
-        return dq, dk, dv, dmask, None
+        return gradients(ctx, dy, q, k, v, shares_recorded(q, k, mask, ctx.scale), m, mask)
 
 
-def divisible(q, k, v, mask):
-    """Whether parts of the batch can be computed on their own: on the CPU, where q, k and v have it in common."""
-    return (type(q) is np.ndarray and q.ndim > 2 and q.dtype == k.dtype == v.dtype
-            and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
-            and (mask is None or np.broadcast_shapes(mask.shape[:-2], q.shape[:-2]) == q.shape[:-2]))
+def shares(z):
+    """The softmax of each row of z (..., S); 0 in a row of -inf, where every p would be 0 / 0."""
+    if not z.size:
+        return z
+    xp = array_module(z)
+    top = xp.maximum(z.max(-1, keepdims=True), xp.finfo(z.dtype).min)  # -inf - -inf would be NaN
+    p = xp.exp(z - top)
+    sums = p.sum(-1, keepdims=True)
+    return p / (sums + (sums == 0))
 
 
-def by_parts(function, outs, p, *arrays):
-    """outs = function(*arrays), where p and what has its first dimension is cut along that: into pieces that stay in the
-    cache, which the cores share. An out that is None is left out; others may have any layout in memory."""
-    count, step = len(p), max(1, PIECE_BYTES * len(p) // max(p.nbytes, 1))
+def shares_recorded(q, k, mask, scale):
+    """P from Tensors."""
+    z = (q * scale) @ k.swapaxes(-1, -2)
+    if mask is None:
+        return Softmax.apply(z, axis=-1)
+    nothing = (mask == -math.inf).all(-1, keepdim=True)  # to attend to, in these rows
+    return Softmax.apply(where(nothing, 0.0, z + mask), axis=-1) * ~nothing
 
-    def part(start, stop):
-        for i in range(start, stop, step):
-            images = slice(i, min(i + step, stop))
-            results = function(*(a[images] if np.ndim(a) == p.ndim and len(a) == count else a for a in arrays))
-            for out, result in zip(outs, results):
-                if out is not None:
-                    out[images] = result
 
-    parallel(part, count, moved=20 * p.nbytes)
+def gradients(ctx, dy, q, k, v, p, m, mask):
+    """The gradients of all inputs, from arrays or Tensors."""
+    need_q, need_k, need_v, need_mask, _ = ctx.needs_input_grad
+    dq = dk = dv = dmask = None
+    if need_v:
+        dv = unbroadcast((p if m is None else p * m).swapaxes(-1, -2) @ dy, v.shape)
+    if need_q or need_k or need_mask:
+        dp = dy @ v.swapaxes(-1, -2)
+        if m is not None:
+            dp = dp * m
+        dz = p * (dp - (dp * p).sum(-1, keepdims=True))
+        if need_q:
+            dq = unbroadcast(dz @ k * ctx.scale, q.shape)
+        if need_k:
+            dk = unbroadcast(dz.swapaxes(-1, -2) @ q * ctx.scale, k.shape)
+        if need_mask:
+            dmask = unbroadcast(dz, mask.shape)
+    return dq, dk, dv, dmask, None
 
 
 # ---- the function a user calls ---------------------------------------------------------------------------------------

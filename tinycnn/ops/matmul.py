@@ -1,26 +1,18 @@
-"""Floor 2: products that sum over an index: matrix products, linear layers, einsum."""
+"""Products that sum over an index: matrix products, linear layers, einsum."""
 import itertools
 import math
 
+from ..engine import arrays
 from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.tensor import Tensor, as_tensor, check_tensor, method
-from ..cpu.workers import product, products
 from .elementwise import unbroadcast
 from .shape import check_dims, common_shape, reshape, squeeze
 
 
-def _flat(x):
-    """x (..., K) as one matrix of rows (R, K), so that a whole batch is one product."""
+def rows(x):
+    """x (..., K) as one matrix (R, K), in which every vector of K numbers is a row."""
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-
-
-def _in_order(x, order, back=False):
-    """The array x (..., K) with its leading dimensions in `order`, or back from it."""
-    if order == sorted(order):
-        return x
-    places = range(len(order))
-    return array_module(x).moveaxis(x, *((places, order) if back else (order, places)))
 
 
 # ---- the operations --------------------------------------------------------------------------------------------------
@@ -39,21 +31,19 @@ class MatMul(Function):
     @staticmethod
     def forward(ctx, x, y):
         ctx.save_for_backward(x, y)
-        if y.ndim == 2 and x.ndim > 2:              # the batch shares y: more rows of one product
-            return product(_flat(x), y).reshape(*x.shape[:-1], y.shape[1])
-        return product(x, y)
+        return x @ y
 
     @staticmethod
     def backward(ctx, dz):
         x, y = ctx.saved_tensors
-        shapes, batch = (x.shape, y.shape), dz.shape[:dz.ndim - (x.ndim > 1) - (y.ndim > 1)]
-        x, y = x if x.ndim > 1 else x[None], y if y.ndim > 1 else y[:, None]
-        dz = dz.reshape(*batch, x.shape[-2], y.shape[-1])
-        if y.ndim == 2:
-            x, dz = _flat(x), _flat(dz)
         need_x, need_y = ctx.needs_input_grad
-        dx = unbroadcast(product(dz, y.swapaxes(-1, -2)), x.shape).reshape(shapes[0]) if need_x else None
-        dy = unbroadcast(product(x.swapaxes(-1, -2), dz), y.shape).reshape(shapes[1]) if need_y else None
+        shapes = x.shape, y.shape
+        if y.ndim == 1:
+            y, dz = y[:, None], dz[..., None]
+        if x.ndim == 1:
+            x, dz = x[None], dz[..., None, :]
+        dx = unbroadcast(dz @ y.swapaxes(-1, -2), x.shape).reshape(shapes[0]) if need_x else None
+        dy = unbroadcast(x.swapaxes(-1, -2) @ dz, y.shape).reshape(shapes[1]) if need_y else None
         return dx, dy
 
 
@@ -64,30 +54,23 @@ class Linear(Function):
     dx[n, i] = sum_o dy[n, o] w[o, i], that is dx = dy w;
     dw[o, i] = sum_n dy[n, o] x[n, i], that is dw = dy^T x;
     db[o] = sum_n dy[n, o].
-    The rows are taken in the order in which they lie in memory, and so are those of y and dx: a transposed x is not copied.
     Cost: 2 N I O FLOPs forward, twice that backward. Saved: x and w.
     """
 
     @staticmethod
     def forward(ctx, x, w, b):
         ctx.save_for_backward(x, w)
-        ctx.layout = sorted(range(x.ndim - 1), key=lambda axis: -x.strides[axis])
-        x = _in_order(x, ctx.layout)
-        y = product(_flat(x), w.T, row=b)
-        return _in_order(y.reshape(*x.shape[:-1], len(w)), ctx.layout, back=True)
+        y = x @ w.T
+        return y if b is None else y + b
 
     @staticmethod
     def backward(ctx, dy):
         x, w = ctx.saved_tensors
         need_x, need_w, need_b = ctx.needs_input_grad
-        x, dy = _in_order(x, ctx.layout), _flat(_in_order(dy, ctx.layout))
-        if need_x and need_w:
-            dx, dw = products((dy, w), (dy.T, _flat(x)))
-        else:
-            dx, dw = product(dy, w) if need_x else None, product(dy.T, _flat(x)) if need_w else None
-        if need_x:
-            dx = _in_order(dx.reshape(x.shape), ctx.layout, back=True)
-        return dx, dw, dy.sum(0) if need_b else None
+        dx = dy @ w if need_x else None
+        dw = rows(dy).T @ rows(x) if need_w else None
+        db = rows(dy).sum(0) if need_b else None
+        return dx, dw, db
 
 
 class Einsum(Function):
@@ -148,7 +131,7 @@ def _multiply(s, x, t, y, keep):
     b, k, n, m = (math.prod(sizes[c] for c in group) for group in (batch, summed, rows, columns))
     x = _arrange(s, x, batch + rows + summed).reshape(b, n, k)
     y = _arrange(t, y, batch + summed + columns).reshape(b, k, m)
-    z = product(x, y) if summed else x * y
+    z = arrays.matmul(x, y) if summed else x * y
     return "".join(batch + rows + columns), z.reshape(tuple(sizes[c] for c in batch + rows + columns))
 
 

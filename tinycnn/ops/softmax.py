@@ -1,31 +1,27 @@
-"""Floor 2: softmax, its logarithm, and the cross-entropy that is built on them.
+"""Softmax, its logarithm, and the cross-entropy that is built on them.
 
 p_i = e^(x_i) / sum_j e^(x_j) does not change when every x loses the same number, so all of these subtract the maximum
 first: the largest exponent is then 0 and nothing overflows.
 """
+import math
+
 import numpy as np
 
-from ..gpu import kernels
 from ..engine.arrays import array_module, as_array
+from ..engine.formula import formula
 from ..engine.function import Function
-from ..legacy import reads_size_average
 from ..engine.tensor import check_floating, check_tensor, method, wrap
 from .loss import check_reduction, reduced
 
 
-def in_rows(x, axis):
-    """Whether the kernels of `kernels/softmax.cu` serve: x on a GPU, summed along its last axis."""
-    return axis in (-1, x.ndim - 1) and kernels.serves(x)
+def shifted(x, axis):
+    """x - max x along `axis`; nothing has no maximum."""
+    return x - x.max(axis, keepdims=True) if x.size else x
 
 
 def log_probabilities(x, axis):
     """log p of the array x along `axis`: z - log sum e^z, where z = x - max x."""
-    if in_rows(x, axis):
-        return kernels.log_softmax(x)
-    xp = array_module(x)
-    if not x.size:
-        return x.copy()
-    z = x - x.max(axis, keepdims=True)
+    xp, z = array_module(x), shifted(x, axis)
     return z - xp.log(xp.exp(z).sum(axis, keepdims=True))
 
 
@@ -46,21 +42,14 @@ class Softmax(Function):
     @staticmethod
     def forward(ctx, x, axis):
         ctx.axis = axis
-        if not x.size:
-            p = x.copy()
-        elif in_rows(x, axis):
-            p = kernels.softmax(x)
-        else:
-            p = array_module(x).exp(x - x.max(axis, keepdims=True))
-            p /= p.sum(axis, keepdims=True)
+        p = array_module(x).exp(shifted(x, axis))
+        p /= p.sum(axis, keepdims=True)
         ctx.save_for_backward(p)
         return p
 
     @staticmethod
     def backward(ctx, dp):
         (p,) = ctx.saved_tensors
-        if in_rows(p, ctx.axis):
-            return kernels.softmax_backward(dp, p)
         return p * (dp - (dp * p).sum(ctx.axis, keepdims=True)),
 
 
@@ -100,13 +89,9 @@ class CrossEntropy(Function):
     @staticmethod
     def forward(ctx, x, y, axis):
         ctx.axis = axis
-        if in_rows(x, axis):
-            logp, loss = kernels.cross_entropy(x, y)
-        else:
-            logp = log_probabilities(x, axis)
-            loss = -_weighted(logp, y).sum(axis)
+        logp = log_probabilities(x, axis)
         ctx.save_for_backward(logp, y)
-        return loss
+        return -_weighted(logp, y).sum(axis)
 
     @staticmethod
     def backward(ctx, dl):
@@ -123,10 +108,7 @@ class CrossEntropy(Function):
         """dx and dy, from arrays or Tensors."""
         xp = array_module(dl)
         dl = xp.expand_dims(dl, ctx.axis)
-        if in_rows(logp, ctx.axis):
-            dx = kernels.cross_entropy_backward(dl, logp, y)
-        else:
-            dx = dl * (xp.exp(logp) * y.sum(ctx.axis, keepdims=True) - y)
+        dx = dl * (xp.exp(logp) * y.sum(ctx.axis, keepdims=True) - y)
         return dx, -dl * logp if ctx.needs_input_grad[1] else None
 
 
@@ -146,6 +128,24 @@ class NegativeLogLikelihood(Function):
     def backward(ctx, dl):
         (y,) = ctx.saved_tensors
         return -array_module(dl).expand_dims(dl, ctx.axis) * y, None
+
+
+@formula
+def targets(labels, shape, axis, weight, dtype, ignored, smoothing):
+    """Labels (N, *S) as the y (N, C, *S) of `CrossEntropy`, and the sum of their weights (their number, without weights).
+
+    y is (1 - smoothing) at the label plus smoothing / C everywhere, times the weight of the class; 0 for a label that is
+    `ignored`, and NaN for one that is no class. `weight` broadcasts against y, whose `shape` and `dtype` are given.
+    """
+    xp, classes = array_module(labels), shape[axis]
+    labels = xp.expand_dims(labels, axis)
+    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignored)
+    counts = xp.where(wrong, math.nan, labels != ignored).astype(dtype)
+    if weight is not None:
+        counts = counts * weight
+    y = (labels == xp.arange(classes).reshape(-1, *[1] * (len(shape) - 1 - axis))) * counts
+    total = as_array(y.sum(), y)
+    return y if smoothing == 0 else y * (1 - smoothing) + counts * (smoothing / classes), total
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
@@ -201,34 +201,22 @@ def _check_scores(function, input, weight):
     return axis, weight.array.astype(input.dtype, copy=False).reshape(-1, *[1] * (input.ndim - 1 - axis))
 
 
-def _one_hot(function, input, target, axis, weight, ignore_index, smoothing=0.0):
-    """The labels `target` as an array y like `input`, and the sum of their weights (their number, without weights).
-
-    y is (1 - smoothing) at the label plus smoothing / C everywhere, times the weight of the class, 0 for ignored labels.
-    """
-    classes = input.shape[axis]
+def _targets(function, input, target, axis, weight, ignore_index, smoothing=0.0):
+    """`targets` of the labels `target`, after checking them; to look for a wrong one on a GPU would mean to wait for it."""
+    classes, labels = input.shape[axis], target.array
     expected = input.shape[:axis] + input.shape[axis + 1:]
     if target.shape != expected:
         raise ValueError(f"{function}: target must hold labels of shape {expected} for an input of shape {input.shape}, got "
                          f"shape {target.shape}")
-    xp, labels = array_module(input.array), target.array
-    if kernels.serves(input.array):
-        y, counts = kernels.one_hot(labels, input.shape, axis, weight, input.dtype, ignore_index, smoothing)
-        return y, counts.sum()
-    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
-    if xp is np and wrong.any():
-        raise IndexError(f"{function}: target holds the label {labels[wrong][0]}, labels must lie in [0, {classes - 1}] for "
-                         f"an input of shape {input.shape} (or be ignore_index, {ignore_index})")
-    labels = xp.expand_dims(labels, axis)
-    counts = (labels != ignore_index).astype(input.dtype) * (1 if weight is None else weight)
-    if xp is not np:  # to look whether a label is wrong would mean to wait for the GPU: there the loss becomes NaN
-        counts = xp.where(xp.expand_dims(wrong, axis), float("nan"), counts).astype(input.dtype, copy=False)
-    y = (labels == xp.arange(classes).reshape(-1, *[1] * (input.ndim - 1 - axis))) * counts
-    divisor = as_array(y.sum(), y)
-    return y if smoothing == 0 else y * (1 - smoothing) + counts * (smoothing / classes), divisor
+    if array_module(labels) is np:
+        wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
+        if wrong.any():
+            raise IndexError(f"{function}: target holds the label {labels[wrong][0]}, labels must lie in [0, {classes - 1}] "
+                             f"for an input of shape {input.shape} (or be ignore_index, {ignore_index})")
+    y, divisor = targets(labels, input.shape, axis, weight, input.dtype, ignore_index, smoothing)
+    return wrap(y), wrap(divisor)
 
 
-@reads_size_average
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """-log of the probability that softmax(input) gives to the target: input (C), (N, C) or (N, C, *S), unnormalised.
 
@@ -258,22 +246,20 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
             y = y * wrap(weight)
     else:
         _check_integer("cross_entropy", target)
-        y, divisor = _one_hot("cross_entropy", input, target, axis, weight, ignore_index, label_smoothing)
-        y, divisor = wrap(y), wrap(divisor)
+        y, divisor = _targets("cross_entropy", input, target, axis, weight, ignore_index, label_smoothing)
     loss = CrossEntropy.apply(input, y, axis=axis)
     return loss.sum() / divisor if reduction == "mean" else reduced(loss, reduction)
 
 
-@reads_size_average
 def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     """`cross_entropy` of log-probabilities (what `log_softmax` returns) and labels, without label smoothing."""
     check_reduction("nll_loss", reduction)
     axis, weight = _check_scores("nll_loss", input, weight)
     check_tensor("nll_loss", target=target)
     _check_integer("nll_loss", target)
-    y, divisor = _one_hot("nll_loss", input, target, axis, weight, ignore_index)
-    loss = NegativeLogLikelihood.apply(input, wrap(y), axis=axis)
-    return loss.sum() / wrap(divisor) if reduction == "mean" else reduced(loss, reduction)
+    y, divisor = _targets("nll_loss", input, target, axis, weight, ignore_index)
+    loss = NegativeLogLikelihood.apply(input, y, axis=axis)
+    return loss.sum() / divisor if reduction == "mean" else reduced(loss, reduction)
 
 
 def _check_integer(function, target):

@@ -1,4 +1,4 @@
-"""Floor 1: what old notebooks still use from before PyTorch 1.0: `FloatTensor`, `LongTensor`, `Variable`, `size_average`.
+"""What old notebooks still use from before PyTorch 1.0: `FloatTensor`, `LongTensor`, `Variable`, `size_average`.
 
 New code says `tensor(data, dtype=...)` and `reduction="sum"`, and needs no `Variable`.
 """
@@ -7,6 +7,8 @@ import warnings
 
 from .engine.dtype import as_dtype, set_default_dtype
 from .engine.tensor import Tensor, method, tensor
+from .nn import functional
+from .nn import loss as layers
 
 _DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
            "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool"}
@@ -60,8 +62,19 @@ def _new(x, *data):
     return Tensor(*shape, dtype=x.dtype, device=x.device)
 
 
+# ---- size_average and reduce, in place of reduction --------------------------------------------------------------------
+
+FUNCTIONS = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
+             "hinge_embedding_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss", "multi_margin_loss",
+             "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
+             "soft_margin_loss", "triplet_margin_loss")
+LAYERS = ("_Loss", "_WeightedLoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "HingeEmbeddingLoss",
+          "KLDivLoss", "MarginRankingLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss",
+          "TripletMarginLoss")  # and those that inherit their __init__
+
+
 def reads_size_average(loss):
-    """Let a function with an option `reduction` also take `size_average` and `reduce`, its forerunners, with a UserWarning.
+    """A function with an option `reduction` that also takes `size_average` and `reduce`, its forerunners, and warns.
 
     "none" is what `reduce=False` meant, "sum" is `size_average=False`, and "mean" everything else.
     """
@@ -76,4 +89,17 @@ def reads_size_average(loss):
     return call
 
 
-__all__ = [*_DTYPES, "set_default_tensor_type"]
+def _let_losses_read_them():
+    """Wrap the losses where users find them: the operations themselves, and the layers' own calls, know nothing of it."""
+    for name in FUNCTIONS:
+        loss = globals()[name] = reads_size_average(getattr(functional, name))
+        loss.__module__ = functional.__name__  # where pickle finds it
+        setattr(functional, name, loss)
+    for name in LAYERS:
+        layer = getattr(layers, name)
+        layer.__init__ = reads_size_average(layer.__init__)
+
+
+_let_losses_read_them()
+
+__all__ = [*_DTYPES, *FUNCTIONS, "set_default_tensor_type"]
