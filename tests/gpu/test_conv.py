@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinycnn
 from tests.helpers import emulated
 from tests.helpers.strict_array import StrictArray, install, strict
-from tinycnn.gpu import cuda, kernels
-from tinycnn.cpu import conv as fast_conv
+from tinycnn.engine import arrays
 from tinycnn.gpu import conv as gpu_conv
+from tinycnn.gpu import cuda
+from tinycnn.ops import conv
 
 pytestmark = pytest.mark.skipif(emulated.COMPILER is None, reason="needs a C++ compiler, to run the CUDA kernels on the CPU")
 TOLERANCE = {"float64": 1e-13, "float32": 2e-6, "float16": 1e-3}
@@ -49,18 +51,18 @@ class Layer:
         self.arrays = [rng.standard_normal(shape).astype(dtype) for shape in (
             (images, channels, *size), (filters, channels // groups, *kernel), (filters,), (images, filters, *self.out))]
 
-    def results(self, road, arrays):
-        """(y, dw, dx) by the functions of a module."""
-        x, w, b, dy = arrays
-        return (road.convolve(x, w, self.out, *self.options, b), road.weight_gradient(x, dy, self.kernel, *self.options),
-                road.input_gradient(dy, w, self.size, *self.options))
+    def results(self, x, w, b, dy):
+        """(y, dw, dx)."""
+        return (conv.convolve(x, w, self.out, *self.options, b), conv.weight_gradient(x, dy, self.kernel, *self.options),
+                conv.input_gradient(dy, w, self.size, *self.options))
 
     def on_gpu(self):
-        return [a._a for a in self.results(gpu_conv, [StrictArray(a) for a in self.arrays])]
+        return [a._a for a in self.results(*map(StrictArray, self.arrays))]
 
     def on_cpu(self, rounded=same):
         x, w, b, dy = self.arrays
-        return self.results(fast_conv, [a.astype(np.float64) for a in (rounded(x), rounded(w), b, rounded(dy))])
+        with tinycnn.plainly():
+            return self.results(*(a.astype(np.float64) for a in (rounded(x), rounded(w), b, rounded(dy))))
 
     def errors(self, rounded=same):
         """The largest error of each result, relative to the largest number in it."""
@@ -115,16 +117,16 @@ def test_no_number_depends_on_which_thread_comes_first(precision, monkeypatch):
 @pytest.mark.parametrize("precision", ["highest", "high"])
 def test_tiles_of_every_height_give_the_same(rows, precision, monkeypatch):
     monkeypatch.setattr(arrays, "_precision", precision)
-    monkeypatch.setattr(kernels, "_heights", lambda dtype: (rows,))
-    kernels._tiles.cache_clear()
+    monkeypatch.setattr(gpu_conv, "_heights", lambda dtype: (rows,))
+    gpu_conv._tiles.cache_clear()
     layer = Layer(2, 19, 37, (9, 9), (3, 3), padding=1, dtype="float32")
     assert max(layer.errors(to_tf32 if precision == "high" else same)) < TOLERANCE["float32"]
-    kernels._tiles.cache_clear()
+    gpu_conv._tiles.cache_clear()
 
 
 def test_the_height_of_a_tile_fits_the_layer():
     def high(*args):
-        tiles, (rows, tensor) = kernels._tiles(*args)
+        tiles, (rows, tensor) = gpu_conv._tiles(*args)
         return tiles, int(rows.removeprefix("-DROWS=")), tensor
     many = 10**6
     assert high(64, many, "float32", True) == (1, 64, "-DTENSOR=1") and high(6, many, "float32", False)[:2] == (1, 16)
@@ -184,7 +186,7 @@ def test_a_layer_takes_one_launch_forward_and_one_for_each_gradient():
 
 def test_images_too_large_to_be_counted_take_the_plain_road():
     x = StrictArray(np.broadcast_to(np.float32(1), (1, 1, 2**16, 2**15)))
-    assert not gpu_conv.serves(x) and gpu_conv.serves(x[:, :, 1:])
+    assert not gpu_conv.on_images(x) and gpu_conv.on_images(x[:, :, 1:])
 
 
 # ---- reading beside an array, which need not show in the numbers --------------------------------------------------------

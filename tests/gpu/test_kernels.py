@@ -8,17 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers import emulated
-from tests.helpers.strict_array import StrictArray, install, waits
 import tinycnn
 import tinycnn.nn as nn
 import tinycnn.nn.functional as F
-from tinycnn.gpu import kernels
-from tinycnn.gpu.conv import variants
-from tinycnn.gpu.optim import ENTRIES
+from tests.helpers import emulated
+from tests.helpers.cases import RULES, run
+from tests.helpers.roads import on_a_gpu_of
+from tests.helpers.strict_array import StrictArray, install, uploads, waits
 from tinycnn import optim
-from tinycnn.gpu.random import CounterStream, philox, uniform
 from tinycnn.engine.tensor import wrap
+from tinycnn.gpu import launch
+from tinycnn.gpu.conv import COLUMNS, GEOMETRY, variants
+from tinycnn.gpu.norm import _planes
+from tinycnn.gpu.optim import ENTRIES, TABLE
+from tinycnn.gpu.random import CounterStream, philox, uniform
+from tinycnn.gradcheck import registry
+from tinycnn.ops.norm import moments
+
+registry.load()
 
 emulate = pytest.mark.skipif(emulated.COMPILER is None, reason="needs a C++ compiler, to run the CUDA kernels on the CPU")
 
@@ -50,10 +57,10 @@ def find_nvrtc():
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("file, dtype, variant", [
     (file, dtype, variant)
-    for file in kernels.FILES for dtype in kernels.TYPES for variant in variants(file, dtype)],
+    for file in launch.FILES for dtype in launch.TYPES for variant in variants(file, dtype)],
     ids=lambda value: "".join(value).replace("-D", " ").strip() if isinstance(value, tuple) else value)
 def test_kernels_compile_for_gpus(file, dtype, variant, architecture):
-    if not kernels.knows(file, np.dtype(dtype)):
+    if not launch.knows(file, np.dtype(dtype)):
         pytest.skip(f"{file}.cu is not used with {dtype}")
     found = find_nvrtc()
     if found is None:
@@ -61,7 +68,7 @@ def test_kernels_compile_for_gpus(file, dtype, variant, architecture):
     nvrtc, include = found
     if dtype == "float16" and not include:
         pytest.skip("needs cuda_fp16.h: pip install nvidia-cuda-runtime-cu12")
-    text, names = kernels.source(file, dtype)
+    text, names = launch.source(file, dtype)
     program = ctypes.c_void_p()
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), f"{file}.cu".encode(), 0, None, None) == 0
     for name in names:
@@ -91,7 +98,7 @@ def test_philox_gives_the_published_numbers(counter, seed, words):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 2051])
 def test_the_kernel_draws_the_numbers_of_the_plain_road(dtype, count, monkeypatch):
-    monkeypatch.setattr("tinycnn.gpu.random.BLOCKS", 1)
+    on_a_gpu_of(monkeypatch, BLOCKS=1)
     for seed, first in ((0, 0), (2**63 + 12345, 7), (99, 2**33)):
         expected = uniform(np, seed, first, count, np.dtype(dtype))
         with monkeypatch.context() as patch:
@@ -142,8 +149,7 @@ def test_a_thread_does_the_work_of_several_where_there_are_not_enough(monkeypatc
 
     expected = run(np.array)
     device(monkeypatch)
-    for name, value in (("BLOCKS", 2), ("WHOLE", 12), ("THREADS", 256)):
-        monkeypatch.setattr(kernels, name, value)
+    on_a_gpu_of(monkeypatch, BLOCKS=2, WHOLE=12)
     for found, right in zip(run(lambda a: StrictArray(a.copy())), expected):
         np.testing.assert_allclose(found._a, right, rtol=1e-11, atol=1e-12)
 
@@ -152,8 +158,9 @@ def test_a_thread_does_the_work_of_several_where_there_are_not_enough(monkeypatc
 def test_moments_of_a_channel_are_joined_from_its_parts(monkeypatch):
     x = np.random.default_rng(1).standard_normal((5, 3, 70, 61)).astype(np.float32) + 1000
     device(monkeypatch)
-    assert kernels._planes(x)[3] == 10
-    mu, var = kernels.moments(StrictArray(x))
+    assert _planes(x)[3] == 10
+    mu, var = moments(StrictArray(x), (0, 2, 3))
+    assert emulated.launches == ["moments", "join_moments"]
     np.testing.assert_allclose(mu._a.ravel(), x.mean((0, 2, 3), np.float64), rtol=1e-7)
     np.testing.assert_allclose(var._a.ravel(), x.astype(np.float64).var((0, 2, 3)), rtol=1e-4)
 
@@ -201,16 +208,6 @@ def test_extremes_of_values_for_one_place_and_nan_beats_them(largest, expected, 
 
 
 # ---- optimizers ----------------------------------------------------------------------------------------------------------
-
-RULES = {
-    "SGD": lambda p: optim.SGD(p, 0.1), "decay": lambda p: optim.SGD(p, 0.1, weight_decay=0.3),
-    "momentum": lambda p: optim.SGD(p, 0.1, 0.9, dampening=0.4, weight_decay=0.1),
-    "Nesterov": lambda p: optim.SGD(p, 0.1, 0.9, nesterov=True, maximize=True),
-    "Adam": lambda p: optim.Adam(p, 0.1, (0.8, 0.95), weight_decay=0.1),
-    "AdamW": lambda p: optim.AdamW(p, 0.1, weight_decay=0.2, maximize=True),
-    "amsgrad": lambda p: optim.Adam(p, 0.1, amsgrad=True),
-}
-
 
 @emulate
 @pytest.mark.parametrize("rule", RULES)
@@ -284,8 +281,6 @@ def small_net():
 @pytest.mark.parametrize("road", [None, emulated.RawModule], ids=["plain", "kernels"])
 @pytest.mark.parametrize("kind", ["SGD", "AdamW"])
 def test_a_training_step_only_uploads_its_batch(kind, road, monkeypatch):
-    from tests.helpers.strict_array import uploads
-
     from tinycnn.train import fit
     install(monkeypatch, kernels=road, stream=CounterStream)
     tinycnn.manual_seed(0)
@@ -358,10 +353,6 @@ def test_a_label_out_of_range_makes_the_loss_nan_on_a_gpu(monkeypatch):
 @emulate
 @pytest.mark.parametrize("name", ["Conv", "ConvTranspose", "ConvWeight", "Normalize", "Softmax", "CrossEntropy"])
 def test_no_result_depends_on_which_thread_comes_first(name, monkeypatch):
-    from tests.gpu.test_cases import run
-
-    from tinycnn.gradcheck import registry
-    registry.load()
     device(monkeypatch)
     cases = [case for case in registry.CASES if case.function.__name__ == name]
     assert cases
@@ -376,31 +367,27 @@ def test_no_result_depends_on_which_thread_comes_first(name, monkeypatch):
 
 # ---- nothing is left out -------------------------------------------------------------------------------------------------
 
-OTHERS = {"sgd", "adam", "uniform", "sum_parts"}  # which the tests above, and those of test_gpu_conv.py, run
+OTHERS = {"sgd", "adam", "uniform", "sum_parts"}  # which the tests above, and those of test_conv.py, run
 
 
 @emulate
 def test_every_kernel_is_run_by_these_tests_or_by_the_cases_of_the_registry(monkeypatch):
-    from tests.gpu.test_cases import run
-
-    from tinycnn.gradcheck import registry
-    registry.load()
     device(monkeypatch)
     for case in registry.CASES:
-        if not set(emulated.launches) >= {name for file in kernels.FILES for name in names_in(file)} - OTHERS:
+        if not set(emulated.launches) >= {name for file in launch.FILES for name in names_in(file)} - OTHERS:
             run(case, lambda a: StrictArray(a.copy()))
-    missing = {name for file in kernels.FILES for name in names_in(file)} - set(emulated.launches)
+    missing = {name for file in launch.FILES for name in names_in(file)} - set(emulated.launches)
     assert missing == OTHERS
 
 
 def names_in(file):
-    return [name.partition("<")[0] for name in kernels.source(file, "float64")[1]]
+    return [name.partition("<")[0] for name in launch.source(file, "float64")[1]]
 
 
 def test_sizes_agree_between_cuda_and_python():
-    rules, common, product = (kernels.FILES["optim"].with_name(name).read_text()
+    rules, common, product = (launch.FILES["optim"].with_name(name).read_text()
                               for name in ("optim.cu", "common.cuh", "product.cuh"))
-    assert f"#define ENTRIES {ENTRIES} " in rules and f"#define THREADS {kernels.THREADS} " in common
-    assert f"#define COLUMNS {kernels.COLUMNS}\n" in product
-    assert kernels.TABLE.itemsize + 6 * 8 <= 4096  # bytes of a launch
-    assert tuple(common.partition("struct Geometry { int ")[2].partition(";")[0].split(", ")) == kernels.GEOMETRY.names
+    assert f"#define ENTRIES {ENTRIES} " in rules and f"#define THREADS {launch.THREADS} " in common
+    assert f"#define COLUMNS {COLUMNS}\n" in product
+    assert TABLE.itemsize + 6 * 8 <= 4096  # bytes of a launch
+    assert tuple(common.partition("struct Geometry { int ")[2].partition(";")[0].split(", ")) == GEOMETRY.names

@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 
-from tests.helpers.strict_array import CpuStream
 import tinycnn
+from tests.helpers.strict_array import CpuStream
+from tinycnn.engine import generators
 from tinycnn.gradcheck import registry
-from tinycnn.gpu import random
 from tinycnn.engine.tensor import wrap
 
 registry.load()
@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tinycnn.cuda.is_available(
 @pytest.fixture(autouse=True)
 def device(monkeypatch):
     """The GPU is the default device, and draws the CPU's random numbers, so that results can be compared."""
-    monkeypatch.setattr(random, "CounterStream", CpuStream)
-    monkeypatch.setattr(tinycnn.engine.arrays, "_generators", {})
+    monkeypatch.setitem(generators.STREAMS, "cuda", CpuStream)
+    monkeypatch.setattr(generators, "_generators", {})
     monkeypatch.setattr(tinycnn.engine.arrays, "_default_device", tinycnn.device("cuda"))
 
 

@@ -103,7 +103,7 @@ PROGRAMS = [
 
 
 def close(a, b, dtype):
-    """Fail unless two arrays agree: up to the tolerance of `dtype` times the largest number, and exactly where not floating."""
+    """Fail unless two arrays agree: up to the tolerance of `dtype` times the largest number; exactly where not floating."""
     assert (a is None) == (b is None)
     if a is None:
         return

@@ -2,6 +2,7 @@
 import contextlib
 import functools
 import importlib
+import sys
 
 import numpy as np
 
@@ -25,6 +26,15 @@ def make_small(patch, threads=3, winograd=True):
             module = importlib.import_module(f"tinycnn.cpu.{file}")
             patch.setattr(getattr(module, place) if place else module, name, size)
     patch.setattr("tinycnn.cpu.workers._threads", threads)
+
+
+def on_a_gpu_of(patch, **sizes):
+    """Until the test ends, the sizes of `gpu/launch.py` are those of a small GPU, wherever they are known."""
+    for name, size in sizes.items():
+        modules = [m for file, m in sys.modules.items() if file.startswith("tinycnn.gpu.") and hasattr(m, name)]
+        assert modules, f"no file of gpu/ knows {name}"
+        for module in modules:
+            patch.setattr(module, name, size)
 
 
 def name_of(formula, serves, way):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.strict_array import StrictArray, install, waits
-from tests.gpu.test_cases import MAY_WAIT, NEEDS_KERNELS
+from tests.helpers.cases import MAY_WAIT, NEEDS_KERNELS
 import tinycnn
 import tinycnn.nn.functional as F
 from tinycnn import autograd
