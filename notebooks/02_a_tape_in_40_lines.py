@@ -189,8 +189,8 @@ plt.show()
 # end.
 #
 # tinycnn numbers its operations as they happen. What was made later cannot be a parent of what was made earlier, so newest
-# first is such an order as well, and nothing has to be searched (`_walk` in `tinycnn/autograd.py`). Sixty sums, which would
-# take $2^{60}$ visits path by path:
+# first is such an order as well, and nothing has to be searched (`_walk` in `tinycnn/engine/autograd.py`). Sixty sums, which
+# would take $2^{60}$ visits path by path:
 
 # %%
 a = tinycnn.tensor(1.0, dtype=tinycnn.float64, requires_grad=True)

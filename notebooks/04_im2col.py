@@ -9,7 +9,10 @@
 # im2col but its adjoint. At the end the three ways are timed, and there is a look at how to multiply less.
 
 # %%
+import linecache
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -19,6 +22,7 @@ import tinycnn
 import tinycnn.nn.functional as F
 from tinycnn import viz
 from tinycnn.data import Digits
+from tinycnn.ops import conv, unfold
 from tinycnn.viz.style import bare
 
 chance = np.random.default_rng(0)
@@ -166,6 +170,60 @@ print("dw:", np.allclose((dY @ im2col(x, 3).T).reshape(w.shape), tw.grad.numpy()
 print("dx:", np.allclose(col2im(W.T @ dY, x.shape, 3), tx.grad.numpy()[0]))
 
 # %% [markdown]
+# ## Watching the library do it
+#
+# The library does the same in `tinycnn/ops/conv.py` and `tinycnn/ops/unfold.py`. Inside `with tinycnn.plainly():` exactly
+# what stands there is what runs, and Python can tell which lines that are: it calls a function that was given to
+# `sys.settrace` before each of them. Here are those of one step forward and backward, each once, without the helpers that
+# check arguments and turn axes.
+
+# %%
+MATHEMATICS = ("forward", "backward", "convolve", "input_gradient", "weight_gradient", "im2col", "col2im", "add_windows")
+
+
+def lines_run(work):
+    """The lines of the mathematics in conv.py and unfold.py, in the order in which `work()` first comes to them."""
+    found = {}
+
+    def trace(frame, event, _):
+        file = frame.f_code.co_filename
+        if file in (conv.__file__, unfold.__file__) and frame.f_code.co_name in MATHEMATICS:
+            if event == "line":
+                found[f"{Path(file).name}:{frame.f_lineno}"] = linecache.getline(file, frame.f_lineno).strip()
+            return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return found
+
+
+def step():
+    F.conv2d(tx, tw).sum().backward()
+
+
+with tinycnn.plainly():
+    plain = lines_run(step)
+for place, line in plain.items():
+    print(f"{place:13} {line}")
+
+# %% [markdown]
+# `convolve` is the product with the columns, `input_gradient` that with $W^T$ and the way back, `weight_gradient` that with
+# $\mathrm{cols}^T$. And without `plainly`?
+
+# %%
+faster = lines_run(step)
+for place, line in faster.items():
+    print(f"{place:13} {line}")
+print(f"{len(faster)} of {len(plain)} lines")
+
+# %% [markdown]
+# The operation still begins and ends here, but the three products are computed elsewhere, by *roads*: faster ways to the
+# same numbers, which `tinycnn/cpu/` lays around the formulas. `tinycnn roads` lists them.
+#
 # ## The matrix behind it
 #
 # A convolution with fixed kernel is a linear map from pictures to maps, so it *is* a matrix: its columns are the maps of the
@@ -247,9 +305,8 @@ for images, channels, side, filters in ((32, 3, 64, 32), (32, 16, 32, 16), (16, 
 
 # %% [markdown]
 # The step from loops to columns is the large one. In the small layer the library is behind, because it also checks its
-# arguments and prepares the way back. What it adds for larger layers depends on the machine: caches, threads, memory layout.
-# `tinycnn/ops/conv.py` has the plain road, as in this lesson, and the first page of `tinycnn/ops/fast_conv.py` lists what
-# makes it fast, and what each idea gains.
+# arguments and prepares the way back. What its roads add for larger layers depends on the machine: caches, threads, memory
+# layout. The first page of `tinycnn/cpu/conv.py` lists what makes them fast, and what each idea gains.
 #
 # ## Fewer products
 #
@@ -268,7 +325,7 @@ print("six products: ", x[:3] @ w, x[1:] @ w)
 
 # %% [markdown]
 # In two dimensions, on tiles of 2x2 outputs, 16 products take the place of 36; on tiles of 4x4 outputs 36 that of 144. The
-# additions cost as well, and the gain is what is left: `tinycnn/ops/winograd.py` takes this road where it pays, for kernels
+# additions cost as well, and the gain is what is left: `tinycnn/cpu/winograd.py` takes this road where it pays, for kernels
 # with many channels, and says where such formulas come from.
 #
 # ## Exercises

@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt
 import tinycnn
 import tinycnn.nn.functional as F
 from tinycnn import nn
-from tinycnn.gpu import kernels
+from tinycnn.gpu.launch import FILES
 from tinycnn.models import SimpleCNN
 from tinycnn.optim import Adam
 from tinycnn.utils.checkpoint import checkpoint_sequential
@@ -107,8 +107,8 @@ print(f"{rates[0]:.1f} GFLOP/s with {sizes[0]} rows, {max(rates):.0f} at best")
 #
 # The definition is seven loops: pictures, filters, two for the place, channels, two for the offset. In Python each
 # multiplication then costs the interpreter's work. `im2col` writes every window as a column and makes one matrix product of
-# it all. The library makes its columns in pieces that fit the processor's cache, shares them out to the cores, and for 3x3
-# kernels may trade multiplications for additions (Winograd).
+# it all. The library has roads for processors (`tinycnn/cpu/conv.py`): columns in pieces that fit the cache, shared out to
+# the cores, and for 3x3 kernels perhaps additions in place of multiplications (Winograd).
 
 
 # %%
@@ -254,7 +254,7 @@ print(f"least memory with {segments[int(np.argmin(peaks))]} segments: {min(peaks
 # `tinycnn/gpu/depthwise.cu`:
 
 # %%
-text = kernels.FILES["depthwise"].read_text()
+text = FILES["depthwise"].read_text()
 start = text.index("// y[n, c, oh, ow]")
 print(text[start:text.index("// dx[n, c, h, w]")])
 
