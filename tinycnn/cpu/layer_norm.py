@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from ..ops.norm import Normalize
+from . import norm  # noqa: F401  whose roads serve more, and so must be older
 from .workers import aligned, parallel
 
 PIECE_BYTES = 2**19

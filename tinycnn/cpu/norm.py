@@ -111,7 +111,7 @@ class Rows:
         """A number for every channel, as numbers that meet those of a row."""
         return v.reshape(1, -1).astype(self.dtype, copy=False).repeat(self.pixels, 0).reshape(1, -1)
 
-    def total(self, matrix):
+    def pixel_sums(self, matrix):
         """The sums over the pixels of a piece, for every channel."""
         pixels = matrix.reshape(-1, self.channels)
         return np.dot(np.ones(len(pixels), self.dtype), pixels)  # np.dot lets other threads run, vector @ matrix does not
@@ -161,7 +161,7 @@ class Planes(Rows):
     def wide(self, v):
         return np.tile(v.reshape(-1).astype(self.dtype, copy=False), self.shape[0]).reshape(-1, 1)
 
-    def total(self, matrix):
+    def pixel_sums(self, matrix):
         return np.dot(matrix, np.ones(self.width, self.dtype))
 
     def gather(self, totals):
@@ -189,7 +189,7 @@ def moments_on_cpu(x, axes):
 
     def work(room, x, k):
         rest = np.subtract(x, k, out=room)
-        return rows.total(rest), rows.total(np.multiply(rest, rest, out=rest))
+        return rows.pixel_sums(rest), rows.pixel_sums(np.multiply(rest, rest, out=rest))
 
     s, squares = rows.gather(rows.pieces(work, [x], [k], passes=2)) / (x.size // rows.channels)
     return rows.like_axes(k + s), rows.like_axes(np.maximum(squares - s * s, 0))
@@ -221,7 +221,7 @@ def sums(dy, x, mu, r):
     def work(room, dy, x, mu):
         rest = np.subtract(x, mu, out=room)
         rest *= dy
-        return rows.total(dy), rows.total(rest)
+        return rows.pixel_sums(dy), rows.pixel_sums(rest)
 
     s, t = rows.gather(rows.pieces(work, [dy, x], [mu], passes=3))
     return rows.like_axes(s), rows.like_axes(t * r.reshape(-1))
