@@ -59,6 +59,7 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
         for edge, gradient in zip(node.edges, dx):
             if edge is not None and gradient is not None:
                 deliver(edge, gradient)
+        dx = gradient = None  # so that only `arrived` holds what is on its way: it may then be added to in place
     return found
 
 
@@ -105,9 +106,10 @@ def _check(node, dy, dx):
     if len(dx) < len(node.edges) and any(node.edges[len(dx):]):
         raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {len(node.edges)} inputs")
     out = []
-    for gradient, expected in zip(dx, node.input_types):
-        if gradient is not None and expected:
-            shape, dtype = expected
+    for edge, gradient in zip(node.edges, dx):
+        if edge is not None and gradient is not None:
+            target, nr = edge
+            shape, dtype = target.output_types[nr] if target.order >= 0 else (target.array.shape, target.array.dtype)
             if isinstance(gradient, np.generic):  # a sum over everything
                 gradient = np.asarray(gradient)
             if gradient.shape != shape:

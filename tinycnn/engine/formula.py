@@ -27,6 +27,7 @@ class _Here(threading.local):
 
 
 _here = _Here()
+_plain_places = [None] * _here.plainly  # one for each `with plainly()` of any thread: as long as there is none, nobody asks
 
 
 def formula(plain):
@@ -39,7 +40,7 @@ def formula(plain):
 
     @functools.wraps(plain)
     def compute(*args, **options):
-        if not _here.plainly:
+        if not _plain_places or not _here.plainly:
             for serves, way in roads:
                 if serves(*args, **options):
                     return way(*args, **options)
@@ -60,9 +61,11 @@ def formula(plain):
 def plainly():
     """`with plainly():`, or `@plainly()` above a function: this thread computes every formula as it stands."""
     before, _here.plainly = _here.plainly, True
+    _plain_places.append(None)
     try:
         yield
     finally:
+        _plain_places.pop()
         _here.plainly = before
 
 

@@ -81,7 +81,6 @@ class Function:
         """Take the place between inputs and outputs in the graph, and note what must not be overwritten until backward."""
         self.order = next(_order)
         self.edges = [edge_of(a) if need else None for a, need in zip(args, self.needs_input_grad)]
-        self.input_types = [(a.array.shape, a.array.dtype) if need else None for a, need in zip(args, self.needs_input_grad)]
         self.output_types = [(y.array.shape, y.array.dtype) for y in outputs]
         for nr, y in enumerate(outputs):
             if y.array.dtype.kind == "f":

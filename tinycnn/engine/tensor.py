@@ -21,10 +21,7 @@ class Version:
 
     `writes` counts every in-place write, `rewrites` those that autograd recorded.
     """
-    __slots__ = ("rewrites", "writes")
-
-    def __init__(self):
-        self.writes = self.rewrites = 0
+    writes = rewrites = 0
 
 
 class Tensor:

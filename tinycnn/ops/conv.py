@@ -33,7 +33,6 @@ they run as the operations `Conv`, `ConvWeight` and `ConvTranspose`.
 """
 import math
 
-from ..engine.arrays import array_module
 from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.tensor import Tensor, check_floating
@@ -83,15 +82,16 @@ def as_matrix(a, groups, dims):
 
     `dims` is the number of dimensions of O.
     """
-    a = array_module(a).moveaxis(a, 0, -1 - dims)
+    a = a.transpose(*range(1, a.ndim - dims), 0, *range(a.ndim - dims, a.ndim))
     rows, columns = math.prod(a.shape[:-1 - dims]), math.prod(a.shape[-1 - dims:])
     return a.reshape(groups, rows // groups, columns)
 
 
 def from_matrix(matrix, shape, dims):
     """The inverse of `as_matrix`, giving an array of `shape`."""
-    rows, columns = shape[1:len(shape) - dims], shape[len(shape) - dims:]
-    return array_module(matrix).moveaxis(matrix.reshape(*rows, shape[0], *columns), -1 - dims, 0)
+    at = len(shape) - dims - 1  # where the images stand among the axes of the matrix
+    a = matrix.reshape(*shape[1:at + 1], shape[0], *shape[at + 1:])
+    return a.transpose(at, *range(at), *range(at + 1, len(shape)))
 
 
 def bias_like(b, dims):

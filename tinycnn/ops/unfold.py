@@ -25,13 +25,20 @@ def pad(x, padding, value=0):
     """x (N, C, *S) framed by `value`: `padding` holds (before, after) for each spatial dimension."""
     if not any(map(any, padding)):
         return x
-    return array_module(x).pad(x, [(0, 0), (0, 0), *padding], constant_values=value)
+    shape = [s + before + after for s, (before, after) in zip(x.shape[2:], padding)]
+    y = array_module(x).full((*x.shape[:2], *shape), value, x.dtype)
+    y[inside(y, padding)] = x
+    return y
+
+
+def inside(x, padding):
+    """The slices of a framed x that the frame leaves."""
+    return (..., *[slice(before, size - after) for size, (before, after) in zip(x.shape[2:], padding)])
 
 
 def crop(x, padding):
     """The inside of a framed x: the adjoint of `pad`."""
-    inside = [slice(before, size - after) for size, (before, after) in zip(x.shape[2:], padding)]
-    return array_module(x).ascontiguousarray(x[:, :, *inside])
+    return x[inside(x, padding)].copy() if any(map(any, padding)) else x
 
 
 def im2col(x, kernel, stride, padding, dilation, out=None):

@@ -1,0 +1,48 @@
+"""Loops in Python that are compiled when they are first called. Numba does it, and need not be there: extra `fast`.
+
+    @loop
+    def relu(x, y, first, last):
+        for i in range(first, last):
+            y[i] = max(x[i], 0)
+
+Compiled loops hold no lock of Python's, so threads run them side by side. Sums may be taken in another order, and products
+and additions become one instruction; but NaN and infinity stay what they are. The machine code is kept on disk where that
+can be written to, and is made anew where it cannot be read.
+"""
+import functools
+import importlib.util
+import os
+
+OPTIONS = dict(nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+
+
+@functools.cache
+def missing():
+    """Why there are no compiled loops here; "" where there are."""
+    if os.environ.get("TINYCNN_NUMBA") == "0":
+        return "TINYCNN_NUMBA is 0"
+    if importlib.util.find_spec("numba") is None:
+        return "Numba is not installed: pip install 'tinycnn[fast]' makes training faster"
+    return ""
+
+
+def compiled(function):
+    """`function` as machine code, made for each combination of types when it is first called with it."""
+    from numba import njit
+    try:
+        return njit(function, cache=True, **OPTIONS)
+    except RuntimeError:  # no place that could be written to
+        return njit(function, **OPTIONS)
+
+
+def loop(function):
+    """The decorated function, compiled at its first call, together with the loops of its file that it may call."""
+    @functools.wraps(function)
+    def first(*args):
+        names = function.__globals__
+        for name, value in list(names.items()):
+            if hasattr(value, "loop"):
+                names[name] = value.loop()
+        return first.loop()(*args)
+    first.loop = functools.cache(lambda: compiled(function))
+    return first
