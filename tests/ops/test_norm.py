@@ -1,4 +1,6 @@
 """Normalisation: what the registry's cases do not show."""
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,13 @@ def channels_last(x):
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
+@pytest.fixture(params=["roads", "formulas"])
+def both(request):
+    """Once with all roads, once with none."""
+    with contextlib.nullcontext() if request.param == "roads" else t.plainly():
+        yield
+
+
 # ---- statistics ----
 
 def test_batch_norm_output_has_zero_mean_and_unit_variance_per_channel():
@@ -23,7 +32,7 @@ def test_batch_norm_output_has_zero_mean_and_unit_variance_per_channel():
 
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last])
-def test_a_large_offset_does_not_cancel_in_float32(layout):
+def test_a_large_offset_does_not_cancel_in_float32(layout, both):
     x = layout((np.random.default_rng(0).standard_normal((16, 4, 16, 16)) + 1e4).astype("float32"))
     exact = x.astype("float64")
     exact = (exact - exact.mean((0, 2, 3), keepdims=True)) / exact.std((0, 2, 3), keepdims=True)
@@ -50,7 +59,7 @@ def test_memory_layout_changes_nothing():
     lambda x, w: instance_norm(x, weight=w, bias=w), lambda x, w: layer_norm(x.detach(), (4,), w, w),
     lambda x, w: rms_norm(x, (4,), w), lambda x, w: local_response_norm(x, 3),
     lambda x, w: batch_norm(x, w.detach(), (w * 0 + 1).detach(), w, w)])
-def test_float32_stays_float32_forward_and_backward(f):
+def test_float32_stays_float32_forward_and_backward(f, both):
     x, w = draw(3, 4, 2, 4).requires_grad_(), draw(4).requires_grad_()
     y = f(x, w)
     y.backward(draw(*y.shape, seed=1))
@@ -58,7 +67,7 @@ def test_float32_stays_float32_forward_and_backward(f):
     assert all(v.grad is None or v.grad.dtype == np.float32 for v in (x, w))
 
 
-def test_inputs_are_not_changed():
+def test_inputs_are_not_changed(both):
     x, m, v = draw(3, 2, 4), draw(2), t.ones(2)
     before = [a.array.copy() for a in (x, m, v)]
     batch_norm(x, m, v)
@@ -69,7 +78,7 @@ def test_inputs_are_not_changed():
 
 # ---- running statistics ----
 
-def test_running_statistics_are_updated_in_place_with_the_unbiased_variance():
+def test_running_statistics_are_updated_in_place_with_the_unbiased_variance(both):
     x = draw(4, 2, 3, dtype="float64")
     m, v = t.zeros(2, dtype=t.float64), t.ones(2, dtype=t.float64)
     array = m.array
@@ -140,7 +149,7 @@ def test_normalize_agrees_with_torch(p, dim):
     assert np.allclose(a.grad.array, b.grad.numpy(), rtol=1e-10)
 
 
-def test_sizes_of_zero_give_empty_results():
+def test_sizes_of_zero_give_empty_results(both):
     assert group_norm(t.zeros(0, 4, 3), 2).shape == (0, 4, 3)
     assert instance_norm(t.zeros(0, 4, 3), t.zeros(4), t.ones(4)).shape == (0, 4, 3)
     assert layer_norm(t.zeros(3, 0), 0).shape == (3, 0)

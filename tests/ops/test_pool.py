@@ -1,4 +1,5 @@
 """Pooling: values, indices, ties, NaN, arguments, errors."""
+import contextlib
 import math
 
 import numpy as np
@@ -20,6 +21,13 @@ def signal(*values, requires_grad=False):
     return tinycnn.tensor([[list(map(float, values))]], requires_grad=requires_grad)
 
 
+@pytest.fixture(params=["roads", "formulas"])
+def both(request):
+    """Once with all roads, once with none."""
+    with contextlib.nullcontext() if request.param == "roads" else tinycnn.plainly():
+        yield
+
+
 # ---- maximum ---------------------------------------------------------------------------------------------------------
 
 def test_indices_point_at_the_maxima():
@@ -34,7 +42,7 @@ def test_indices_point_at_the_maxima():
     dict(kernel_size=3, stride=1, padding=1), dict(kernel_size=2, dilation=2, ceil_mode=True),
     dict(kernel_size=(20, 17), padding=(10, 8))])  # more elements than a byte can number
 @pytest.mark.parametrize("kind", ["distinct", "ties", "minus infinity"])
-def test_values_and_indices_are_pytorchs(options, kind):
+def test_values_and_indices_are_pytorchs(options, kind, both):
     torch = pytest.importorskip("torch")
     x = {"distinct": images(2, 2, 21, 20).array, "ties": np.sign(images(2, 2, 21, 20).array),
          "minus infinity": np.full((1, 1, 21, 20), -np.inf, np.float32)}[kind]
@@ -43,7 +51,7 @@ def test_values_and_indices_are_pytorchs(options, kind):
     assert np.array_equal(y.array, z.numpy()) and np.array_equal(indices.array, positions.numpy())
 
 
-def test_of_equal_elements_the_first_takes_the_gradient():
+def test_of_equal_elements_the_first_takes_the_gradient(both):
     x = tinycnn.zeros(1, 1, 2, 2, requires_grad=True)
     max_pool2d(x, 2).backward(tinycnn.ones(1, 1, 1, 1))
     assert x.grad.tolist() == [[[[1, 0], [0, 0]]]]
@@ -55,7 +63,7 @@ def test_an_element_that_wins_in_two_windows_gets_both_gradients():
     assert x.grad.tolist() == [[[0, 7, 0]]]
 
 
-def test_padding_never_wins():
+def test_padding_never_wins(both):
     x = signal(-3, -2, -1, requires_grad=True)
     y, indices = max_pool1d(x, 2, stride=2, padding=1, return_indices=True)
     assert y.tolist() == [[[-3, -1]]] and indices.tolist() == [[[0, 2]]]
@@ -65,7 +73,7 @@ def test_padding_never_wins():
 
 
 @pytest.mark.parametrize("place", range(4))
-def test_nan_wins_over_numbers(place):
+def test_nan_wins_over_numbers(place, both):
     values = [1.0, 2.0, 3.0, 4.0]
     values[place] = math.nan
     x = signal(*values)
@@ -88,7 +96,7 @@ def test_equal_indices_of_overlapping_windows_put_their_value_once():
     assert max_unpool1d(y, indices, 2, stride=1).tolist() == [[[0, 5, 0]]]
 
 
-def test_changing_the_indices_does_not_change_the_gradient():
+def test_changing_the_indices_does_not_change_the_gradient(both):
     x = signal(1, 5, 2, 3, requires_grad=True)
     y, indices = max_pool1d(x, 2, return_indices=True)
     indices += 1
@@ -109,7 +117,7 @@ def test_the_mean_counts_padding_only_if_told():
     assert avg_pool1d(x, 2, padding=1, count_include_pad=False).tolist() == [[[2, 5, 8]]]
 
 
-def test_what_lies_beyond_the_padding_never_counts():
+def test_what_lies_beyond_the_padding_never_counts(both):
     assert avg_pool1d(signal(2, 4, 6), 2, ceil_mode=True).tolist() == [[[3, 6]]]
     assert avg_pool1d(signal(2, 4, 6), 3, padding=1, ceil_mode=True).tolist() == [[[2, 3]]]
 
@@ -159,7 +167,7 @@ EVERY = {"max_pool": lambda x: max_pool2d(x, 3, stride=2, padding=1), "avg_pool"
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("name", EVERY)
-def test_the_dtype_stays(name, dtype):
+def test_the_dtype_stays(name, dtype, both):
     x = images(2, 3, 8, 7, dtype=dtype, requires_grad=True)
     y = EVERY[name](x)
     y.backward(tinycnn.ones_like(y))
@@ -178,7 +186,7 @@ def test_an_image_without_batch_has_indices_without_batch():
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_input_is_left_alone_and_its_memory_not_shared(name):
+def test_the_input_is_left_alone_and_its_memory_not_shared(name, both):
     x = images(2, 3, 8, 7, requires_grad=True)
     before = x.array.copy()
     y = EVERY[name](x)
@@ -189,7 +197,7 @@ def test_the_input_is_left_alone_and_its_memory_not_shared(name):
     assert not np.shares_memory(y.array, x.array) and not np.shares_memory(x.grad.array, dy.array)
 
 
-def test_a_kernel_of_one_copies():
+def test_a_kernel_of_one_copies(both):
     x = images(1, 1, 2, 2)
     assert not np.shares_memory(max_pool2d(x, 1).array, x.array) and not np.shares_memory(avg_pool2d(x, 1).array, x.array)
 
