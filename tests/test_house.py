@@ -30,7 +30,9 @@ PLAIN = {"engine", "ops", "nn", "optim"}  # the rooms of the textbook, which kno
 ROADS = {"cpu", "gpu"}                    # which stand on these four, and are named by the package itself and its facade
 LIKE_USERS = {"models", "exercises", "cli"}  # say `from .. import relu`, as users do; models so run on PyTorch, too
 ROOMS = {*FLOOR, *ROADS}
+TEXTBOOK = [path for path in FILES if path.relative_to(PACKAGE).parts[0] in PLAIN]
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+each_file_of_the_textbook = pytest.mark.parametrize("path", TEXTBOOK, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
 # ---- rooms and floors ------------------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ def test_only_arrays_and_the_roads_of_gpus_name_cupy(path):
     assert allowed or not names & {"cupy", "cupyx", "cupy_backends"}
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) in PLAIN], ids=lambda p: str(p.relative_to(PACKAGE)))
+@each_file_of_the_textbook
 def test_the_textbook_imports_only_numpy_from_outside(path):
     for line, name in imported(path):
         top = name.partition(".")[0]
@@ -180,7 +182,7 @@ OTHERWISE_MEANT = {  # file -> what the words mean there
 }
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) in PLAIN], ids=lambda p: str(p.relative_to(PACKAGE)))
+@each_file_of_the_textbook
 def test_the_textbook_does_not_speak_of_roads(path):
     if str(path.relative_to(PACKAGE)) in OTHERWISE_MEANT:
         return
@@ -201,8 +203,8 @@ from tinycnn.gradcheck.checker import check_case
 assert pathlib.Path(tinycnn.__file__).parent == pathlib.Path.cwd() / "tinycnn" and not ROADS
 assert importlib.util.find_spec("tinycnn.cpu") is importlib.util.find_spec("tinycnn.gpu") is None
 tinycnn.manual_seed(0)
-net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.2),
-                    nn.Linear(64, 10), nn.LayerNorm(10), nn.GELU())
+net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                    nn.Dropout(0.2), nn.Linear(64, 10), nn.LayerNorm(10), nn.GELU())
 x, y = tinycnn.randn(12, 1, 8, 8), tinycnn.randint(10, (12,))
 optimizer = optim.AdamW(net.parameters(), 0.01)
 losses = []
@@ -260,7 +262,8 @@ def test_without_the_roads_a_network_learns_and_every_operation_passes_the_gradi
 @pytest.mark.parametrize("room", ["engine", "ops", "nn", "optim"])
 def test_without_the_roads_the_tests_pass(room, textbook):
     ours = re.compile(r"tinycnn\.(cpu|gpu)|tinycnn import [^\n]*\b(cpu|gpu)\b|strict_array|emulated|tests\.gpu")
-    skipped = [f"--ignore={path}" for path in sorted((textbook / "tests" / room).glob("test_*.py")) if ours.search(path.read_text())]
+    files = sorted((textbook / "tests" / room).glob("test_*.py"))
+    skipped = [f"--ignore={path}" for path in files if ours.search(path.read_text())]
     status, output = python("-m", "pytest", f"tests/{room}", "-p", "no:cacheprovider", *skipped, cwd=textbook)
     assert status == 0, output[-4000:]
 

@@ -1,4 +1,6 @@
 """Convolution on processors: in any geometry, by Winograd's tiles and how exact they are, in float16, and its layout."""
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -128,3 +130,15 @@ def test_half_precision_stays_half_precision():
     y = conv.convolve(x, w, (4, 4), *options)
     assert y.dtype == np.float16 and y.max() == 72
     assert conv.weight_gradient(x, y, (3, 3), *options).dtype == np.float16
+
+
+@pytest.mark.parametrize("shape", [(64, 8, 32, 32), (1, 8, 256, 256)])
+def test_columns_of_many_or_of_large_images_never_stand_in_memory_together(shape):
+    x, w = tinycnn.randn(*shape, requires_grad=True), tinycnn.randn(8, 8, 5, 5, requires_grad=True)
+    columns = 25 * x.array.nbytes
+    tracemalloc.start()
+    y = tinycnn.conv2d(x, w, padding=2)
+    y.backward(tinycnn.ones_like(y))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < columns / 2

@@ -4,8 +4,9 @@ import pytest
 
 import tinycnn
 from tests.helpers.roads import make_small
-from tinycnn.cpu import matmul
-from tinycnn.ops.attention import Attention
+from tinycnn import einsum, linear
+from tinycnn.cpu import matmul, workers
+from tinycnn.ops.matmul import Linear, MatMul
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -32,34 +33,6 @@ def test_products_in_parts_are_products(n, k, m, threads):
         close(y, exact)
 
 
-@pytest.mark.parametrize("shape", [(40, 3, 5, 4), (2, 7, 3)])
-def test_attention_in_parts_of_the_batch_is_attention(shape, threads):
-    rng = np.random.default_rng(0)
-    q, k, v, dy = (rng.standard_normal(shape).swapaxes(-2, 1) for _ in range(4))
-    m = rng.random((*q.shape[:-1], q.shape[-2])) * 2
-    for mask in (None, m[0, ..., :, :] - 1, m * 3):
-        tensors = [None if a is None else tinycnn.tensor(a, requires_grad=a is not mask) for a in (q, k, v, mask, m)]
-        tensors[4].requires_grad_(False)
-
-        def run():
-            y = Attention.apply(*tensors, scale=0.7)
-            return [y.array, *(g.array for g in tinycnn.autograd.grad(y, tensors[:3], tinycnn.tensor(dy)))]
-        with tinycnn.plainly():
-            expected = run()
-        for a, b in zip(run(), expected, strict=True):
-            close(a, b)
-
-
-def test_a_linear_layer_does_not_copy_transposed_rows(threads):
-    x = tinycnn.randn(5, 4, 3).transpose(0, 1).requires_grad_()
-    w, b = tinycnn.randn(2, 3), tinycnn.randn(2)
-    y = tinycnn.nn.functional.linear(x, w, b)
-    assert y.array.transpose(1, 0, 2).flags.c_contiguous
-    np.testing.assert_allclose(y.detach().numpy(), x.detach().numpy() @ w.numpy().T + b.numpy(), rtol=1e-5, atol=1e-6)
-    (dx,) = tinycnn.autograd.grad(y, x, tinycnn.ones(4, 5, 2))
-    np.testing.assert_allclose(dx.numpy(), np.broadcast_to(w.numpy().sum(0), (4, 5, 3)), rtol=1e-5, atol=1e-6)
-
-
 def test_products_of_float16_are_those_of_float32_rounded(threads):
     rng = np.random.default_rng(0)
     x, w = (tinycnn.tensor(rng.standard_normal(shape), dtype=tinycnn.float16) for shape in ((2, 64, 5, 5), (3, 64, 3, 3)))
@@ -71,3 +44,62 @@ def test_products_of_float16_are_those_of_float32_rounded(threads):
     exact = (whole[0] @ whole[1]).astype(np.float16)
     assert np.array_equal(matmul.product(*half, row=row), exact + row)
     assert all(np.array_equal(y, exact) and y.dtype == np.float16 for y in matmul.products(half, half))
+
+
+def results(function, arrays, dy):
+    """The output and all gradients of function(*tensors), each with its dtype."""
+    tensors = [tinycnn.tensor(a, requires_grad=True) for a in arrays]
+    y = function(*tensors)
+    return [y.array, *(g.array for g in tinycnn.autograd.grad(y, tensors, tinycnn.tensor(dy)))]
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@pytest.mark.parametrize("shapes, function", [
+    (((60, 80), (80, 50)), MatMul), (((50, 80), (80, 60)), MatMul), (((3, 40, 50), (3, 50, 40)), MatMul),
+    (((1, 60, 80), (1, 80, 50)), MatMul), (((4, 20, 50), (50, 30)), MatMul), (((300, 400), (400,)), MatMul),
+    (((400,), (400, 300)), MatMul), (((40, 50), (4, 50, 40)), MatMul), (((2, 1, 30, 40), (3, 40, 30)), MatMul),
+    (((80, 40), (30, 40), (30,)), Linear), (((4, 20, 40), (30, 40), (30,)), Linear), (((400,), (300, 400), (300,)), Linear),
+], ids=str)
+@pytest.mark.parametrize("worth", [workers.WORTH, 1e-9], ids=["whole", "cut"])
+def test_large_products_take_roads_to_the_same_numbers(shapes, function, worth, monkeypatch):
+    monkeypatch.setattr(workers, "WORTH", worth)
+    arrays = [draw(*shape, seed=seed) for seed, shape in enumerate(shapes)]
+    assert any(serves(None, *arrays) for serves, _ in function.forward.roads)
+    dy = draw(*function.apply(*map(tinycnn.tensor, arrays)).shape, seed=9)
+    found = results(function.apply, arrays, dy)
+    with tinycnn.plainly():
+        expected = results(function.apply, arrays, dy)
+    for a, b in zip(found, expected, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
+
+
+def test_einsum_of_large_operands_is_shared_out(monkeypatch):
+    monkeypatch.setattr(workers, "WORTH", 1e-9)
+    cuts = []
+    monkeypatch.setattr(matmul, "solve", lambda equations, solve=matmul.solve: cuts.append(1) or solve(equations))
+    a, b = draw(3, 40, 50), draw(3, 30, 50, seed=1)
+    np.testing.assert_allclose(einsum("bik,bjk->bij", tinycnn.tensor(a), tinycnn.tensor(b)).array, a @ b.mT, rtol=1e-11)
+    assert cuts
+
+
+@pytest.mark.parametrize("shapes, function", [(((5, 4), (4, 3)), MatMul), (((2, 5, 4), (3, 4), (3,)), Linear)])
+def test_float16_is_computed_in_float32_and_rounded(shapes, function):
+    arrays = [draw(*shape, seed=seed).astype(np.float16) for seed, shape in enumerate(shapes)]
+    dy = draw(*function.apply(*map(tinycnn.tensor, arrays)).shape, seed=9).astype(np.float16)
+    exact = results(function.apply, [a.astype(np.float64) for a in arrays], dy.astype(np.float64))
+    for a, b in zip(results(function.apply, arrays, dy), exact, strict=True):
+        assert a.dtype == np.float16
+        np.testing.assert_allclose(a, b, rtol=4e-3, atol=4e-3)
+
+
+def test_a_linear_layer_reads_transposed_rows_as_they_lie():
+    x = tinycnn.randn(50, 40, 30).transpose(0, 1).requires_grad_()
+    w, b = tinycnn.randn(20, 30), tinycnn.randn(20)
+    y = linear(x, w, b)
+    dx, *_ = y.grad_fn.backward(y.grad_fn, np.ones((40, 50, 20), np.float32))
+    assert y.array.transpose(1, 0, 2).flags.c_contiguous and dx.transpose(1, 0, 2).flags.c_contiguous
+    np.testing.assert_allclose(dx, np.broadcast_to(w.array.sum(0), (40, 50, 30)), rtol=1e-4, atol=1e-5)

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 import tinycnn as t
-from tinycnn.cpu import attention as roads, workers
 from tinycnn.ops.attention import Attention, scaled_dot_product_attention
 
 
@@ -87,27 +86,6 @@ def test_no_keys_give_zeros():
     assert y.shape == (2, 3, 4) and not y.array.any()
 
 
-@pytest.mark.parametrize("shape", [(40, 3, 5, 4), (2, 7, 3)])
-@pytest.mark.parametrize("masked", ["no", "one", "each"])
-def test_attention_in_parts_of_the_batch_is_attention(shape, masked, monkeypatch):
-    monkeypatch.setattr(roads, "PIECE_BYTES", 500)
-    monkeypatch.setattr(workers, "WORTH", 1e-9)
-    q, k, v, dy = (draw(*shape, seed=i).transpose(-2, 1) for i in range(4))
-    m = t.tensor(np.random.default_rng(5).random((*q.shape[:-1], q.shape[-2])) * 2)
-    mask = {"no": None, "one": m[0] - 1, "each": m * 3}[masked]
-    assert roads.divisible(None, *(None if x is None else x.array for x in (q, k, v, mask)))
-    inputs = [x.requires_grad_() for x in (q, k, v)]
-
-    def run():
-        y = Attention.apply(*inputs, mask, m.array, scale=0.7)
-        return y.array, *(g.array for g in t.autograd.grad(y, inputs, dy))
-    found = run()
-    with t.plainly():
-        expected = run()
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
-
-
 @pytest.mark.parametrize("shapes,options,words", [
     (((2, 3, 4), (2, 5, 3), (2, 5, 3)), {}, ["query", "(2, 3, 4)", "(2, 5, 3)"]),
     (((2, 3, 4), (2, 5, 4), (2, 6, 4)), {}, ["value", "(2, 6, 4)"]),
@@ -134,3 +112,28 @@ def test_bad_types_are_named():
         scaled_dot_product_attention(x, x, x, attn_mask=np.ones((3, 3), bool))
     with pytest.raises(TypeError, match="key must be a Tensor, got list"):
         scaled_dot_product_attention(x, [1.0], x)
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(embed_dim_to_check=6), "embed_dim_to_check must be the last dimension of query .* got 6 and 2"),
+    (dict(num_heads=3), "divisible by num_heads, got 4 and 3"),
+    (dict(key=t.zeros(5, 4)), "must all have 3 dimensions"),
+    (dict(value=t.zeros(4, 2, 4)), "key and value must have the same length"),
+    (dict(is_causal=True), "is_causal=True promises"),
+    (dict(attn_mask=t.zeros(3, 4)), r"attn_mask must have shape \(3, 5\) or .* got \(3, 4\)")])
+def test_attention_in_several_heads_says_what_is_wrong(changes, words):
+    arguments = dict(query=t.zeros(3, 2, 4), key=t.zeros(5, 2, 4), value=t.zeros(5, 2, 4), embed_dim_to_check=4, num_heads=2,
+                     in_proj_weight=t.zeros(12, 4), in_proj_bias=None, bias_k=None, bias_v=None, add_zero_attn=False,
+                     dropout_p=0.0, out_proj_weight=t.zeros(4, 4), out_proj_bias=None)
+    with pytest.raises(ValueError, match="multi_head_attention_forward: .*" + words):
+        t.nn.functional.multi_head_attention_forward(**{**arguments, **changes})
+
+
+def test_attention_drops_in_training_only():
+    rng = np.random.default_rng(0)
+    x, w, o = (t.tensor(rng.standard_normal(s)) for s in ((3, 2, 4), (12, 4), (4, 4)))
+
+    def run(**options):
+        weights = w, None, None, None, False, 0.5, o, None
+        return t.nn.functional.multi_head_attention_forward(x, x, x, 4, 2, *weights, **options)[0]
+    assert (run(training=False) == run(training=False)).all() and not (run() == run(training=False)).all()

@@ -187,3 +187,13 @@ def test_the_size_can_be_named():
         assert create(size=()).shape == () == create(()).shape
         with pytest.raises(ValueError, match=r"size must not be negative, got \(-1,\)"):
             create(size=(-1,))
+
+
+def test_asarray_shares_memory_unless_asked_for_a_copy():
+    a = np.zeros(3, np.float32)
+    assert np.shares_memory(t.asarray(a).array, a) and not np.shares_memory(t.asarray(a, copy=True).array, a)
+    x = t.ones(2)
+    assert t.asarray(x) is x and t.asarray(x, copy=False) is x
+    assert t.asarray([1.0], requires_grad=True).requires_grad
+    with pytest.raises(RuntimeError, match="asarray: copy=False, but a list"):
+        t.asarray([1], copy=False)

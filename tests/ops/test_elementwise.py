@@ -5,8 +5,8 @@ import operator
 import numpy as np
 import pytest
 
-from tests.helpers import strict_array
 import tinycnn as t
+from tests.helpers import strict_array
 
 SPECIAL = [-math.inf, -2.5, -1.5, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 1.5, 2.5, math.inf, math.nan]
 

@@ -4,8 +4,6 @@ import pytest
 
 import tinycnn
 from tinycnn import bilinear, einsum, linear
-from tinycnn.cpu import matmul as roads, workers
-from tinycnn.ops.matmul import Linear, MatMul
 
 
 def test_float32_stays_float32_and_integers_work():
@@ -102,67 +100,6 @@ def test_einsum_agrees_with_numpys(seed):
 def test_shapes_that_do_not_fit_are_named(x, y, message):
     with pytest.raises(RuntimeError, match=message):
         tinycnn.ones(*x) @ tinycnn.ones(*y)
-
-
-# ---- the roads -------------------------------------------------------------------------------------------------------
-
-def results(function, arrays, dy):
-    """The output and all gradients of function(*tensors), each with its dtype."""
-    tensors = [tinycnn.tensor(a, requires_grad=True) for a in arrays]
-    y = function(*tensors)
-    return [y.array, *(g.array for g in tinycnn.autograd.grad(y, tensors, tinycnn.tensor(dy)))]
-
-
-def draw(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
-
-
-@pytest.mark.parametrize("shapes, function", [
-    (((60, 80), (80, 50)), MatMul), (((50, 80), (80, 60)), MatMul), (((3, 40, 50), (3, 50, 40)), MatMul),
-    (((1, 60, 80), (1, 80, 50)), MatMul), (((4, 20, 50), (50, 30)), MatMul), (((300, 400), (400,)), MatMul),
-    (((400,), (400, 300)), MatMul), (((40, 50), (4, 50, 40)), MatMul), (((2, 1, 30, 40), (3, 40, 30)), MatMul),
-    (((80, 40), (30, 40), (30,)), Linear), (((4, 20, 40), (30, 40), (30,)), Linear), (((400,), (300, 400), (300,)), Linear),
-], ids=str)
-@pytest.mark.parametrize("worth", [workers.WORTH, 1e-9], ids=["whole", "cut"])
-def test_large_products_take_roads_to_the_same_numbers(shapes, function, worth, monkeypatch):
-    monkeypatch.setattr(workers, "WORTH", worth)
-    arrays = [draw(*shape, seed=seed) for seed, shape in enumerate(shapes)]
-    assert any(serves(None, *arrays) for serves, _ in function.forward.roads)
-    dy = draw(*function.apply(*map(tinycnn.tensor, arrays)).shape, seed=9)
-    found = results(function.apply, arrays, dy)
-    with tinycnn.plainly():
-        expected = results(function.apply, arrays, dy)
-    for a, b in zip(found, expected, strict=True):
-        assert a.shape == b.shape and a.dtype == b.dtype
-        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
-
-
-def test_einsum_of_large_operands_is_shared_out(monkeypatch):
-    monkeypatch.setattr(workers, "WORTH", 1e-9)
-    cuts = []
-    monkeypatch.setattr(roads, "solve", lambda equations, solve=roads.solve: cuts.append(1) or solve(equations))
-    a, b = draw(3, 40, 50), draw(3, 30, 50, seed=1)
-    np.testing.assert_allclose(einsum("bik,bjk->bij", tinycnn.tensor(a), tinycnn.tensor(b)).array, a @ b.mT, rtol=1e-11)
-    assert cuts
-
-
-@pytest.mark.parametrize("shapes, function", [(((5, 4), (4, 3)), MatMul), (((2, 5, 4), (3, 4), (3,)), Linear)])
-def test_float16_is_computed_in_float32_and_rounded(shapes, function):
-    arrays = [draw(*shape, seed=seed).astype(np.float16) for seed, shape in enumerate(shapes)]
-    dy = draw(*function.apply(*map(tinycnn.tensor, arrays)).shape, seed=9).astype(np.float16)
-    exact = results(function.apply, [a.astype(np.float64) for a in arrays], dy.astype(np.float64))
-    for a, b in zip(results(function.apply, arrays, dy), exact, strict=True):
-        assert a.dtype == np.float16
-        np.testing.assert_allclose(a, b, rtol=4e-3, atol=4e-3)
-
-
-def test_a_linear_layer_reads_transposed_rows_as_they_lie():
-    x = tinycnn.randn(50, 40, 30).transpose(0, 1).requires_grad_()
-    w, b = tinycnn.randn(20, 30), tinycnn.randn(20)
-    y = linear(x, w, b)
-    dx, *_ = y.grad_fn.backward(y.grad_fn, np.ones((40, 50, 20), np.float32))
-    assert y.array.transpose(1, 0, 2).flags.c_contiguous and dx.transpose(1, 0, 2).flags.c_contiguous
-    np.testing.assert_allclose(dx, np.broadcast_to(w.array.sum(0), (40, 50, 30)), rtol=1e-4, atol=1e-5)
 
 
 ONE, TWO, THREE = tinycnn.ones(2), tinycnn.ones(2, 3), tinycnn.ones(2, 3, 4)

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from tests.helpers.strict_array import StrictArray, install, waits
-from tests.helpers.cases import MAY_WAIT, NEEDS_KERNELS
 import tinycnn
+from tests.helpers.cases import MAY_WAIT, NEEDS_KERNELS
+from tests.helpers.strict_array import StrictArray, install, waits
 import tinycnn.nn.functional as F
 from tinycnn import autograd
 from tinycnn.engine.function import Function

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from tests.helpers import strict_array
 import tinycnn
+from tests.helpers import strict_array
 from tinycnn.gradcheck import registry
 from tinycnn.ops import as_numpy  # noqa: F401 (teaches Tensors NumPy's names)
 

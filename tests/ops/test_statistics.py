@@ -1,4 +1,6 @@
 """Order statistics, searches, running products, assembling, distances: bad input, and what parity does not show."""
+import math
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,18 @@ X = t.arange(6.0).reshape(2, 3)
     (lambda: t.positive(X > 0), RuntimeError, r"positive: a bool tensor"),
     (lambda: t.autograd.Variable(X, volatile=True), RuntimeError, r"volatile .*no_grad"),
     (lambda: t.ones(2).register_post_accumulate_grad_hook(print), RuntimeError, r"only a leaf that requires"),
+    (lambda: t.logcumsumexp(X, 2), IndexError, r"logcumsumexp: dim 2 is out of range|logcumsumexp: dim.*2"),
+    (lambda: t.gradient(X, dim=2), IndexError, r"gradient: dim 2"),
+    (lambda: t.gradient(X, spacing=[1.0, 2.0, 3.0]), RuntimeError, r"gradient: spacing .* 2, got \[1.0, 2.0, 3.0\]"),
+    (lambda: t.gradient(X, edge_order=3), RuntimeError, r"gradient: edge_order must be 1 or 2, got 3"),
+    (lambda: t.gradient(X, edge_order=2), RuntimeError, r"gradient: dim 0 of input \(2, 3\) must be larger than edge_order"),
+    (lambda: t.combinations(X), RuntimeError, r"combinations: expected a vector .*\(2, 3\)"),
+    (lambda: t.combinations(X[0], -1), RuntimeError, r"combinations: .* r = -1"),
+    (lambda: t.vander(X), RuntimeError, r"vander: expected a vector, got shape \(2, 3\)"),
+    (lambda: t.nn.functional.pdist(X[0]), RuntimeError, r"pdist: expected a matrix \(N, D\), got shape \(3,\)"),
+    (lambda: t.renorm(X[0], 2, 0, 1), RuntimeError, r"renorm: .* got shape \(3,\), p 2 and maxnorm 1"),
+    (lambda: t.unravel_index(X, (2, 3)), ValueError, r"unravel_index: indices must hold integers, got float32"),
+    (lambda: t.unravel_index(t.tensor(6), (2, 3)), ValueError, r"unravel_index: indices from 6 to 6 .*\(2, 3\)"),
 ])
 def test_bad_input_is_refused_with_the_value_in_the_message(call, exception, words):
     with pytest.raises(exception, match=words):
@@ -149,3 +163,13 @@ def test_float16_and_float32_stay():
                    x.unfold(1, 2, 1), t.multinomial(x, 1).to(dtype), t.histc(x, 3), t.kron(x, x), t.trapz(x), t.nanmean(x),
                    t.deg2rad(x)]
         assert {y.dtype for y in results} == {dtype}
+
+
+def test_running_logarithms_do_not_overflow():
+    x = t.tensor([[-900.0, 900.0, 899.0, -math.inf], [-math.inf, -math.inf, 0.0, 1.0]], dtype=t.float64, requires_grad=True)
+    y = t.logcumsumexp(x, 1)
+    expected = np.logaddexp.accumulate(x.detach().array, 1)
+    np.testing.assert_allclose(y.array, expected)
+    y[:, 2:].sum().backward()
+    s = 1 / (1 + math.exp(-1))
+    np.testing.assert_allclose(x.grad.array, [[0, 2 * s, 2 - 2 * s, 0], [0, 0, 1 + 1 - s, s]], atol=1e-12)
