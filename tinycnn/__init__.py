@@ -1,7 +1,7 @@
 """tinycnn: convolutional networks from scratch, in NumPy and CuPy.
 
 Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs ordinary code. To read the engine, start at
-`tensor.py`, `function.py` and `autograd.py`, then open any file of `ops/`.
+`engine/tensor.py`, `function.py` and `autograd.py`, then open any file of `ops/`.
 """
 import importlib.util
 import os
