@@ -604,7 +604,20 @@ def test_the_command_prints_a_line_an_operation_and_a_total(capsys):
     assert command.main(["--only", "exp", "--only", "Softmax"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in out[1:3]] == ["Softmax", "Exp"]
-    assert out[-1].startswith("2 operations, ") and "all right" in out[-1]
+    assert out[3].startswith("2 operations, ") and "all right" in out[3] and "roads are taken" in out[4]
+
+
+def test_the_command_fails_where_a_road_computes_something_else(capsys):
+    from tinycnn.engine.formula import ROADS
+    from tinycnn.ops.unary import Exp
+    Exp.forward.road(lambda ctx, x: x.ndim == 2)(lambda ctx, x: Exp.forward.plain(ctx, x) + 1e-6)
+    try:
+        assert command.main(["--only", "Exp"]) == 1
+    finally:
+        Exp.forward.roads.clear()
+        ROADS.pop()
+    assert command.main(["--only", "Exp"]) == 0
+    assert "by roads" in capsys.readouterr().out
 
 
 def test_the_command_fails_and_explains_when_an_operation_is_wrong(capsys, monkeypatch):
