@@ -22,27 +22,37 @@ def missing():
     if os.environ.get("TINYCNN_NUMBA") == "0":
         return "TINYCNN_NUMBA is 0"
     if importlib.util.find_spec("numba") is None:
-        return "Numba is not installed: pip install 'tinycnn[fast]' makes training faster"
+        return "Numba is not installed: pip install numba makes training faster"
     return ""
 
 
-def compiled(function):
+def compiled(function, **options):
     """`function` as machine code, made for each combination of types when it is first called with it."""
     from numba import njit
+    options = {**OPTIONS, **options}
     try:
-        return njit(function, cache=True, **OPTIONS)
+        return njit(function, cache=True, **options)
     except RuntimeError:  # no place that could be written to
-        return njit(function, **OPTIONS)
+        return njit(function, **options)
 
 
-def loop(function):
-    """The decorated function, compiled at its first call, together with the loops of its file that it may call."""
+def loop(function, **options):
+    """The decorated function, compiled at its first call, together with the loops that it may call: those of its file."""
     @functools.wraps(function)
     def first(*args):
-        names = function.__globals__
+        return first.loop()(*args)
+
+    def make():
+        made, names = compiled(function, **options), function.__globals__
+        first.loop = lambda: made
         for name, value in list(names.items()):
             if hasattr(value, "loop"):
                 names[name] = value.loop()
-        return first.loop()(*args)
-    first.loop = functools.cache(lambda: compiled(function))
+        return made
+    first.loop = make
     return first
+
+
+def exactly(function):
+    """A loop in which sums are taken as they stand: where another order would lose digits, or more than digits."""
+    return loop(function, fastmath={"contract"})
