@@ -38,7 +38,8 @@ LOGITS, SIDES = [[-2.0], [0.3], [-0.1], [4.0]], [[0.0], [1.0], [1.0], [0.0]]  # 
 
 @pytest.mark.parametrize("loss, last, right", [
     (F.binary_cross_entropy_with_logits, None, 0.5), (nn.BCEWithLogitsLoss(pos_weight=t.tensor([9.0])), None, 0.5),
-    (lambda s, y: F.softplus(-(2 * y - 1) * s).mean(), None, 0.5), (lambda s, y: (1 - (2 * y - 1) * s).relu().mean(), None, 0.5),
+    (lambda s, y: F.softplus(-(2 * y - 1) * s).mean(), None, 0.5),
+    (lambda s, y: (1 - (2 * y - 1) * s).relu().mean(), None, 0.5),
     (F.binary_cross_entropy, t.sigmoid, 0.5), (nn.BCELoss(), t.sigmoid, 0.5),
     (lambda s, y: F.binary_cross_entropy(s, y), t.sigmoid, 0.5), (F.mse_loss, t.sigmoid, 0.5)])
 def test_one_score_is_right_on_its_side_of_the_middle_of_the_loss(loss, last, right):
@@ -101,7 +102,7 @@ def test_mirrored_pixels_are_turned_back():
     assert np.allclose(predict(Constant(), loader, mirror=True)[0], F.softmax(x, 1).numpy(), atol=1e-6)
 
 
-# ---- loaders and losses ------------------------------------------------------------------------------------------------
+# ---- loaders and losses ----------------------------------------------------------------------------------------------
 
 class Stream(IterableDataset):
     def __init__(self, n=5, length=None):
@@ -161,7 +162,8 @@ class Odd(Dataset):
 @pytest.mark.parametrize("call, error, message", [
     (lambda: trained(DataLoader(LISTED, 2), schedule=True), ValueError, "fit: ReduceLROnPlateau.*val must be given"),
     (lambda: trained(DataLoader(Stream(), 2), accumulate=2), ValueError, "fit: accumulate=2 needs.*length"),
-    (lambda: trained(DataLoader(Odd((t.ones(3), 1, 2)), 2)), TypeError, r"fit: train must give batches \(x, y\).*got a list of"),
+    (lambda: trained(DataLoader(Odd((t.ones(3), 1, 2)), 2)), TypeError,
+     r"fit: train must give batches \(x, y\).*got a list of"),
     (lambda: trained(DataLoader(Odd(t.ones(3)), 2)), TypeError, r"fit: train must give batches.*got a Tensor"),
     (lambda: trained(DataLoader(Odd({"x": t.ones(3)}), 2)), TypeError, "fit: train must give batches.*got a dict"),
     (lambda: trained(DataLoader(Odd((t.ones(3), "cat")), 2)), TypeError, "fit: train must give.*of Tensor, list"),
@@ -200,7 +202,8 @@ def test_the_best_epoch_beside_nan(values, by, best):
     assert is_best(rows(*values, by=by), by) is best
 
 
-@pytest.mark.parametrize("values, stops", [((NAN,), False), ((NAN, 0.9), False), ((NAN, 0.9, 0.5), False), ((NAN, NAN), True),
+@pytest.mark.parametrize("values, stops",
+                         [((NAN,), False), ((NAN, 0.9), False), ((NAN, 0.9, 0.5), False), ((NAN, NAN), True),
                                            ((0.5, NAN), True), ((math.inf, 0.9), False)])
 def test_early_stopping_beside_nan(values, stops):
     assert early_stopping(1)(rows(*values)) is stops
@@ -218,7 +221,7 @@ def test_curves_and_history_hold_nan(tmp_path):
     assert "lowest validation loss: epoch 3" in texts
 
 
-# ---- metrics of every number type ----------------------------------------------------------------------------------------
+# ---- metrics of every number type ------------------------------------------------------------------------------------
 
 INTEGERS = ["uint8", "int8", "uint16", "uint32", "int32", "uint64", "int64"]
 

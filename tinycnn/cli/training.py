@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import manual_seed
 from ..files.atomic import write_atomically
-from .arguments import count, device, fraction, message, new_folder, positive
+from .arguments import count, device, fraction, message, network, new_folder, positive
 
 SETTINGS = ("dataset", "model", "epochs", "batch_size", "lr", "optimizer", "weight_decay", "schedule", "augment", "mix",
             "label_smoothing", "clip_norm", "accumulate", "patience", "time_limit", "workers", "seed")
@@ -56,11 +56,10 @@ def _usual(setting):
 
 def _add_settings(p):
     """The options of training and of the search for a learning rate."""
-    from ..models import list_models
     recipes = _recipes()
     p.add_argument("--dataset", choices=recipes.RECIPES, default="digits",
                    help="the pictures: %(choices)s (default: digits, which come along)", metavar="NAME")
-    p.add_argument("--model", choices=list_models(), metavar="NAME",
+    p.add_argument("--model", type=network, metavar="NAME",
                    help=f"the network, one that `tinycnn summary` lists {_usual('model')}")
     p.add_argument("--batch-size", type=count, metavar="N", help=f"pictures a step {_usual('batch_size')}")
     p.add_argument("--lr", type=positive, help="the highest learning rate (default: what suits the optimizer)")

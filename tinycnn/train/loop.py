@@ -51,11 +51,11 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
     if accumulate > 1 and batches is None:
-        raise ValueError(f"fit: accumulate={accumulate} needs a train loader with a length, because the last step of an epoch "
-                         "takes the batches that are left")
+        raise ValueError(f"fit: accumulate={accumulate} needs a train loader with a length, because the last step of an "
+                         "epoch takes the batches that are left")
     if each_epoch and val is None:
-        raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule and "
-                         "step it in after_epoch")
+        raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule "
+                         "and step it in after_epoch")
     device = device_of(model)
     state = State(model, optimizer, schedule, train)
     keeper = Keeper(checkpoint, state, checkpoint_seconds)

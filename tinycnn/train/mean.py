@@ -11,12 +11,13 @@ class Mean:
 
     Right are, with scores s of K classes (N, K, *S), for instance (N, K) for pictures or (N, K, H, W) for every pixel:
 
-    - labels (N, *S), class numbers, where s is highest at the label; those outside of 0 to K - 1 (ignore_index) do not count;
+    - labels (N, *S), class numbers, where s is highest at the label; those outside 0 to K - 1 (ignore_index) do not count;
     - labels (N, K, *S), probabilities that sum to 1, where s is highest at the likeliest class;
     - labels 0 to 1 of one score each, (N,) or (N, 1, *S), where s and the label are on the same side of the middle. The
       middle is 0 for a loss that takes logits and 1/2 for one that takes probabilities; the loss tells which it is.
 
-    A score that is NaN is never right. Of everything else, as the targets of a regression, the accuracy is NaN: there is none.
+    A score that is NaN is never right. Of everything else, as the targets of a regression, the accuracy is NaN: there is
+    none.
     On a GPU the sums are kept there: to see them means to wait for it, and nobody waits before somebody asks.
     """
 

@@ -86,7 +86,7 @@ def roc_curve(scores, truth):
     if not np.isin(truth, (0, 1)).all() or not 0 < (truth == 1).sum() < len(truth):
         raise ValueError("roc_curve: truth must be 0 or 1, with at least one of each")
     if (scores != scores).any():
-        raise ValueError(f"roc_curve: {(scores != scores).sum()} of {len(scores)} scores are NaN, which has no place in an order")
+        raise ValueError(f"roc_curve: {(scores != scores).sum()} of {len(scores)} scores are NaN, which are in no order")
     order = np.argsort(scores, kind="stable")[::-1]
     scores, hits = scores[order], np.cumsum(truth[order] == 1)
     last = np.flatnonzero(np.append(np.diff(scores) != 0, True))  # equal scores are on the same side of every threshold
