@@ -547,3 +547,29 @@ def test_the_command_line_says_what_the_file_is_in_a_line(tmp_path):
                          text=True)
     assert out.returncode == 0, out.stderr
     assert out.stderr == f"tinycnn: warning: {tmp_path / 'a.gif'}: an animated picture, of which the first frame is taken\n"
+
+
+# ---- what follows: trained on, and drawn ---------------------------------------------------------------------------------
+
+@pytest.mark.filterwarnings("default:.*not the published ones:UserWarning")
+@pytest.mark.parametrize("size, count, classes", [((28, 28), 60, 7), ((28, 28), 60, 27), ((20, 32), 66, 12)])
+def test_the_command_line_trains_on_a_set_of_ones_own(tmp_path, monkeypatch, capsys, size, count, classes):
+    from tinycnn.cli import main
+    chance = np.random.default_rng(0)
+    idx_files(tmp_path / "mnist", chance.integers(0, 256, (count, *size)), np.arange(count) % classes)
+    monkeypatch.setenv("TINYCNN_DATA", str(tmp_path))
+    assert main(["train", "--dataset", "mnist", "--epochs", "1", "--quiet", "--out", str(tmp_path / "run")]) == 0
+    out, err = capsys.readouterr()
+    assert f"of {count})" in out and err.count("not the published ones") == 1 and len(err.splitlines()) == 1
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.parametrize("pixels, expected", [
+    (np.array([[0, 3, 255]], np.uint8), [0, 3, 255]), (np.array([[0, 0.5, 1]], np.float32), [0, 128, 255]),
+    (np.array([[False, True, True]]), [0, 255, 255]), (np.array([[0, 1, 1]], np.int64), [0, 255, 255])])
+def test_saved_pictures_are_what_they_were(tmp_path, pixels, expected):
+    from tinycnn.vision.utils import make_grid, save_image
+    save_image(t.tensor(pixels), tmp_path / "a.png")
+    assert np.asarray(Image.open(tmp_path / "a.png"))[0, :, 0].tolist() == expected
+    ramp = make_grid(t.tensor(np.array([[10, 20, 30]], np.uint8)), normalize=True)
+    assert ramp.dtype == t.float32 and ramp[0, 0].tolist() == [0, 0.5, 1]

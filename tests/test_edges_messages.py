@@ -209,3 +209,18 @@ def test_a_failed_download_says_why_in_a_short_line_for_each_mirror(error, words
     assert lines[-1] == f"Without a network, put the file into {tmp_path / 'data'} yourself"
     assert [line.partition(": ")[0] for line in lines[1:-1]] == ["  x.example", "  y.example"]
     assert all(words in line and len(line) <= 140 for line in lines[1:-1])
+
+
+@pytest.mark.parametrize("names", [["model.pth", "readme.txt"], ["config.json", "model.weights.h5"], ["a.npy", "b.txt"],
+                                   ["a/models/model.json", "a/archive_format", "a/byteorder", "a/data"]])
+def test_an_archive_of_something_else_says_what_it_has(names):
+    with pytest.raises(ValueError, match=f"a zip archive, cannot be read: neither PyTorch's.*it has {names[0]}, {names[1]}"):
+        t.load(io.BytesIO(packed(names)))
+
+
+def packed(names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name in names:
+            made.writestr(name, b"x")
+    return file.getvalue()

@@ -272,3 +272,26 @@ def test_metrics_refuse_what_has_no_answer(call, message):
 
 def test_nan_scores_are_never_right():
     assert accuracy(np.array([[NAN, NAN], [0, 1]]), [0, 1]) == 0.5 and accuracy(np.array([[NAN, 1.0]]), [1]) == 1
+
+
+# ---- numbers of NumPy in what is written -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("number", [np.float32(0.5), np.float64(0.5), np.array(0.5), t.tensor(0.5), 0.5])
+def test_numbers_of_any_kind_are_written(number, tmp_path):
+    pytest.importorskip("safetensors")
+    from tinycnn.data import Digits
+    from tinycnn.train import load_checkpoint, save_checkpoint
+    write_history(tmp_path / "h.csv", [dict(epoch=np.int64(1), train_loss=number, lr=0.1)])
+    assert read_history(tmp_path / "h.csv") == [dict(epoch=1, train_loss=0.5, lr=0.1)]
+    metadata = dict(model="lenet5", arguments={"num_classes": np.int64(3)}, classes=[], format=Digits.FORMAT, best=number)
+    save_checkpoint(tmp_path / "c", nn.Linear(2, 2), metadata)
+    read = load_checkpoint(tmp_path / "c")[1]
+    assert read["best"] == 0.5 and read["arguments"] == {"num_classes": 3}
+
+
+def test_what_json_cannot_hold_is_named(tmp_path):
+    pytest.importorskip("safetensors")
+    from tinycnn.data import Digits
+    from tinycnn.train import save_checkpoint
+    with pytest.raises(TypeError, match="save_checkpoint: metadata has a set"):
+        save_checkpoint(tmp_path / "c", nn.Linear(2, 2), dict(model="", arguments={}, classes={1}, format=Digits.FORMAT))

@@ -93,10 +93,14 @@ def _settle(args):
     if arguments is not None:  # a device that is missing is told before data are fetched
         model = get_model(args.model, **arguments).to(args.device)
         sets = recipe.load()
-        _whiten(model, sets[0])
-        return recipe, model, arguments, sets
-    sets = recipe.load()
-    arguments = {"num_classes": len(sets[2].classes)}
+        own = _differences(sets[2])
+        if not own:
+            _whiten(model, sets[0])
+            return recipe, model, arguments, sets
+        arguments = {**arguments, **own}
+    else:
+        sets = recipe.load()
+        arguments = {"num_classes": len(sets[2].classes)}
     try:
         model = get_model(args.model, **arguments).to(args.device)
         _try_out(model, sets[2].format)
@@ -105,6 +109,16 @@ def _settle(args):
         shape = (sets[2].format.channels, *sets[2].format.size)
         raise ValueError(f"{args.model} does not fit the pictures of {args.dataset}, {shape}: {message(error)}") from error
     return recipe, model, arguments, sets
+
+
+def _differences(dataset):
+    """The arguments of a network for a set of one's own that lies in the place of a published one; {} for that one."""
+    kind, own = type(dataset), {}
+    if len(dataset.classes) != len(getattr(kind, "CLASSES", dataset.classes)):
+        own["num_classes"] = len(dataset.classes)
+    if dataset.format.size != getattr(kind, "FORMAT", dataset.format).size:
+        own["image_size"] = dataset.format.size
+    return own
 
 
 def _build_optimizer(args, model):

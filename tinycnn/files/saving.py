@@ -99,8 +99,14 @@ def _read(file, name, target):
             kind, read = "a safetensors file", _read_safetensors
         elif start[:2] == b"PK":
             kind = "a zip archive"
-            pytorch = any(n.endswith("/data.pkl") for n in zipfile.ZipFile(file).namelist())
-            kind, read = ("a PyTorch file", torchfile.read_zip) if pytorch else ("an npz file", _read_npz)
+            names = zipfile.ZipFile(file).namelist()
+            if any(n.endswith("/data.pkl") for n in names):
+                kind, read = "a PyTorch file", torchfile.read_zip
+            elif all(n.endswith(".npy") for n in names):
+                kind, read = "an npz file", _read_npz
+            else:
+                shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+                raise ValueError(f"neither PyTorch's nor NumPy's: it has {shown}; unpack what somebody packed")
             file.seek(0)
         elif start[:1] == b"\x80":
             kind, read = "a PyTorch file", torchfile.read_legacy
