@@ -260,7 +260,7 @@ def test_missing_file_is_named_with_its_place(tiny_mnist):
     (lambda packed, plain: plain[:9], "9 bytes found, 16 expected"),
     (lambda packed, plain: b"", "starts with nothing"),
     (lambda packed, plain: b"<html>not found</html>", "3c 68 74 6d"),
-    (lambda packed, plain: plain[:20] + bytes([plain[20] ^ 1]) + plain[21:], "SHA-256 .* found, .* expected"),
+    (lambda packed, plain: plain[:7] + bytes([2]) + plain[8:-784], "3 labels found for the 2 pictures"),
 ])
 def test_damaged_file_is_named_with_what_is_wrong(tiny_mnist, damage, message):
     file = tiny_mnist / "mnist" / f"{PICTURES}.gz"
@@ -297,7 +297,7 @@ def test_download_tries_the_next_mirror_and_keeps_only_what_has_the_right_hash(t
         assert MNIST(target, download=True).targets.tolist() == [7, 0, 2]
         assert len(list((target / "mnist").iterdir())) == 2, "the pictures and labels, and no remains of failed attempts"
         monkeypatch.setattr(mnist, "MIRRORS", addresses[:1])
-        with pytest.raises(OSError, match="no mirror delivered t10k-images.*hash"):
+        with pytest.raises(OSError, match="(?s)no mirror delivered t10k-images.*hash"):
             MNIST(target, train=False, download=True)
         assert MNIST(target).targets.tolist() == [7, 0, 2], "what is there needs no network"
     finally:
@@ -310,7 +310,7 @@ def test_unreachable_mirrors_say_where_to_put_the_file(tiny_mnist, tmp_path_fact
     pytest.importorskip("pooch")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     target = tmp_path_factory.mktemp("offline")
-    with pytest.raises(OSError, match=f"no mirror delivered {PICTURES}.gz.*put the file into {target}"):
+    with pytest.raises(OSError, match=f"(?s)no mirror delivered {PICTURES}.gz.*put the file into {target}"):
         MNIST(target, download=True)
 
 

@@ -156,7 +156,7 @@ def test_cifar_download_keeps_the_files_and_not_the_archive(tiny_cifar, tmp_path
         assert len(kind(root, download=True)) == 3 * len(kind.FILES[True]) and len(kind(root, train=False)) == 2
         assert os.listdir(root / kind.__name__.lower()) == [kind.FOLDER]
         (tmp_path / "site" / kind.ARCHIVE).write_bytes(packed + b"x")
-        with pytest.raises(OSError, match="no mirror delivered.*hash"):
+        with pytest.raises(OSError, match="(?s)no mirror delivered.*hash"):
             kind(tmp_path / "other", download=True)
         assert not (tmp_path / "other" / kind.__name__.lower()).exists()
     finally:
@@ -196,8 +196,8 @@ def test_fashion_is_read_in_both_layouts_packed_or_not(tiny_fashion):
 
 def test_fashion_is_checked_by_its_form(tiny_fashion):
     file = tiny_fashion / "fashionmnist" / "t10k-labels-idx1-ubyte.gz"
-    for array, message in ((np.arange(5), r"\(5,\) found, \(4,\) expected"), (np.full(4, 17), "label 17 found"),
-                           (np.zeros((4, 28, 28)), r"\(4, 28, 28\) found")):
+    for array, message in ((np.arange(5), "5 labels found for the 4 pictures"), (np.zeros(0), r"\(0,\) found"),
+                           (np.zeros((4, 28, 28)), r"\(4, 28, 28\) found, labels \(N,\) expected")):
         file.write_bytes(gzip.compress(idx(array)))
         with pytest.raises(ValueError, match=f"{file}.*{message}"):
             FashionMNIST(tiny_fashion, train=False)

@@ -425,7 +425,7 @@ def test_every_builder_is_known_by_name_and_has_its_name():
     assert names == sorted(names) and len(names) > 100
     for name in names:
         assert getattr(models, name).__name__ == name and getattr(models, name).__doc__
-    with pytest.raises(ValueError, match="resnet18.*'resnet19'"):
+    with pytest.raises(ValueError, match="'resnet19'; did you mean 'resnet18'"):
         models.get_model("resnet19")
 
 

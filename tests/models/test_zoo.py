@@ -93,7 +93,7 @@ def test_examples_have_the_batch_and_the_kind_that_the_model_wants():
     assert picture.shape == (2, 3, 224, 224) and picture.dtype == "float32"
     assert text.shape == (2, 77) and text.dtype == "int64"
     assert [x.shape for x in models.example_inputs("cifar_vit")] == [(1, 3, 32, 32)]
-    with pytest.raises(ValueError, match="example_inputs: name must be one of .*resnet18.*'resnet19'"):
+    with pytest.raises(ValueError, match="example_inputs: name must be one of .*'resnet19'; did you mean 'resnet18'"):
         models.example_inputs("resnet19")
 
 

@@ -425,7 +425,7 @@ def test_lenet_refuses_what_cannot_work(options, name):
 
 def test_models_are_known_by_name():
     assert "lenet5" in list_models() and isinstance(get_model("lenet5", num_classes=3), LeNet5)
-    with pytest.raises(ValueError, match="lenet5.*'lenet7'"):
+    with pytest.raises(ValueError, match="'lenet7'; did you mean 'lenet5'"):
         get_model("lenet7")
 
 

@@ -7,6 +7,7 @@ makes no sense, 130 after Ctrl-C.
 import argparse
 import os
 import sys
+import warnings
 
 from .. import __version__
 from . import asking, data, exercises, packing, profiling, roads, training
@@ -34,7 +35,9 @@ def main(argv=None):
     if rest and not args.forwards:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        code = args.run(rest if args.forwards else args) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda text, *_: print(f"tinycnn: warning: {text}", file=sys.stderr)
+            code = args.run(rest if args.forwards else args) or 0
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # whoever read our output has seen enough

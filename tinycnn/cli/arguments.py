@@ -1,18 +1,18 @@
-"""What the commands share: kinds of arguments, and messages in one line."""
+"""What the commands share: kinds of arguments, and messages."""
 import argparse
 from pathlib import Path
 
 from ..engine.arrays import Device
-
+from ..engine.names import did_you_mean
 
 TRAINED = "a folder that `tinycnn train` wrote, its model.safetensors, or a network that comes along: mnist, cifar10"
 
 
 def message(error):
-    """An error in one line; those of the system start with the file."""
+    """An error in words, its lines without spaces around them; those of the system start with the file."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return "\n".join(" ".join(line.split()) for line in str(error).splitlines()) or type(error).__name__
 
 
 def count(text):
@@ -50,6 +50,16 @@ def device(text):
         return Device(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def network(text):
+    """The name of a network."""
+    from ..models import list_models
+    names = list_models()
+    if text not in names:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of the {len(names)} networks that `tinycnn summary` lists"
+                                         f"{did_you_mean(text, names)}")
+    return text
 
 
 def size(text):

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import manual_seed
 from ..files.atomic import write_atomically
-from .arguments import count, device, fraction, message, new_folder, positive
+from .arguments import count, device, fraction, message, network, new_folder, positive
 
 SETTINGS = ("dataset", "model", "epochs", "batch_size", "lr", "optimizer", "weight_decay", "schedule", "augment", "mix",
             "label_smoothing", "clip_norm", "accumulate", "patience", "time_limit", "workers", "seed")
@@ -56,11 +56,10 @@ def _usual(setting):
 
 def _add_settings(p):
     """The options of training and of the search for a learning rate."""
-    from ..models import list_models
     recipes = _recipes()
     p.add_argument("--dataset", choices=recipes.RECIPES, default="digits",
                    help="the pictures: %(choices)s (default: digits, which come along)", metavar="NAME")
-    p.add_argument("--model", choices=list_models(), metavar="NAME",
+    p.add_argument("--model", type=network, metavar="NAME",
                    help=f"the network, one that `tinycnn summary` lists {_usual('model')}")
     p.add_argument("--batch-size", type=count, metavar="N", help=f"pictures a step {_usual('batch_size')}")
     p.add_argument("--lr", type=positive, help="the highest learning rate (default: what suits the optimizer)")
@@ -94,10 +93,14 @@ def _settle(args):
     if arguments is not None:  # a device that is missing is told before data are fetched
         model = get_model(args.model, **arguments).to(args.device)
         sets = recipe.load()
-        _whiten(model, sets[0])
-        return recipe, model, arguments, sets
-    sets = recipe.load()
-    arguments = {"num_classes": len(sets[2].classes)}
+        own = _differences(sets[2])
+        if not own:
+            _whiten(model, sets[0])
+            return recipe, model, arguments, sets
+        arguments = {**arguments, **own}
+    else:
+        sets = recipe.load()
+        arguments = {"num_classes": len(sets[2].classes)}
     try:
         model = get_model(args.model, **arguments).to(args.device)
         _try_out(model, sets[2].format)
@@ -106,6 +109,16 @@ def _settle(args):
         shape = (sets[2].format.channels, *sets[2].format.size)
         raise ValueError(f"{args.model} does not fit the pictures of {args.dataset}, {shape}: {message(error)}") from error
     return recipe, model, arguments, sets
+
+
+def _differences(dataset):
+    """The arguments of a network for a set of one's own that lies in the place of a published one; {} for that one."""
+    kind, own = type(dataset), {}
+    if len(dataset.classes) != len(getattr(kind, "CLASSES", dataset.classes)):
+        own["num_classes"] = len(dataset.classes)
+    if dataset.format.size != getattr(kind, "FORMAT", dataset.format).size:
+        own["image_size"] = dataset.format.size
+    return own
 
 
 def _build_optimizer(args, model):

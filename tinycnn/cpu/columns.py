@@ -1,4 +1,4 @@
-"""Floor 2: the columns of a convolution, in pieces that fit the cache; NumPy only.
+"""The columns of a convolution, in pieces that fit the cache; NumPy only.
 
 What `fast_conv.py` and `winograd.py` share.
 """

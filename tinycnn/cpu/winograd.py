@@ -1,4 +1,4 @@
-"""Floor 2: convolution with a half or a quarter of the multiplications that seem necessary; NumPy only.
+"""Convolution with a half or a quarter of the multiplications that seem necessary; NumPy only.
 
 Four neighbouring outputs of a filter of three weights look at six numbers. The same 4, 3 and 6 occur when two polynomials
 are multiplied: 4 coefficients u and 3 coefficients w give a product of 6, and instead of multiplying each with each (12

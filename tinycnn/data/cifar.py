@@ -1,4 +1,7 @@
-"""CIFAR-10 and CIFAR-100: 60,000 small colour photographs each, in the binary distribution, which nothing must unpickle."""
+"""CIFAR-10 and CIFAR-100: 60,000 small colour photographs each, in the binary distribution, or in that for Python.
+
+The latter are pickles, which are programs: they are read by a reader that knows arrays, numbers and text, and runs nothing.
+"""
 import hashlib
 import io
 import re
@@ -7,8 +10,9 @@ import tarfile
 import numpy as np
 
 from ..files.atomic import write_atomically
+from ..files.pth import read_containers
 from .pictures import PictureDataset, PictureFormat
-from .storage import check_sha256, data_root, download
+from .storage import check_hash, data_root, download
 
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 SUMS = "SHA256SUMS"  # written when an archive is unpacked, so that later damage is noticed
@@ -18,10 +22,11 @@ class CIFAR10(PictureDataset):
     """50,000 training or 10,000 test photographs of ten kinds of animals and vehicles, 32x32 pixels, red, green and blue.
 
     The folder `cifar-10-batches-bin` is looked for in `root` and in its folder `cifar10` (default of `root`: the data
-    folder, `data_folder()`). Where there is none, the archive cifar-10-binary.tar.gz in the same places is unpacked; with
-    `download=True` it is fetched, unpacked into `cifar10`, and deleted. The archive is checked by its published SHA-256,
-    files that came from it by their own, others by their form. Raises FileNotFoundError naming the missing file and its
-    place, ValueError for a damaged one.
+    folder, `data_folder()`), and then `cifar-10-batches-py`, the version for Python. Where there is none, the archive
+    cifar-10-binary.tar.gz, or cifar-10-python.tar.gz, in the same places is unpacked; with `download=True` the former is
+    fetched, unpacked into `cifar10`, and deleted. Archives are checked by their published hash, files that came from one by
+    their own, others by their form. Raises FileNotFoundError naming the missing file and its place, ValueError for a damaged
+    one.
 
     `data` is an array (N, 32, 32, 3) of uint8, `targets` a list.
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
@@ -34,11 +39,14 @@ class CIFAR10(PictureDataset):
     FILES = {True: tuple(f"data_batch_{i}.bin" for i in range(1, 6)), False: ("test_batch.bin",)}
     RECORDS = {True: 10_000, False: 10_000}  # in each file
     LABELS = 1  # bytes before the pixels of a record; the last one is the class
+    PYTHON_ARCHIVE, PYTHON_FOLDER = "cifar-10-python.tar.gz", "cifar-10-batches-py"
+    PYTHON_MD5, PYTHON_LABELS = "c58f30108f718f92721af3b95e74349a", b"labels"
+    PYTHON_FILES = {True: tuple(f"data_batch_{i}" for i in range(1, 6)), False: ("test_batch",)}
 
     def __init__(self, root=None, train=True, transform=None, target_transform=None, download=False):
         root, train = data_root(root), bool(train)
         folder = self._find(root, train, download)
-        records = self._read(folder, train)
+        records = (self._read_python if folder.name == self.PYTHON_FOLDER else self._read)(folder, train)
         pictures = np.ascontiguousarray(records[:, self.LABELS:]).reshape(-1, 3, 32, 32)
         labels = records[:, self.LABELS - 1].tolist()
         super().__init__(pictures.transpose(0, 2, 3, 1), labels, self.CLASSES, self.FORMAT, transform, target_transform)
@@ -49,12 +57,16 @@ class CIFAR10(PictureDataset):
     @classmethod
     def place(cls, root=None):
         """The folder that has all files, None where some are missing."""
-        return cls._complete(data_root(root), (*cls.FILES[True], *cls.FILES[False]))
+        return cls._complete(data_root(root), (True, False))
 
     @classmethod
-    def _complete(cls, root, needed):
-        folders = [place / cls.FOLDER for place in cls._places(root)]
-        return next((f for f in folders if all((f / name).is_file() for name in needed)), None)
+    def _complete(cls, root, parts):
+        """The folder that has all files of the `parts`, training or test, in either version."""
+        for name, files in ((cls.FOLDER, cls.FILES), (cls.PYTHON_FOLDER, cls.PYTHON_FILES)):
+            for folder in (place / name for place in cls._places(root)):
+                if all((folder / file).is_file() for part in parts for file in files[part]):
+                    return folder
+        return None
 
     @classmethod
     def _places(cls, root):
@@ -64,12 +76,13 @@ class CIFAR10(PictureDataset):
     def _find(cls, root, train, allowed):
         """The folder that has the files, after unpacking or (where `allowed`) downloading."""
         places, needed = cls._places(root), cls.FILES[train]
-        folder = cls._complete(root, needed)
+        folder = cls._complete(root, (train,))
         if folder:
             return folder
-        for place in places:
-            if (place / cls.ARCHIVE).is_file():
-                return cls._unpack(place / cls.ARCHIVE)
+        for name in (cls.ARCHIVE, cls.PYTHON_ARCHIVE):
+            for place in places:
+                if (place / name).is_file():
+                    return cls._unpack(place / name)
         if allowed:
             archive = download(cls.ARCHIVE, MIRRORS, places[0], f"sha256:{cls.SHA256}")
             folder = cls._unpack(archive)
@@ -84,13 +97,17 @@ class CIFAR10(PictureDataset):
     def _unpack(cls, archive):
         """Write the files of a checked archive into the folder beside it; returns the folder."""
         content = archive.read_bytes()
-        check_sha256(archive, content, cls.SHA256)
-        folder = archive.parent / cls.FOLDER
+        if archive.name == cls.ARCHIVE:
+            files, folder = cls.FILES, archive.parent / cls.FOLDER
+            check_hash(archive, content, cls.SHA256)
+        else:
+            files, folder = cls.PYTHON_FILES, archive.parent / cls.PYTHON_FOLDER
+            check_hash(archive, content, cls.PYTHON_MD5, "md5")
         folder.mkdir(exist_ok=True)
         sums = []
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as packed:
-            for name in (*cls.FILES[True], *cls.FILES[False]):
-                file = packed.extractfile(f"{cls.FOLDER}/{name}").read()
+            for name in (*files[True], *files[False]):
+                file = packed.extractfile(f"{folder.name}/{name}").read()
                 write_atomically(folder / name, file)
                 sums.append(f"{hashlib.sha256(file).hexdigest()}  {name}\n")
         write_atomically(folder / SUMS, "".join(sums).encode())
@@ -101,31 +118,62 @@ class CIFAR10(PictureDataset):
         """All records (N, labels and 3072 pixels) of the training or test files, checked."""
         length = cls.LABELS + 3 * 32 * 32
         expected = cls.RECORDS[train] * length
-        sums = folder / SUMS
-        lines = re.findall(r"([0-9a-f]{64})  (\S+)\n", sums.read_text(errors="replace")) if sums.is_file() else []
-        known = {name: digest for digest, name in lines}
         records = np.empty((len(cls.FILES[train]) * cls.RECORDS[train], length), np.uint8)
-        for i, name in enumerate(cls.FILES[train]):
-            path = folder / name
-            content = path.read_bytes()
+        for i, (path, content) in enumerate(_contents(folder, cls.FILES[train])):
             if len(content) != expected:
                 raise ValueError(f"{path}: {len(content):,} bytes found, {expected:,} expected ({cls.RECORDS[train]:,} "
                                  f"pictures of {length:,} bytes); delete the file and fetch it again")
-            if name in known:
-                check_sha256(path, content, known[name])
             part = np.frombuffer(content, np.uint8).reshape(-1, length)
-            if part[:, cls.LABELS - 1].max() >= len(cls.CLASSES):
-                where = int(part[:, cls.LABELS - 1].argmax())
-                raise ValueError(f"{path}: picture {where} has the label {part[where, cls.LABELS - 1]}, expected 0 to "
-                                 f"{len(cls.CLASSES) - 1}: the file is damaged or of another kind")
+            cls._check_labels(path, part[:, cls.LABELS - 1])
             records[i * cls.RECORDS[train]:(i + 1) * cls.RECORDS[train]] = part
         return records
+
+    @classmethod
+    def _read_python(cls, folder, train):
+        """The same of the version for Python: each file is a dictionary with pixels (N, 3072) and a list of labels."""
+        parts = []
+        for path, content in _contents(folder, cls.PYTHON_FILES[train]):
+            try:
+                batch = read_containers(content)
+                pixels, labels = batch[b"data"], np.array(batch[cls.PYTHON_LABELS], np.int64)
+                right = pixels.dtype == np.uint8 and pixels.shape == (len(labels), 3 * 32 * 32) and labels.ndim == 1
+            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}: no batch of {cls.__name__} for Python: {error}") from None
+            if not right or len(labels) == 0:
+                raise ValueError(f"{path}: pixels {pixels.dtype} {pixels.shape} and labels {labels.shape} found, uint8 "
+                                 "(N, 3072) and (N,) expected; delete the file and fetch it again")
+            cls._check_labels(path, labels)
+            columns = np.repeat(labels[:, None].astype(np.uint8), cls.LABELS, 1)
+            parts.append(np.concatenate([columns, pixels], 1))
+        return np.concatenate(parts)
+
+    @classmethod
+    def _check_labels(cls, path, labels):
+        """ValueError naming `path` and the first picture whose label is no class."""
+        wrong = np.flatnonzero((labels < 0) | (labels >= len(cls.CLASSES)))
+        if len(wrong):
+            raise ValueError(f"{path}: picture {wrong[0]} has the label {labels[wrong[0]]}, expected 0 to "
+                             f"{len(cls.CLASSES) - 1}: the file is damaged or of another kind")
+
+
+def _contents(folder, names):
+    """(path, content) of the files of a folder, each checked by its hash where the folder has a list of them."""
+    sums = folder / SUMS
+    lines = re.findall(r"([0-9a-f]{64})  (\S+)\n", sums.read_text(errors="replace")) if sums.is_file() else []
+    known = {name: digest for digest, name in lines}
+    for name in names:
+        path = folder / name
+        content = path.read_bytes()
+        if name in known:
+            check_hash(path, content, known[name])
+        yield path, content
 
 
 class CIFAR100(CIFAR10):
     """50,000 training or 10,000 test photographs of a hundred kinds of things, 32x32 pixels, red, green and blue.
 
-    As CIFAR10, with the archive cifar-100-binary.tar.gz and the folders `cifar-100-binary` and `cifar100`.
+    As CIFAR10, with the archives cifar-100-binary.tar.gz and cifar-100-python.tar.gz and the folders `cifar-100-binary`,
+    `cifar-100-python` and `cifar100`.
     """
     CLASSES = tuple(
         "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can "
@@ -142,3 +190,6 @@ class CIFAR100(CIFAR10):
     FILES = {True: ("train.bin",), False: ("test.bin",)}
     RECORDS = {True: 50_000, False: 10_000}
     LABELS = 2  # the kind of class, of twenty, and the class
+    PYTHON_ARCHIVE, PYTHON_FOLDER = "cifar-100-python.tar.gz", "cifar-100-python"
+    PYTHON_MD5, PYTHON_LABELS = "eb9058c3a382ffc7106e4002c42a8d85", b"fine_labels"
+    PYTHON_FILES = {True: ("train",), False: ("test",)}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..engine.arrays import array_module, pin
+from ..engine.dtype import KNOWN, get_default_dtype
 from ..engine.tensor import Tensor, wrap
 
 
@@ -13,19 +14,22 @@ def default_collate(samples):
 
     Tensors and arrays become a Tensor with one more dimension in front; integers become int64 and floats float64, as in
     PyTorch; strings and bytes stay a list. A tuple of columns becomes a list, a named tuple stays one.
-    Raises RuntimeError for samples of different shape or length, TypeError for what cannot be stacked.
+    Raises RuntimeError for samples of different shape or length, TypeError for what cannot be stacked, such as arrays of
+    strings or of objects.
     """
     first = samples[0]
+    if isinstance(first, (str, bytes)):  # before numbers, as NumPy's strings are both
+        return samples
     if isinstance(first, (Tensor, np.ndarray)):
         arrays = [s.array if isinstance(s, Tensor) else s for s in samples]
         if any(a.shape != arrays[0].shape for a in arrays):
             raise RuntimeError("default_collate: the samples of a batch must have one shape, got "
                                f"{sorted({a.shape for a in arrays})}; resize them, or pass a collate_fn to the DataLoader")
-        return wrap(array_module(arrays[0]).stack(arrays))
+        return _numbers(array_module(arrays[0]).stack(arrays))
     if isinstance(first, (numbers.Number, np.generic)):
-        return wrap(np.asarray(samples))
-    if isinstance(first, (str, bytes)):
-        return samples
+        array = np.asarray(samples)
+        mixed = isinstance(first, int) and array.dtype == np.float64  # the first decides: 1, 2.5 as in tensor([1, 2.5])
+        return _numbers(array.astype(get_default_dtype()) if mixed else array)
     if isinstance(first, Mapping):
         return {key: default_collate([s[key] for s in samples]) for key in first}
     if isinstance(first, Sequence):
@@ -39,10 +43,18 @@ def default_collate(samples):
                     f"of them, got {type(first).__name__}; {advice}")
 
 
+def _numbers(array):
+    """An array as a Tensor; TypeError where it holds no numbers of tinycnn."""
+    if array.dtype.name not in KNOWN:
+        raise TypeError(f"default_collate: samples must be numbers of {', '.join(KNOWN)}, or arrays of them, got "
+                        f"{array.dtype}; let the data set convert them, and give strings as str")
+    return wrap(array)
+
+
 def default_convert(sample):
-    """A single sample with its arrays as Tensors; everything else as it is."""
-    if isinstance(sample, np.ndarray):
-        return wrap(sample)
+    """A single sample with its arrays and NumPy's numbers as Tensors; strings and everything else as it is."""
+    if isinstance(sample, (np.ndarray, np.generic)) and sample.dtype.name in KNOWN:
+        return wrap(np.asarray(sample))
     if isinstance(sample, Mapping):
         return {key: default_convert(value) for key, value in sample.items()}
     if isinstance(sample, tuple) and hasattr(sample, "_fields"):

@@ -91,7 +91,7 @@ def fetch_each(dataset, indices):
 
 
 class TensorDataset(Dataset):
-    """Sample i is the tuple of row i of every tensor; all tensors have the same length."""
+    """Sample i is the tuple of row i of every tensor; all tensors have the same length. A list or slice takes several."""
 
     def __init__(self, *tensors):
         for i, t in enumerate(tensors):
@@ -105,6 +105,8 @@ class TensorDataset(Dataset):
         return len(self.tensors[0])
 
     def __getitem__(self, index):
+        if isinstance(index, (slice, list)):
+            return tuple(self.batch(np.arange(len(self))[index]))
         i = check_index(self, index)
         return tuple(wrap(as_array(t.array[i], t.array)) for t in self.tensors)
 
@@ -127,6 +129,8 @@ class Subset(Dataset):
         return len(self.indices)
 
     def __getitem__(self, index):
+        if isinstance(index, list):
+            return self.dataset[self.indices[index].tolist()]
         return self.dataset[int(self.indices[check_index(self, index)])]
 
     def batch(self, indices):

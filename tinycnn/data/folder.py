@@ -16,22 +16,55 @@ IMAGENET = dict(channels=3, scale=255.0, mean=(0.485, 0.456, 0.406), std=(0.229,
 def load_picture(path, mode="RGB"):
     """The picture of a file as a Pillow picture in `mode` (red, green and blue), turned as the camera was held.
 
+    Grey of more than 8 bits keeps its range: 0 to 65535 of 16 bits become 0 to 255, numbers of 32 bits the same from the
+    least of 0 to 1 (floating point), 0 to 255 and 0 to 65535 that holds them, or from their own least to greatest. Of an
+    animated picture it is the first frame, with a warning.
+
     Raises FileNotFoundError, or ValueError naming the file where it is damaged or no picture.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
     try:
         with Image.open(path) as opened:
-            return ImageOps.exif_transpose(opened).convert(mode)
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode[0] in "IF":
+                picture = _eight_bits(picture)
+            picture = picture.convert(mode)
+            several = _is_animated(opened)
     except UnidentifiedImageError:
         raise ValueError(f"{path}: no picture that Pillow can read") from None
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever the damage leads to
         raise ValueError(f"{path}: the picture is damaged ({error or type(error).__name__})") from None
+    if several:
+        warnings.warn(f"{path}: an animated picture, of which the first frame is taken", stacklevel=2)
+    return picture
+
+
+def _eight_bits(picture):
+    """A grey picture of 16 or 32 bits in 256 greys."""
+    from PIL import Image
+    values = np.asarray(picture).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it has pixels that are no finite numbers")
+    low, high = values.min(), values.max()
+    whites = {"F": (1, 255, 65535), "I": (255, 65535)}.get(picture.mode, (65535,))
+    white = next((w for w in whites if low >= 0 and high <= w), None)
+    low, high = (low, high) if white is None else (0, white)
+    return Image.fromarray(np.rint((values - low) * (255 / (high - low or 1))).astype(np.uint8))
+
+
+def _is_animated(picture):
+    """Whether an open picture has frames; cameras put a small preview behind a photograph (MPO), which is none."""
+    try:
+        return picture.format != "MPO" and getattr(picture, "is_animated", False)
+    except Exception:  # what is damaged behind the first frame is nobody's loss
+        return False
 
 
 class ImageFolder(Dataset):
     """The pictures in the subfolders of `root`, each subfolder a class: root/cat/1.jpg, root/cat/old/2.png, root/dog/1.jpg.
+    Hidden files and folders (.ipynb_checkpoints) do not count; links to folders do, and every folder once.
 
     Classes are numbered in the order of their names. A sample is (x, y): x the Pillow picture in red, green and blue, or
     what `transform` makes of it, and y the number of the class, or what `target_transform` makes of that. Short form: with
@@ -79,8 +112,21 @@ class ImageFolder(Dataset):
 
     @staticmethod
     def _files(folder, is_valid):
-        """The paths of the pictures anywhere below `folder`, sorted."""
-        return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and is_valid(p))
+        """The paths of the pictures anywhere below `folder`, sorted. A link back to where it came from is not followed."""
+        entered = {parent.resolve() for parent in folder.absolute().parents}
+
+        def below(place):
+            if place.resolve() in entered:
+                return
+            entered.add(place.resolve())
+            for path in sorted(place.iterdir(), key=lambda path: (path.is_symlink(), path.name)):
+                if path.name.startswith("."):
+                    continue
+                if path.is_dir():
+                    yield from below(path)
+                elif path.is_file() and is_valid(path):
+                    yield path
+        return sorted(below(folder))
 
     def _skip_damaged(self):
         good = []

@@ -25,13 +25,14 @@ from .collate import default_collate, default_convert, pin_memory
 from .dataset import IterableDataset, fetch, fetch_each
 from .samplers import BatchSampler, RandomSampler, SequentialSampler, check_batch_size
 
+FAR = 2**62  # from the seeds of batches to those of threads
 _END = object()
 _thread = threading.local()
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """What a thread of a loader is told: its number `id` of `num_workers`, the `seed` of the pass, the `dataset`."""
+    """What a thread of a loader is told: its number `id` of `num_workers`, its own `seed` in this pass, the `dataset`."""
     id: int
     num_workers: int
     seed: int
@@ -60,7 +61,8 @@ class DataLoader:
       single samples;
     - `shuffle`: a new random order in every pass;
     - `sampler`: an iterable of indices that decides the order instead; `batch_sampler`: one of lists of indices, which
-      decides the batches too;
+      decides the batches too; with `batch_size=None`, whatever `sampler` gives is what the data set is asked for, also a
+      list of indices;
     - `num_workers`: threads that prepare batches ahead, each up to `prefetch_factor` (default 2); 0 prepares each batch when
       it is asked for; `persistent_workers` keeps the threads from pass to pass; `worker_init_fn(id)` runs first in each;
       RuntimeError where a batch takes longer than `timeout` seconds (0: wait for ever);
@@ -169,7 +171,7 @@ class DataLoader:
         """Batch `number`, with a stream of random numbers of its own."""
         with generator_in_this_thread(Generator().manual_seed(seed + 1 + number)):
             if self.batch_size is None and self.batch_sampler is None:
-                sample = next(task, _END) if self._iterable else fetch_each(self.dataset, [task])[0]
+                sample = next(task, _END) if self._iterable else self._sample(task)
                 return sample if sample is _END else (self.collate_fn or default_convert)(sample)
             if self._iterable:
                 samples = list(itertools.islice(task, self.batch_size))
@@ -181,6 +183,12 @@ class DataLoader:
                 return fetch(self.dataset, np.array(indices, np.int64))
             return self.collate_fn(fetch_each(self.dataset, indices))
 
+    def _sample(self, index):
+        """What the data set has at `index`, a number, or a list of them from a BatchSampler that was given as sampler."""
+        if isinstance(index, (list, tuple)) and getattr(self.dataset, "batch", None):
+            return fetch(self.dataset, np.array(index, np.int64))
+        return fetch_each(self.dataset, [index])[0]
+
     def _at_once(self, tasks, seed):
         """(number, batch) of each task, loaded when it is asked for."""
         for number, task in tasks:
@@ -189,8 +197,8 @@ class DataLoader:
     def _ahead(self, tasks, seed):
         """(number, batch) of each task, in order, while threads load the next ones."""
         workers = 1 if self._iterable else self.num_workers
-        pool, self._pool = self._pool or ThreadPoolExecutor(workers, "DataLoader"), None
-        ids, waiting, wait = itertools.count(), deque(), True
+        (pool, ids), self._pool = self._pool or (ThreadPoolExecutor(workers, "DataLoader"), itertools.count()), None
+        waiting, wait = deque(), True
         try:
             while True:
                 for number, task in itertools.islice(tasks, workers * (self.prefetch_factor or 2) - len(waiting)):
@@ -210,15 +218,16 @@ class DataLoader:
             for _, future in waiting:
                 future.cancel()
             if self.persistent_workers and wait:
-                self._pool = pool
+                self._pool = pool, ids  # it may start more threads later
             else:
                 pool.shutdown(wait, cancel_futures=True)
 
     def _load_in_thread(self, number, task, seed, ids, workers):
-        if get_worker_info() is None:
-            _thread.info = WorkerInfo(next(ids), workers, seed, self.dataset)
-            if self.worker_init_fn:
-                self.worker_init_fn(_thread.info.id)
+        known = get_worker_info()
+        place = next(ids) if known is None else known.id
+        _thread.info = WorkerInfo(place, workers, seed + FAR + place, self.dataset)  # its seed is new in every pass
+        if known is None and self.worker_init_fn:
+            self.worker_init_fn(place)
         return self._load(number, task, seed)
 
     # ---- the position ----

@@ -1,9 +1,13 @@
 """MNIST and its relatives, 70,000 pictures of 28x28 pixels each, and the IDX format in which they come."""
+import hashlib
+import warnings
+from dataclasses import replace
+
 import numpy as np
 
 from ..engine.tensor import wrap
 from .pictures import PictureDataset, PictureFormat
-from .storage import check_sha256, data_root, download, find, unpack
+from .storage import data_root, download, find, unpack
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 FILES = {  # (training?, what): name, SHA-256 of the unpacked file, hash of the published .gz
@@ -35,7 +39,9 @@ class MNIST(PictureDataset):
     """60,000 training or 10,000 test pictures of handwritten digits, 28x28 pixels of 0 (paper) to 255 (ink).
 
     The files are looked for in the folders `mnist` and `MNIST/raw` of `root` (default: the data folder, `data_folder()`),
-    gzipped or not; with `download=True` missing ones are fetched into `mnist`. What they hold is checked by its SHA-256.
+    gzipped or not; with `download=True` missing ones are fetched into `mnist`, and checked by their hash. Files that lie
+    there and hold other pictures than the published ones, such as a set of one's own in the same form, are read with a
+    warning, whatever their number, size and labels.
     Raises FileNotFoundError naming the missing file and its place, ValueError for a damaged file.
 
     `data` is a Tensor (N, 28, 28) of uint8, `targets` a Tensor (N,).
@@ -47,9 +53,17 @@ class MNIST(PictureDataset):
 
     def __init__(self, root=None, train=True, transform=None, target_transform=None, download=False):
         root, train = data_root(root), bool(train)
-        pictures, labels = (self._load(root, train, what, download) for what in ("pictures", "labels"))
-        labels = wrap(labels.astype(np.int64))
-        super().__init__(wrap(pictures), labels, self.CLASSES, self.FORMAT, transform, target_transform)
+        loaded = [self._load(root, train, what, download) for what in ("pictures", "labels")]
+        (pictures, path, _), (labels, labels_path, _) = loaded
+        _check_structure(pictures, path, labels, labels_path)
+        classes, format = self.CLASSES, self.FORMAT
+        if not all(published for *_, published in loaded):
+            warnings.warn(f"{type(self).__name__}: the files in {path.parent} are not the published ones, and are read as "
+                          "they are; if they should be, delete them and fetch them again", stacklevel=2)
+            format = replace(format, size=pictures.shape[1:])
+            if labels.max(initial=0) >= len(classes):
+                classes = tuple(map(str, range(labels.max() + 1)))
+        super().__init__(wrap(pictures), wrap(labels.astype(np.int64)), classes, format, transform, target_transform)
 
     def _pixels(self, indices):
         return super()._pixels(indices)[:, None]
@@ -71,7 +85,7 @@ class MNIST(PictureDataset):
 
     @classmethod
     def _load(cls, root, train, what, allowed):
-        """The array in one of the four files, found or (where `allowed`) downloaded, and checked."""
+        """One of the four files, found or (where `allowed`) downloaded: (array, path, whether it is the published one)."""
         mirrors, files = cls._sources()
         name, sha256, packed_hash = files[train, what]
         folder = cls._places(root)[0]
@@ -84,16 +98,15 @@ class MNIST(PictureDataset):
         content = unpack(path)
         array = parse_idx(content, path)
         if sha256:
-            check_sha256(path, content, sha256)
-        else:
-            _check_structure(array, path, what, cls.COUNTS[train])
-        return array
+            return array, path, hashlib.sha256(content).hexdigest() == sha256
+        shape = (cls.COUNTS[train], 28, 28)[:3 if what == "pictures" else 1]
+        return array, path, array.shape == shape and (what == "pictures" or array.max() <= 9)
 
 
 class FashionMNIST(MNIST):
     """60,000 training or 10,000 test pictures of clothes from a shop's catalogue, 28x28 pixels of 0 to 255.
 
-    As MNIST, in the folders `fashionmnist` and `FashionMNIST/raw`. Downloads are checked by their MD5, files by their form.
+    As MNIST, in the folders `fashionmnist` and `FashionMNIST/raw`; the published files are known by their form.
     Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017; MIT licence.
     """
     CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -111,7 +124,7 @@ class FashionMNIST(MNIST):
 class KMNIST(FashionMNIST):
     """60,000 training or 10,000 test pictures of ten cursive Japanese characters, 28x28 pixels of 0 (paper) to 255 (ink).
 
-    As MNIST, in the folders `kmnist` and `KMNIST/raw`. Downloads are checked by their MD5, files by their form.
+    As MNIST, in the folders `kmnist` and `KMNIST/raw`; the published files are known by their form.
     Source: T. Clanuwat et al., "Deep Learning for Classical Japanese Literature", 2018; CC BY-SA 4.0.
     """
     CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
@@ -121,13 +134,14 @@ class KMNIST(FashionMNIST):
                        "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134")
 
 
-def _check_structure(array, path, what, count):
-    """ValueError naming `path` where an array is not that of `count` pictures or labels from 0 to 9."""
-    shape = (count, 28, 28) if what == "pictures" else (count,)
-    if array.shape != shape:
-        raise ValueError(f"{path}: an array {array.shape} found, {shape} expected; delete the file and fetch it again")
-    if what == "labels" and array.max() > 9:
-        raise ValueError(f"{path}: the label {array.max()} found, 0 to 9 expected; delete the file and fetch it again")
+def _check_structure(pictures, path, labels, labels_path):
+    """ValueError naming the file where two arrays are not pictures and as many labels."""
+    for array, place, ndim, words in ((pictures, path, 3, "pictures (N, H, W)"), (labels, labels_path, 1, "labels (N,)")):
+        if array.ndim != ndim or array.size == 0:
+            raise ValueError(f"{place}: an array {array.shape} found, {words} expected; delete the file and fetch it again")
+    if len(pictures) != len(labels):
+        raise ValueError(f"{labels_path}: {len(labels):,} labels found for the {len(pictures):,} pictures in {path}; "
+                         "delete the file that is wrong and fetch it again")
 
 
 def parse_idx(content, path):

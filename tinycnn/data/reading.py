@@ -20,21 +20,24 @@ def read_picture(path, format):
         return pixels.astype(np.float32) * np.float32(format.scale / 255)
     if max(picture.size) > 800:
         picture.thumbnail((800, 800))
-    paper = Image.new("RGBA", picture.size, "white")
-    ink = _ink(np.asarray(Image.alpha_composite(paper, picture).convert("RGB"), np.float32), path)
+    for paper in ("white", "black"):  # what is transparent is white, unless the ink is
+        laid = Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture)
+        ink, most = _ink(np.asarray(laid.convert("RGB"), np.float32))
+        if ink is not None:
+            break
+    else:
+        raise ValueError(f"{path}: the picture shows nothing: no pixel differs from the border by more than {most:.0f} of "
+                         "255")
     ink = _place(_thicken(_crop(ink), format), format)
     return np.repeat(ink[None] * np.float32(format.scale), format.channels, 0)
 
 
-def _ink(colours, path):
-    """How much each pixel differs from the border, 0 to 1, of a picture (H, W, 3)."""
+def _ink(colours):
+    """(how far each pixel of a picture (H, W, 3) is from the border, 0 to 1, None where it shows nothing; the most)."""
     border = np.concatenate([colours[0], colours[-1], colours[:, 0], colours[:, -1]])
     distance = np.abs(colours - np.median(border, 0)).max(2)
     full = np.percentile(distance[distance > distance.max() / 2], 75) if distance.max() > 0 else 0
-    if full < 12:
-        raise ValueError(f"{path}: the picture shows nothing: no pixel differs from the border by more than "
-                         f"{distance.max():.0f} of 255")
-    return ((distance / full - 0.2) / 0.7).clip(0, 1)
+    return None if full < 12 else ((distance / full - 0.2) / 0.7).clip(0, 1), distance.max()
 
 
 def _crop(ink):

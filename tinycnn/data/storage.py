@@ -5,6 +5,7 @@ import os
 import sys
 import zlib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 def data_folder():
@@ -49,11 +50,21 @@ def download(name, mirrors, folder, known_hash):
         try:
             return Path(pooch.retrieve(mirror + name, known_hash, fname=name, path=folder))
         except (OSError, ValueError) as error:
-            complaints.append(f"{mirror}: {str(error).splitlines()[0]}")
+            complaints.append(f"{urlsplit(mirror).netloc or mirror}: {_reason(error)}")
     with contextlib.suppress(OSError):
         Path(folder).rmdir()  # made for nothing
-    raise OSError(f"no mirror delivered {name}: {'; '.join(complaints)}. Without a network, put the file into {folder} "
-                  "yourself")
+    raise OSError(f"no mirror delivered {name}:\n" + "".join(f"  {line}\n" for line in complaints)
+                  + f"Without a network, put the file into {folder} yourself")
+
+
+def _reason(error):
+    """Why a download failed, in a few words: what the innermost error says, without the addresses around it."""
+    inner = error
+    while isinstance(inner, Exception):
+        error = inner
+        inner = getattr(error, "reason", None) or error.__cause__ or next(iter(error.args), None)
+    text = str(error).partition(" for url")[0].splitlines()[0].rpartition("): ")[2] if str(error) else type(error).__name__
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def unpack(path):
@@ -72,9 +83,10 @@ def unpack(path):
     return unpacked
 
 
-def check_sha256(path, content, expected):
-    """ValueError naming `path` where `content` has not the SHA-256 `expected`."""
-    found = hashlib.sha256(content).hexdigest()
+def check_hash(path, content, expected, kind="sha256"):
+    """ValueError naming `path` where `content` has not the hash `expected`."""
+    found = hashlib.new(kind, content).hexdigest()
     if found != expected:
-        raise ValueError(f"{path}: the content is not the published one: SHA-256 {found} found, {expected} expected; delete "
+        name = {"sha256": "SHA-256", "md5": "MD5"}[kind]
+        raise ValueError(f"{path}: the content is not the published one: {name} {found} found, {expected} expected; delete "
                          "the file and fetch it again")

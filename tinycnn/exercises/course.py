@@ -1,6 +1,7 @@
 """The lectures in order, and the exercises of each."""
 import importlib
 
+from ..engine.names import did_you_mean
 from .exercise import SOURCES
 
 LECTURES = (
@@ -36,7 +37,8 @@ def load(name):
     if name in _own:
         return _own[name]
     if name not in names():
-        raise ValueError(f"exercises: there is no exercise {name!r}; there are {', '.join(names())}")
+        raise ValueError(f"exercises: there is no exercise {name!r}{did_you_mean(name, names())}; `tinycnn exercises list` "
+                         "has them all")
     exercise = importlib.import_module(f"{__package__}.checks.{name}").exercise
     exercise.name = name
     return exercise

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..engine.tensor import Version
+from . import numpy_notes
 
 MAGIC, VERSION = 0x1950a86a20f9469cfc6c, 1001
 DEEPEST, LARGEST = 100, 1_000_000   # how deep an object may nest, and how many parts it may have
@@ -40,10 +41,11 @@ def from_bytes(raw, dtype):
 # Notes and names are tuples, because a pickle may set attributes of everything it gets into its hands.
 
 class Storage(NamedTuple):
-    """A note: the storage `key` holds `count` numbers."""
+    """A note: the storage `key` holds `count` numbers, and was on the device `place`."""
     key: str
     dtype: str
     count: int
+    place: str
 
     @property
     def nbytes(self):
@@ -52,11 +54,15 @@ class Storage(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A note: a tensor whose element i, j, ... is number offset + i stride[0] + j stride[1] + ... of a storage."""
+    """A note: a tensor whose element i, j, ... is number offset + i stride[0] + j stride[1] + ... of a storage.
+
+    Where `negative`, it is minus that: so PyTorch keeps the imaginary part of conjugate numbers.
+    """
     storage: Storage
     offset: int
     shape: tuple
     stride: tuple
+    negative: bool
 
 
 class Name(NamedTuple):
@@ -67,7 +73,7 @@ class Name(NamedTuple):
         return _CALLS[self.name](*arguments)
 
 
-def _tensor(storage, offset, shape, stride, *gradient):
+def _tensor(storage, offset, shape, stride, gradient=False, hooks=None, flags=None):
     numbers = (offset, *shape, *stride)
     if not isinstance(storage, Storage) or len(shape) != len(stride) or not all(type(n) is int and n >= 0 for n in numbers):
         raise ValueError(f"damaged: a tensor of shape {shape}, strides {stride} and offset {offset} is impossible")
@@ -75,7 +81,7 @@ def _tensor(storage, offset, shape, stride, *gradient):
     if 0 not in shape and last >= storage.count:
         raise ValueError(f"damaged: a tensor of shape {shape}, strides {stride} and offset {offset} reaches beyond its "
                          f"storage of {storage.count} numbers")
-    return Stored(storage, offset, tuple(shape), tuple(stride))
+    return Stored(storage, offset, tuple(shape), tuple(stride), type(flags) is dict and flags.get("neg") is True)
 
 
 def _parameter(data, *gradient):
@@ -85,14 +91,15 @@ def _parameter(data, *gradient):
 
 
 _CALLS = {"torch._utils._rebuild_tensor_v2": _tensor, "torch._utils._rebuild_tensor": _tensor,
-          "torch._utils._rebuild_parameter": _parameter, "torch.Size": tuple, "collections.OrderedDict": OrderedDict}
+          "torch._utils._rebuild_parameter": _parameter, "torch.Size": tuple, "collections.OrderedDict": OrderedDict,
+          **numpy_notes.CALLS}
 
 
 class Unpickler(pickle.Unpickler):
     """Runs a pickle in a world of the names above; `storages` are those that it mentioned."""
 
-    def __init__(self, content):
-        super().__init__(BytesIO(content), encoding="utf-8")
+    def __init__(self, content, encoding="utf-8"):
+        super().__init__(BytesIO(content), encoding=encoding)
         self.storages = {}
 
     def find_class(self, module, name):
@@ -106,16 +113,17 @@ class Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid):
         """The note of the storage that the pickle refers to."""
-        kind, dtype, key, _, count, *view = pid
-        if kind != "storage" or dtype not in _STORAGES.values() or type(count) is not int or count < 0 or any(view):
+        kind, dtype, key, place, count, *view = pid
+        if kind != "storage" or dtype not in _STORAGES.values() or type(count) is not int or count < 0 or any(view) \
+                or type(place) is not str:
             raise ValueError(f"damaged: {pid!r} is no storage")
-        storage = Storage(str(key), dtype, count)
+        storage = Storage(str(key), dtype, count, place)
         if self.storages.setdefault(storage.key, storage) != storage:
             raise ValueError(f"damaged: storage {key} has two different types or sizes")
         return storage
 
 
-def _unpickle(file):
+def _unpickle(file, encoding="utf-8"):
     """(object, {key: Storage}) of the pickle at the position of `file`, which moves behind it.
 
     The instructions are listed first: this finds the end, and the one instruction that takes memory by a number in the
@@ -129,7 +137,7 @@ def _unpickle(file):
             raise ValueError("damaged: the pickle numbers its objects beyond its own length")
     length = file.tell() - start
     file.seek(start)
-    unpickler = Unpickler(file.read(length))
+    unpickler = Unpickler(file.read(length), encoding)
     return unpickler.load(), unpickler.storages
 
 
@@ -138,11 +146,12 @@ def _unpickle(file):
 class _Finish:
     """Turns what a pickle left behind into tensors and plain containers; everything else is refused.
 
-    Tensors that show one storage share its memory, as in PyTorch; `make` turns a NumPy array into a Tensor.
+    Tensors that show one storage share its memory, as in PyTorch; `make` turns a NumPy array, and the device on which it
+    was, into a Tensor. `plain` are the types that stand for themselves.
     """
 
-    def __init__(self, arrays, make):
-        self.arrays, self.make, self.parts = arrays, make, 0
+    def __init__(self, arrays, make, plain=(bool, int, float, str)):
+        self.arrays, self.make, self.plain, self.parts = arrays, make, plain, 0
         self.versions = {key: Version() for key in arrays}
 
     def __call__(self, value, depth=0):
@@ -158,8 +167,10 @@ class _Finish:
             return kind([(self(k, depth + 1), self(v, depth + 1)) for k, v in kind.items(value)])
         if kind in (list, tuple):
             return kind([self(v, depth + 1) for v in value])
-        if value is None or kind in (bool, int, float, str):
+        if value is None or kind in self.plain:
             return value
+        if kind in (numpy_notes.Array, numpy_notes.Number):
+            return value.finished()
         raise ValueError(f"refused: the object contains a {kind.__name__}, and only tensors, numbers, strings and plain "
                          "containers are read")
 
@@ -168,7 +179,9 @@ class _Finish:
         array = self.arrays[note.storage.key]
         shown = np.ndarray(note.shape, array.dtype, array, note.offset * array.itemsize if 0 not in note.shape else 0,
                            [s * array.itemsize for s in note.stride])
-        out = self.make(shown)
+        if note.negative:
+            return self.make(-shown, note.storage.place)
+        out = self.make(shown, note.storage.place)
         if out.array is shown:
             out._version = self.versions[note.storage.key]
         return out
@@ -180,6 +193,9 @@ def read_zip(file, size, make):
         names = archive.namelist()
         (pickled,) = [n for n in names if n.endswith("/data.pkl") and n.count("/") == 1] or [""]
         folder = pickled.partition("/")[0]
+        if f"{folder}/constants.pkl" in names:
+            raise ValueError("refused: a TorchScript archive, of torch.jit.save, which holds a program besides the weights. "
+                             "In PyTorch, write the weights with torch.save(torch.jit.load(path).state_dict(), other_path)")
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
             raise ValueError("refused: torch.save does not compress, and this archive is compressed")
         if f"{folder}/byteorder" in names and archive.read(f"{folder}/byteorder") != b"little":
@@ -213,6 +229,20 @@ def read_legacy(file, size, make):
                              "says otherwise")
         arrays[storage.key] = from_bytes(raw, storage.dtype)
     return _Finish(arrays, make)(value)
+
+
+def read_containers(content):
+    """What the pickle `content` holds: NumPy's arrays and numbers, numbers, text and bytes in plain containers.
+
+    The strings of Python 2 come as bytes. ValueError for anything else.
+    """
+    try:
+        value, storages = _unpickle(BytesIO(content), "bytes")
+        return _Finish({}, None, (bool, int, float, str, bytes))(value)
+    except ValueError:
+        raise
+    except Exception as error:  # the content decides what the reading stumbles over
+        raise ValueError(f"damaged: {type(error).__name__}: {error}") from None
 
 
 def _check_total(storages, size):

@@ -10,6 +10,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -48,22 +49,47 @@ def save(obj, f):
 def load(f, map_location=None, *, weights_only=True):
     """What the path or open binary file `f` holds: as `save` or `torch.save` nested it, or {name: Tensor}.
 
-    `map_location`: the device of the tensors, or a function of (tensor, "cpu") that returns them there; None is the
-    default device. `weights_only` is accepted for PyTorch's sake: objects other than tensors, arrays, numbers, strings and
-    plain containers are never loaded. bfloat16 becomes float32. Raises FileNotFoundError, and ValueError saying what is
-    wrong with a file that is damaged, of no known format, or that asks for more.
+    `map_location`: the device of the tensors; or {device on which they were: device}, where the others go to the default
+    device; or a function of (tensor, device on which they were) that returns them there, or None. None is the default
+    device. PyTorch's own files say where their tensors were, of all others it is the CPU. `weights_only` is accepted for
+    PyTorch's sake: objects other than tensors, arrays, numbers, strings and plain containers are never loaded. bfloat16
+    becomes float32. Raises FileNotFoundError, and ValueError saying what is wrong with a file that is damaged, of no known
+    format, or that asks for more.
     """
-    if callable(map_location):
-        map_location = map_location(wrap(np.zeros(1, np.float32)), "cpu").device
-    device = get_default_device() if map_location is None else Device(map_location)
+    target = _target(map_location)
     if hasattr(f, "read"):
-        return _read(io.BytesIO(f.read()), getattr(f, "name", type(f).__name__), device)
+        return _read(io.BytesIO(f.read()), getattr(f, "name", type(f).__name__), target)
     with open(f, "rb") as file:
-        return _read(file, os.fspath(f), device)
+        return _read(file, os.fspath(f), target)
 
 
-def _read(file, name, device):
-    """Find out the format of `file` and read it; every complaint becomes a ValueError with its `name`."""
+def _target(map_location):
+    """The function from where a tensor was, as a string, to the Device where it shall be."""
+    if callable(map_location):
+        def ask(place):
+            answer = map_location(wrap(np.zeros(1, np.float32)), place)
+            return get_default_device() if answer is None else Device(getattr(answer, "device", answer))
+        return ask
+    if isinstance(map_location, Mapping):
+        places = {str(was): Device(shall) for was, shall in map_location.items()}
+        return lambda place: places.get(place, get_default_device())
+    device = get_default_device() if map_location is None else Device(map_location)
+    return lambda place: device
+
+
+def _read(file, name, target):
+    """Find out the format of `file` and read it; every complaint about it becomes a ValueError with its `name`.
+
+    Of `target`, which says where the tensors shall be, and of that device it is not the file's fault.
+    """
+    elsewhere = []
+
+    def make(array, place="cpu"):
+        try:
+            return wrap(to_device(array, target(place)))
+        except Exception as error:
+            elsewhere.append(error)
+            raise
     size = file.seek(0, 2)
     file.seek(0)
     start = file.read(9)
@@ -73,23 +99,43 @@ def _read(file, name, device):
             kind, read = "a safetensors file", _read_safetensors
         elif start[:2] == b"PK":
             kind = "a zip archive"
-            pytorch = any(n.endswith("/data.pkl") for n in zipfile.ZipFile(file).namelist())
-            kind, read = ("a PyTorch file", torchfile.read_zip) if pytorch else ("an npz file", _read_npz)
+            names = zipfile.ZipFile(file).namelist()
+            if any(n.endswith("/data.pkl") for n in names):
+                kind, read = "a PyTorch file", torchfile.read_zip
+            elif all(n.endswith(".npy") for n in names):
+                kind, read = "an npz file", _read_npz
+            else:
+                shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+                raise ValueError(f"neither PyTorch's nor NumPy's: it has {shown}; unpack what somebody packed")
             file.seek(0)
         elif start[:1] == b"\x80":
             kind, read = "a PyTorch file", torchfile.read_legacy
         else:
             kind, read = "a file", _read_nothing
-        return read(file, size, lambda array: wrap(to_device(array, device)))
+        return read(file, size, make)
     except ImportError:
         raise
     except Exception as error:  # the file decides what a parser of damaged bytes stumbles over
+        if error in elsewhere:
+            raise
         complaint = str(error) if type(error) is ValueError else f"damaged: {type(error).__name__}: {error}"
         raise ValueError(f"load: {name}, {kind}, cannot be read: {complaint}") from error
 
 
+_OTHERS = {  # how files begin that are taken for weights
+    b"<": "a web page: the download was answered with words",
+    b"version https://git-lfs": "a pointer of Git LFS: `git lfs pull` fetches the file itself",
+    b"\x89HDF": "an HDF5 file, as of Keras",
+    b"GGUF": "a GGUF file, of a language model",
+    b"\x1f\x8b": "packed by gzip: unpack it first",
+    b"\x93NUMPY": "a single array of numpy.save: numpy.load and tinycnn.from_numpy read it",
+}
+
+
 def _read_nothing(file, size, make):
-    raise ValueError("it is empty" if size == 0 else "its content is neither safetensors nor npz nor PyTorch's")
+    start = file.read(30).lstrip()
+    other = next((f", but {words}" for beginning, words in _OTHERS.items() if start.startswith(beginning)), "")
+    raise ValueError("it is empty" if size == 0 else f"its content is neither safetensors nor npz nor PyTorch's{other}")
 
 
 # ---- safetensors -----------------------------------------------------------------------------------------------------

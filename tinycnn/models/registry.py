@@ -3,6 +3,7 @@ import os
 import sys
 
 from .. import zeros
+from ..engine.names import did_you_mean
 from ..nn.utils import skip_init
 from ..files.saving import load
 from . import weights
@@ -30,10 +31,16 @@ def list_models():
 
 
 def get_model(name, **options):
-    """The model called `name`, built with `options`. ValueError for an unknown name, listing the known ones."""
+    """The model called `name`, built with `options`. ValueError for an unknown name, with those that are near."""
+    return _builder("get_model", name)(**options)
+
+
+def _builder(function, name):
+    """What builds the model `name`."""
     if name not in _BUILDERS:
-        raise ValueError(f"get_model: name must be one of {', '.join(list_models())}, got {name!r}")
-    return _BUILDERS[name](**options)
+        raise ValueError(f"{function}: name must be one of the {len(_BUILDERS)} of tinycnn.models.list_models(), got "
+                         f"{name!r}{did_you_mean(name, _BUILDERS)}")
+    return _BUILDERS[name]
 
 
 def example_inputs(name, batch_size=1):
@@ -42,9 +49,8 @@ def example_inputs(name, batch_size=1):
     Most take one photograph of 224x224 pixels, those whose names begin with cifar_ one of 32x32; texts are whole numbers.
     ValueError for an unknown name.
     """
-    if name not in _BUILDERS:
-        raise ValueError(f"example_inputs: name must be one of {', '.join(list_models())}, got {name!r}")
-    sizes = getattr(_BUILDERS[name], "input_size", None) or (SMALL if name.startswith("cifar_") else PHOTOGRAPH)
+    own = getattr(_builder("example_inputs", name), "input_size", None)
+    sizes = own or (SMALL if name.startswith("cifar_") else PHOTOGRAPH)
     return tuple(zeros(batch_size, *size, dtype="int64" if isinstance(size, Text) else None)
                  for size in (sizes if isinstance(sizes, list) else [sizes]))
 

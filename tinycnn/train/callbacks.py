@@ -3,6 +3,8 @@
 None of these remembers anything: what it does follows from the history, so a training that is continued from a checkpoint
 goes on as if it had never stopped.
 """
+import math
+
 from ..files.atomic import remove_rests
 from .checkpoint import save_checkpoint
 from .history import write_history
@@ -54,7 +56,8 @@ def is_best(history, by="val_loss"):
 
 
 def _cost(row, by):
-    """The number `by` of a row such that lower is better."""
+    """The number `by` of a row such that lower is better; what is no number is worse than all numbers."""
     if row.get(by) is None:
         raise ValueError(f"the history has no {by!r}, only {', '.join(row)}: was fit called without validation data?")
-    return -row[by] if by.endswith("acc") else row[by]
+    cost = -row[by] if by.endswith("acc") else row[by]
+    return math.inf if math.isnan(cost) else cost

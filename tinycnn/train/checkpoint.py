@@ -11,6 +11,7 @@ from ..engine.arrays import to_numpy
 from ..data import PictureFormat
 from ..models import get_model
 from ..engine.tensor import wrap
+from .history import plain
 from ..files.atomic import write_atomically
 
 KEY = "tinycnn"   # the entry of the header that holds our JSON
@@ -31,8 +32,15 @@ def save_checkpoint(path, model, metadata, half=False):
     arrays = {name: np.array(to_numpy(t.array), order="C") for name, t in model.state_dict().items()}
     if half:
         arrays = {name: _halved(name, array) for name, array in arrays.items()}
-    plain = {**metadata, "format": dataclasses.asdict(metadata["format"])}
-    write_atomically(path, save(arrays, {KEY: json.dumps(plain)}))
+    described = {**metadata, "format": dataclasses.asdict(metadata["format"])}
+    write_atomically(path, save(arrays, {KEY: json.dumps(described, default=_plain)}))
+
+
+def _plain(value):
+    """What is no number of Python but can be one, for JSON."""
+    if plain(value) is value:
+        raise TypeError(f"save_checkpoint: metadata has a {type(value).__name__}, which JSON cannot hold")
+    return plain(value)
 
 
 def _halved(name, array):

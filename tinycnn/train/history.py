@@ -13,8 +13,13 @@ def write_history(path, history):
     agree in every bit of every column but the last, `seconds`.
     """
     lines = [",".join(COLUMNS)]
-    lines += [",".join("" if row.get(c) is None else repr(row[c]) for c in COLUMNS) for row in history]
+    lines += [",".join("" if row.get(c) is None else repr(plain(row[c])) for c in COLUMNS) for row in history]
     write_atomically(path, ("\n".join(lines) + "\n").encode())
+
+
+def plain(number):
+    """A number of NumPy or a Tensor of one number as Python's; anything else as it is."""
+    return number.item() if hasattr(number, "item") else number
 
 
 def read_history(path):

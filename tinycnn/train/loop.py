@@ -1,15 +1,20 @@
 """The loop: forward, loss, backward, step."""
+import itertools
 import math
 import sys
 
 import numpy as np
 
-from ..engine.arrays import on, to_numpy
+from ..engine.arrays import CPU, on, to_numpy
 from ..engine.grad_mode import no_grad
+from ..engine.tensor import Tensor
 from ..nn import functional as F
 from ..nn.utils import clip_grad_norm_
+from ..ops.assemble import cat
+from ..ops.creation import zeros_like
 from ..optim.lr_scheduler import ReduceLROnPlateau
-from .state import Keeper, Mean, State
+from .mean import Mean
+from .state import Keeper, State
 
 
 def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cross_entropy, augment=None, mix=None,
@@ -37,15 +42,22 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     row at the end of the epoch, a checkpoint, `after_step` where it is given. With `pin_memory=True` in the loader the next
     batch is copied there meanwhile.
 
-    A row holds epoch, train_loss, train_acc (running means over the epoch, while the model changed), val_loss, val_acc,
+    A row holds epoch, train_loss, train_acc (running means over the epoch, while the model changed; `Mean` says of which
+    scores and labels there is an accuracy, of others it is NaN), val_loss, val_acc,
     lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number (on a
     GPU: when somebody looks).
     """
+    batches, each_epoch = _length(train), isinstance(schedule, ReduceLROnPlateau)
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
-    device = next(model.parameters()).device
+    if accumulate > 1 and batches is None:
+        raise ValueError(f"fit: accumulate={accumulate} needs a train loader with a length, because the last step of an "
+                         "epoch takes the batches that are left")
+    if each_epoch and val is None:
+        raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule "
+                         "and step it in after_epoch")
+    device = device_of(model)
     state = State(model, optimizer, schedule, train)
-    each_epoch = isinstance(schedule, ReduceLROnPlateau)
     keeper = Keeper(checkpoint, state, checkpoint_seconds)
     if checkpoint and resume:
         keeper.resume()
@@ -53,21 +65,21 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
         while state.epoch <= epochs and not state.stopped:
             row, running = state.begin_epoch(optimizer.param_groups[0]["lr"])
             model.train()
-            with _bar(len(train), running.batches, f"epoch {state.epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
-                for x, y in train:
-                    x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
+            with _bar(batches, running.batches, f"epoch {state.epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
+                for batch in train:
+                    x, y = pair("fit: train", batch, device)
                     x = augment(x) if augment else x
                     x, y = mix(x, y) if mix else (x, y)
                     first = running.batches - running.batches % accumulate
                     if running.batches == first:
                         optimizer.zero_grad()
                     scores = model(x)
-                    cost = loss(scores, y)
-                    (cost / min(accumulate, len(train) - first)).backward()
-                    running.add(cost, scores, y)
+                    cost = one_number("fit", loss(scores, y))
+                    (cost / _share(accumulate, first, batches)).backward()
+                    running.add(cost, scores, y, loss)
                     if device.type == "cpu":
                         _check_finite(running, row)
-                    if running.batches in (first + accumulate, len(train)):
+                    if running.batches in (first + accumulate, batches):
                         if clip_norm:
                             clip_grad_norm_(model.parameters(), clip_norm)
                         optimizer.step()
@@ -98,25 +110,36 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
 
 
 def evaluate(model, loader, loss=F.cross_entropy):
-    """(loss, accuracy) of `model`, both means over the samples of `loader`, in evaluation mode."""
+    """(loss, accuracy) of `model`, means over the samples of `loader`, in evaluation mode; `Mean` says what is accurate."""
     total = Mean("evaluate: loader")
-    for scores, y in _forward(model, loader, model):
-        total.add(loss(scores, y), scores, y)
+    for scores, y in _forward("evaluate: loader", model, loader, model):
+        total.add(one_number("evaluate", loss(scores, y)), scores, y, loss)
     return total.loss, total.accuracy
 
 
 def predict(model, loader, mirror=False):
     """(probabilities (N, K), labels (N,)) of all samples of `loader`, in its order, as NumPy arrays.
 
-    With `mirror`, each is the mean of those of the picture (C, H, W) and of its mirror image.
+    Of scores for every pixel they are (N, K, H, W) and (N, H, W); of one logit a sample, (N,) or (N, 1), the probabilities
+    of the classes 0 and 1. With `mirror`, each is the mean of those of the picture (C, H, W) and of its mirror image.
     """
     probabilities, labels = [], []
 
-    def answer(x):
-        shares = F.softmax(model(x), 1)
-        return (shares + F.softmax(model(x.flip(3)), 1)) / 2 if mirror else shares
+    def shares_of(x):
+        scores = model(x)
+        scores = scores[:, None] if scores.ndim == 1 else scores
+        if scores.shape[1] == 1:  # softmax(0, s) = 1 - sigmoid(s), sigmoid(s)
+            scores = cat([zeros_like(scores), scores], 1)
+        return F.softmax(scores, 1)
 
-    for shares, y in _forward(model, loader, answer):
+    def answer(x):
+        shares = shares_of(x)
+        if not mirror:
+            return shares
+        mirrored = shares_of(x.flip(-1))
+        return (shares + (mirrored.flip(-1) if mirrored.ndim == 4 else mirrored)) / 2
+
+    for shares, y in _forward("predict: loader", model, loader, answer):
         probabilities.append(to_numpy(shares.array))
         labels.append(to_numpy(y.array))
     if not labels:
@@ -124,17 +147,52 @@ def predict(model, loader, mirror=False):
     return np.concatenate(probabilities), np.concatenate(labels)
 
 
-def _forward(model, loader, function):
+def device_of(model):
+    """The device of the weights of `model`; the CPU where it has none."""
+    return next((t.device for t in itertools.chain(model.parameters(), model.buffers())), CPU)
+
+
+def pair(function, batch, device):
+    """The tensors x and y of a batch, on `device`."""
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+        kinds = f" of {', '.join(type(part).__name__ for part in batch)}" if isinstance(batch, (tuple, list)) else ""
+        raise TypeError(f"{function} must give batches (x, y) of two tensors, got a {type(batch).__name__}{kinds}")
+    return [part.to(device, non_blocking=True) for part in batch]
+
+
+def one_number(function, cost):
+    """The loss of a batch, which must be one number."""
+    if not isinstance(cost, Tensor) or cost.numel() != 1:
+        found = f"a tensor of shape {cost.shape}" if isinstance(cost, Tensor) else type(cost).__name__
+        raise ValueError(f"{function}: loss(scores, y) must be one number, the mean over the batch, got {found}")
+    return cost.reshape(())
+
+
+def _length(loader):
+    """How many batches a pass has, None where nobody knows."""
+    try:
+        return len(loader)
+    except (NotImplementedError, TypeError):
+        return None
+
+
+def _share(accumulate, first, batches):
+    """How many batches the step that begins with batch `first` takes: what is left of `batches`, where that is right."""
+    return min(accumulate, batches - first) if batches and batches > first else accumulate
+
+
+def _forward(what, model, loader, function):
     """(function(x), y) of every batch, with the model in evaluation mode and nothing recorded."""
-    device = next(model.parameters()).device
+    device = device_of(model)
     was_training = model.training
     model.eval()
     try:
         with on(device):
-            for x, y in loader:
+            for batch in loader:
+                x, y = pair(what, batch, device)
                 with no_grad():
-                    result = function(x.to(device, non_blocking=True))
-                yield result, y.to(device, non_blocking=True)
+                    result = function(x)
+                yield result, y
     finally:
         model.train(was_training)
 
@@ -164,7 +222,12 @@ def _show(bar, running, row):
     """Put the numbers behind the bar; the first ones at once."""
     if bar.disable:
         return
-    text = f"loss {running.loss:.4f} acc {100 * running.accuracy:.2f} %"
+    text = _numbers(running.loss, running.accuracy)
     if "val_loss" in row:
-        text += f" | val loss {row['val_loss']:.4f} acc {100 * row['val_acc']:.2f} %"
+        text += f" | val {_numbers(row['val_loss'], row['val_acc'])}"
     bar.set_postfix_str(text, refresh=running.batches == 1 or "train_loss" in row)
+
+
+def _numbers(loss, accuracy):
+    """Loss and, where there is one, accuracy."""
+    return f"loss {loss:.4f}" + ("" if math.isnan(accuracy) else f" acc {100 * accuracy:.2f} %")

@@ -12,7 +12,7 @@ def _array(value):
 def top_k_accuracy(scores, truth, k=5):
     """The share of samples whose true class is among the k highest of scores (N, K); truth (N,) are class numbers.
 
-    Of equal scores the lower class number counts as higher.
+    Of equal scores the lower class number counts as higher; a NaN is never among the highest.
     """
     scores, truth = _array(scores), _array(truth)
     if scores.ndim != 2 or truth.shape != scores.shape[:1]:
@@ -21,8 +21,14 @@ def top_k_accuracy(scores, truth, k=5):
         raise ValueError("accuracy: there are no samples")
     if not 1 <= k <= scores.shape[1]:
         raise ValueError(f"top_k_accuracy: k must lie between 1 and the {scores.shape[1]} classes, got {k}")
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return float((best == truth[:, None]).any(1).mean())
+    classes = np.arange(scores.shape[1])
+    if not np.isin(truth, classes).all():
+        raise ValueError(f"accuracy: truth must be class numbers from 0 to {len(classes) - 1}, as there are {len(classes)} "
+                         f"scores each, got {truth.min()} to {truth.max()}")
+    truth = truth.astype(np.int64)[:, None]
+    own = np.take_along_axis(scores, truth, 1)  # compared, not negated: -1 of uint8 is 255, and -(-128) of int8 is -128
+    higher = (scores > own) | (scores == own) & (classes < truth)
+    return float(((higher.sum(1) < k) & (own == own)[:, 0]).mean())
 
 
 def accuracy(scores, truth):
@@ -39,14 +45,15 @@ def confusion_matrix(truth, predicted, num_classes=None):
     if truth.shape != predicted.shape or truth.ndim != 1:
         raise ValueError("confusion_matrix: truth and predicted must be one row of class numbers each, got shapes "
                          f"{truth.shape} and {predicted.shape}")
-    both = np.concatenate([truth, predicted])
-    if both.dtype.kind not in "iu" and both.size:
+    if truth.size and not {truth.dtype.kind, predicted.dtype.kind} <= set("biu"):
         raise TypeError(f"confusion_matrix: class numbers must be integers, got {truth.dtype} and {predicted.dtype}")
+    truth, predicted = truth.astype(np.int64), predicted.astype(np.int64)
+    both = np.concatenate([truth, predicted])
     highest = int(both.max(initial=-1))
     k = highest + 1 if num_classes is None else num_classes
     if both.size and (both.min() < 0 or highest >= k):
         raise ValueError(f"confusion_matrix: class numbers must lie between 0 and {k - 1}, got {both.min()} to {highest}")
-    return np.bincount(truth.astype(np.int64) * k + predicted.astype(np.int64), minlength=k * k).reshape(k, k)
+    return np.bincount(truth * k + predicted, minlength=k * k).reshape(k, k)
 
 
 def per_class(truth, predicted, num_classes=None):
@@ -76,10 +83,12 @@ def roc_curve(scores, truth):
     scores, truth = _array(scores), _array(truth)
     if scores.ndim != 1 or truth.shape != scores.shape:
         raise ValueError(f"roc_curve: expected scores (N,) and truth (N,), got shapes {scores.shape} and {truth.shape}")
-    if not np.isin(truth, (0, 1)).all() or not 0 < truth.sum() < len(truth):
+    if not np.isin(truth, (0, 1)).all() or not 0 < (truth == 1).sum() < len(truth):
         raise ValueError("roc_curve: truth must be 0 or 1, with at least one of each")
-    order = np.argsort(-scores, kind="stable")
-    scores, hits = scores[order], np.cumsum(truth[order])
+    if (scores != scores).any():
+        raise ValueError(f"roc_curve: {(scores != scores).sum()} of {len(scores)} scores are NaN, which are in no order")
+    order = np.argsort(scores, kind="stable")[::-1]
+    scores, hits = scores[order], np.cumsum(truth[order] == 1)
     last = np.flatnonzero(np.append(np.diff(scores) != 0, True))  # equal scores are on the same side of every threshold
     true, false = hits[last], last + 1 - hits[last]
     return (np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1]),
@@ -115,7 +124,7 @@ def calibration(probabilities, truth, bins=15):
     if bins < 1:
         raise ValueError(f"calibration: bins must be at least 1, got {bins}")
     confidence = probabilities.max(1).astype(np.float64)
-    if confidence.max() > 1 + 1e-5 or probabilities.min() < 0:
+    if not (confidence.max() <= 1 + 1e-5 and probabilities.min() >= 0):  # false with a NaN too
         raise ValueError("calibration: probabilities must lie between 0 and 1: apply softmax to scores first")
     right = probabilities.argmax(1) == truth
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # the upper end belongs to the bin

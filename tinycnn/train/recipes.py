@@ -71,11 +71,14 @@ def _load_shapes():
 
 
 def _load(name, held_out):
-    """How to load a set whose last `held_out` training pictures serve for validation: the test set is for the very end."""
+    """How to load a set whose last `held_out` training pictures serve for validation: the test set is for the very end.
+
+    Of a small set of one's own that lies in its place, it is the last sixth.
+    """
     def load():
         dataset = getattr(data, name)
         known, test = dataset(train=True, download=True), dataset(train=False, download=True)
-        first = len(known) - held_out
+        first = len(known) - min(held_out, -(-len(known) // 6))
         return data.Subset(known, range(first)), data.Subset(known, range(first, len(known))), test
     return load
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 import numpy as np
 
 from ..nn import functional as F
+from .loop import device_of, one_number, pair
 
 
 def find_lr(model, train, optimizer, *, loss=F.cross_entropy, augment=None, low=1e-6, high=10.0, steps=100):
@@ -19,16 +20,16 @@ def find_lr(model, train, optimizer, *, loss=F.cross_entropy, augment=None, low=
     if not (0 < low < high and steps >= 10):
         raise ValueError(f"find_lr: expected 0 < low < high and at least 10 steps, got {low}, {high} and {steps}")
     weights, before = deepcopy(dict(model.state_dict())), deepcopy(optimizer.state_dict())
-    training, device = model.training, next(model.parameters()).device
+    training, device = model.training, device_of(model)
     rates, losses, smooth, mean = [], [], [], 0.0
     try:
         model.train()
-        for step, (x, y) in enumerate(itertools.islice(_endless(train), steps)):
+        for step, batch in enumerate(itertools.islice(_endless(train), steps)):
             rate = low * (high / low) ** (step / (steps - 1))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            x, y = x.to(device), y.to(device)
-            cost = loss(model(augment(x) if augment else x), y)
+            x, y = pair("find_lr: train", batch, device)
+            cost = one_number("find_lr", loss(model(augment(x) if augment else x), y))
             mean = 0.9 * mean + 0.1 * cost.item()
             running = mean / (1 - 0.9 ** (step + 1))
             if not math.isfinite(running) or smooth and running > 4 * min(smooth):

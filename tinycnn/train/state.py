@@ -9,55 +9,10 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
-
 from ..engine.generators import get_rng_state, set_rng_state
 from ..files.atomic import remove_rests
 from ..files.saving import load, save
-
-
-class Mean:
-    """The mean loss and accuracy of the batches added so far, each weighted with its samples.
-
-    On a GPU the sums are kept there: to see them means to wait for it, and nobody waits before somebody asks.
-    """
-
-    def __init__(self, name):
-        self.name = name
-        self.samples = self.batches = self.correct = 0
-        self.total = 0.0
-
-    def add(self, cost, scores, y):
-        """Count a batch: its mean loss, its scores (N, K), and the labels (N,) or probabilities (N, K)."""
-        truth = y.array if y.ndim == 1 else y.array.argmax(1)
-        self.samples += len(y)
-        self.batches += 1
-        right = (scores.array.argmax(1) == truth).sum()
-        if cost.is_cuda:
-            self.total = self.total + cost.array.astype(np.float64) * len(y)
-            self.correct = self.correct + right
-        else:
-            self.total += cost.item() * len(y)
-            self.correct += int(right)
-
-    @property
-    def loss(self):
-        """The mean loss a sample."""
-        return float(self.total) / self._count()
-
-    @property
-    def accuracy(self):
-        """The share of samples whose true class had the highest score."""
-        return int(self.correct) / self._count()
-
-    def state_dict(self):
-        """All numbers."""
-        return {**vars(self), "total": float(self.total), "correct": int(self.correct)}
-
-    def _count(self):
-        if self.samples == 0:
-            raise ValueError(f"{self.name} has no samples")
-        return self.samples
+from .mean import Mean
 
 
 class State:

@@ -1,4 +1,6 @@
 """Learning curves."""
+import math
+
 from .style import BLUE, GREY, ORANGE, logarithmic, new_figure, tidy
 
 
@@ -32,7 +34,8 @@ def curves(history, ax=None):
         tidy(axes)
     logarithmic(ax[0])
     late = history[len(history) // 4:]
-    worst = min(row[key] for row in late for key in ("train_acc", "val_acc") if row.get(key) is not None)
+    accuracies = [row[key] for row in late for key in ("train_acc", "val_acc") if row.get(key) is not None]
+    worst = min((a for a in accuracies if not math.isnan(a)), default=0)
     ax[1].set_ylim(max(0, min(95, 100 * worst) - 2), 100.4)
     if own:
         ax[0].figure.legend(*ax[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False,
@@ -44,7 +47,7 @@ def curves(history, ax=None):
 
 def _mark_best(axes, history):
     """A line at the epoch of the lowest validation loss and, where over-fitting follows, the stretch after it shaded."""
-    best, last = min(history, key=lambda row: row["val_loss"]), history[-1]
+    best, last = min(history, key=lambda row: (math.isnan(row["val_loss"]), row["val_loss"])), history[-1]
     axes.axvline(best["epoch"], color=GREY, lw=1, ls=":", zorder=0, label=f"lowest validation loss: epoch {best['epoch']}")
     if last["val_loss"] > max(1.1 * best["val_loss"], last["train_loss"]):
         axes.axvspan(best["epoch"], last["epoch"] + 0.5, color=ORANGE, alpha=0.12, lw=0, label="over-fitting")

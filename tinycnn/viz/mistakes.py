@@ -18,7 +18,7 @@ def mistakes(pictures, truth, predicted, probability, classes=None, columns=6, l
                          f"{len(probability)} probabilities")
     name = str if classes is None else lambda c: str(classes[c])
     wrong = np.flatnonzero(truth != predicted)
-    shown = wrong[np.argsort(-probability[wrong], kind="stable")][:limit]
+    shown = wrong[np.argsort(-probability[wrong].astype(np.float64), kind="stable")][:limit]
     columns = max(1, min(columns, len(shown)))
     rows = -(-len(shown) // columns)
     figure = new_figure(max(3, 1.45 * columns), 1.9 * rows + 0.5)

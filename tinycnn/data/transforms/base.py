@@ -61,7 +61,9 @@ def is_picture(value):
 
 def picture_pixels(picture):
     """A Pillow picture as an array (C, H, W); black and white as well as palettes become grey or coloured."""
-    if picture.mode not in ("L", "RGB", "RGBA", "LA", "F", "I", "I;16"):
+    if picture.mode.startswith("I;16"):  # in either order of the bytes
+        return np.asarray(picture).astype(np.uint16)[None]
+    if picture.mode not in ("L", "RGB", "RGBA", "LA", "F", "I"):
         picture = picture.convert({"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}.get(picture.mode, "RGB"))
     pixels = np.asarray(picture)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

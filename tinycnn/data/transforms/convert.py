@@ -26,7 +26,7 @@ class ToTensor:
 
 
 class PILToTensor:
-    """A picture as a Tensor (C, H, W) with the numbers it has, usually uint8 from 0 to 255."""
+    """A picture as a Tensor (C, H, W) with the numbers it has, usually uint8 from 0 to 255; int32 of 16-bit pictures."""
     takes_batches = True
 
     def __call__(self, x):
@@ -41,7 +41,8 @@ def _pixels_of(function, x):
     if isinstance(x, Tensor):
         return x.array
     if is_picture(x):
-        return np.array(picture_pixels(x), order="C")
+        pixels = picture_pixels(x)
+        return np.array(pixels, np.int32 if pixels.dtype == np.uint16 else pixels.dtype, order="C")
     if not is_array(x):
         raise TypeError(f"{function}: expected a Pillow picture, an array or a Tensor, got {type(x).__name__}")
     if x.ndim not in (2, 3):

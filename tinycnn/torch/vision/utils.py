@@ -24,6 +24,7 @@ def make_grid(tensor, nrow=8, padding=2, normalize=False, value_range=None, scal
     xp = array_module(x)
     x = xp.repeat(x, 3, 1) if x.shape[1] == 1 else x
     if normalize:
+        x = x if x.dtype.kind == "f" else x.astype(np.float32)
         axes = (1, 2, 3) if scale_each else (0, 1, 2, 3)
         low, high = value_range or (x.min(axes, keepdims=True), x.max(axes, keepdims=True))
         x = (x.clip(low, high) - low) / xp.maximum(high - low, x.dtype.type(1e-5))
@@ -41,7 +42,10 @@ def make_grid(tensor, nrow=8, padding=2, normalize=False, value_range=None, scal
 
 
 def save_image(tensor, fp, format=None, **options):
-    """`make_grid(tensor, **options)`, of numbers from 0 to 1, as a picture in the file `fp`, a path or an open file."""
+    """`make_grid(tensor, **options)` as a picture in the file `fp`, a path or an open file.
+
+    Its numbers are from 0 to 1, or, of uint8, from 0 to 255, which torchvision would multiply by 255 modulo 256.
+    """
     grid = make_grid(tensor, **options).array
-    pixels = (grid * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    pixels = grid if grid.dtype == np.uint8 else (grid * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
     as_picture(to_numpy(pixels)).save(fp, format=format)
