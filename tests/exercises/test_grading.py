@@ -1,5 +1,6 @@
 """Grading a class: every hostile submission gets its verdict, everybody else their points, and nothing is lost."""
 import csv
+import functools
 import json
 import os
 import re
@@ -9,11 +10,12 @@ import pytest
 
 from tinycnn import exercises
 from tinycnn.cli import main
-from tinycnn.exercises import grading, hostile
-from tinycnn.exercises.grading import grade
+from tinycnn.exercises import grading, hostile, walls
 from tinycnn.exercises.release import gradescope_results
 from tinycnn.exercises.submissions import collect
 
+TRUSTED = bool(walls.trouble_with(walls.Bubblewrap()))   # where there is no sandbox, its tests skip and these go without
+grade = functools.partial(grading.grade, trusted=TRUSTED)
 LINEAR = exercises.load("linear").source
 WRONG = LINEAR.replace("x @ w.T + b", "x @ w.T")
 
@@ -51,7 +53,7 @@ def hand_in(folder, /, **students):
 
 def rows(path):
     with open(path, encoding="utf-8-sig", newline="") as file:
-        return list(csv.reader(file))
+        return list(csv.reader(file))[TRUSTED:]
 
 
 def test_a_class_gets_a_table_a_record_and_a_page_each(tmp_path):
@@ -159,7 +161,8 @@ def test_bad_arguments_are_refused(tmp_path):
 def test_the_command_grades(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hand_in(tmp_path / "in", ada=LINEAR, bob=WRONG)
-    assert main(["exercises", "grade", "in", "--jobs", "2", "--only", "linear", "--seed", "1"]) == 0
+    trusted = ["--trusted"] * TRUSTED
+    assert main(["exercises", "grade", "in", "--jobs", "2", "--only", "linear", "--seed", "1", *trusted]) == 0
     said = capsys.readouterr().out
     assert "2 students, 1 exercises, 87.5 of 100 points on average, seed 1" in said and "grades-feedback" in said
     assert main(["exercises", "grade", "nowhere"]) == 1 and "nowhere" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """`tinycnn exercises ...`: the exercises, from the file to fill in to the verdict; for students and for instructors."""
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from .arguments import count, positive
@@ -71,6 +72,9 @@ def _add_instructors(actions):
                    help="in GiB, where the system can limit it (default: %(default)g)")
     p.add_argument("--jobs", type=count, default=1, help="students at a time (default: %(default)s)")
     p.add_argument("--fresh", action="store_true", help="begin anew, whatever the record says")
+    walls = p.add_mutually_exclusive_group()
+    walls.add_argument("--container", choices=("docker", "podman"), help="run submissions there, not in bubblewrap")
+    walls.add_argument("--trusted", action="store_true", help="run submissions without a sandbox, with your rights")
     p = _action(actions, "make-release", release, "write the stubs for students, without solutions", named=False)
     p.add_argument("folder", type=Path, metavar="DEST", help="a new folder")
     _add_only(p)
@@ -123,8 +127,10 @@ def start_exercise(args):
 def check_exercise(args):
     """`tinycnn exercises check`: the report; what it says is noted beside the file."""
     from ..exercises import check
-    from ..exercises.progress import record
+    from ..exercises.progress import FILE, record
     path = args.file or Path(f"{args.name}.py")
+    if not path.with_name(FILE).exists():  # the first check in this folder
+        print("tinycnn: check runs your file without a sandbox, as python would: check only what you know", file=sys.stderr)
     report = check(args.name, path, seed=args.seed)
     print(report)
     try:
@@ -166,7 +172,8 @@ def grade_class(args):
     """`tinycnn exercises grade`: where the results are, and the average."""
     from ..exercises import grade
     grading = grade(args.folder, args.out, exercises=args.only, seed=args.seed, seconds=args.seconds, total=args.total,
-                    memory=int(args.memory * 2**30), jobs=args.jobs, fresh=args.fresh)
+                    memory=int(args.memory * 2**30), jobs=args.jobs, fresh=args.fresh, container=args.container,
+                    trusted=args.trusted)
     of = 100 * len(grading.exercises)
     mean = sum(g.total for g in grading.grades) / len(grading.grades)
     kept = f", {grading.kept} of them kept from an earlier run" * bool(grading.kept)

@@ -7,9 +7,10 @@
 
 `sources/` holds what students get, with the reference solutions in it; `checks/` what is checked, with oracles in plain
 loops and the mistakes that people make. `exercise.py` says what an exercise is, `expect.py` what checks can say;
-`student.py` calls the submission, `wire.py` and `sandbox.py` are its process; `report.py` is the answer, `course.py` the
-order of it all. For instructors: `grading.py` and `submissions.py` grade a class, `release.py` writes what students and
-other graders get, `hostile.py` and `bank.py` are the proof; see README.md. `demos.py` and `progress.py` are for students.
+`student.py` calls the submission, `wire.py` and `sandbox.py` are its process, `walls.py` is what stands around it;
+`report.py` is the answer, `course.py` the order of it all. For instructors: `grading.py` and `submissions.py` grade a class,
+`release.py` writes what students and other graders get, `hostile.py` and `bank.py` are the proof; see README.md. `demos.py`
+and `progress.py` are for students.
 """
 import os
 import secrets

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .course import load
 from .grading import grade
+from .walls import Bubblewrap, trouble_with
 
 EXERCISE = "linear"
 HONEST = "an honest student"
@@ -76,7 +77,8 @@ HOSTILE = (
     Hostile("imports torch", "import of torch is not allowed", body="import torch"),
     Hostile("imports the exercise's reference", r"import of tinycnn\S* is not allowed",
             body="from tinycnn.exercises.sources.linear import linear_forward as f\nreturn f(x, w, b)"),
-    Hostile("importlib", "out of bounds|is not allowed", body="import importlib\nimportlib.import_module('tinycnn')"),
+    Hostile("importlib", "out of bounds|is not allowed|No module named",
+            body="import importlib\nimportlib.import_module('tinycnn')"),
     Hostile("importlib for another library", "out of bounds|is not allowed|No module",
             body="import importlib\nimportlib.import_module('matplotlib')"),
     Hostile("a loader of its own", "out of bounds|refused|not allowed",
@@ -173,7 +175,7 @@ HOSTILE = (
     Hostile("ctypes that numpy has loaded", "refused|raised", body="import sys\nsys.modules['ctypes'].CDLL(None)"),
     Hostile("a pickle bomb", "os.system is refused|refused",
             body="import pickle\npickle.loads(b'cos\\nsystem\\n(S\"true\"\\ntR.')"),
-    Hostile("leaves threads behind", "all right", least=100, most=100,
+    Hostile("leaves threads behind", "all right|can't start new thread", most=100,
             top="import threading\n\ndef spin():\n    while True:\n        pass\n\nfor _ in range(3):\n"
                 "    threading.Thread(target=spin).start()\n"),
     Hostile("leaves work for its end", "all right", least=100, most=100,
@@ -236,6 +238,7 @@ HOSTILE = (
 def try_all(chosen=HOSTILE, jobs=2):
     """[(Hostile, Grade, whether the verdict is as it should be)], from one grading with honest students among them.
 
+    Where there is no bubblewrap the second wall alone stands.
     Raises RuntimeError where an honest student was harmed, or a file stands where none should.
     """
     with tempfile.TemporaryDirectory(prefix="hostile-") as home:
@@ -253,7 +256,8 @@ def try_all(chosen=HOSTILE, jobs=2):
             except OSError:  # a system on which nobody may make links
                 del students[f"{number:03}"]
         before = _tree(home)
-        grading = grade(folder, Path(home, "out", "grades.csv"), exercises=[EXERCISE], jobs=jobs, **LIMITS)
+        trusted = bool(trouble_with(Bubblewrap()))
+        grading = grade(folder, Path(home, "out", "grades.csv"), exercises=[EXERCISE], jobs=jobs, trusted=trusted, **LIMITS)
         harmed = [g.student for g in grading.grades if g.student in honest and g.points != {EXERCISE: 100}]
         planted = [path for path in _tree(home) - before if not path.startswith("out")]
         if harmed or planted:

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from . import walls
 from .course import lectures, load, names
 from .exercise import BEGIN, STUB
 from .student import ProcessStudent
@@ -123,10 +124,11 @@ SETUP = """#!/usr/bin/env bash
 # tinycnn needs Python 3.11 or newer: choose a base image that has it.
 set -e
 python3 -m pip install --break-system-packages "numpy>=2.0" || python3 -m pip install "numpy>=2.0"
+apt-get install -y -q bubblewrap || echo "no bubblewrap: submissions will run without a sandbox"
 """
 RUN = """#!/usr/bin/env bash
-cd /autograder/source
-exec python3 -c "from tinycnn.exercises.release import gradescope_results; gradescope_results('/autograder/submission', \\
+exec python3 -I -c "import sys; sys.path.append('/autograder/source')
+from tinycnn.exercises.release import gradescope_results; gradescope_results('/autograder/submission', \\
 '/autograder/results/results.json', {exercises!r})"
 """
 
@@ -150,17 +152,20 @@ def make_gradescope(path, exercises=()):
 def gradescope_results(submission, out, exercises, seconds=10.0, total=120.0):
     """Grade the folder `submission` of one student and write the results.json that Gradescope reads to `out`."""
     folder, tests = Path(submission), []
+    wall = walls.Bubblewrap()
+    trouble = walls.trouble_with(wall)
+    wall, notes = (walls.Open(), [f"graded without a sandbox: {trouble}"]) if trouble else (wall, [])
     (entry,) = [s for s in collect(folder.parent, exercises) if s.student == folder.name]
     for name in exercises:
         exercise = load(name)
         if name not in entry.sources:
             tests.append({"name": name, "score": 0, "max_score": 100, "output": f"there is no file {name}.py"})
             continue
-        with ProcessStudent(entry.sources[name], seconds=seconds, total=total) as student:
+        with ProcessStudent(entry.sources[name], seconds=seconds, total=total, wall=wall) as student:
             report = exercise.grade(student, secrets.randbelow(2**31))
         tests += [{"name": f"{name}: {r.name}", "score": r.points, "max_score": r.of, "output": r.text or "right"}
                   for r in report.results]
-    results = {"output": "\n".join(entry.remarks), "tests": tests}
+    results = {"output": "\n".join([*notes, *entry.remarks]), "tests": tests}
     Path(out).write_text(json.dumps(results, indent=1), encoding="utf-8")
     print(f"{sum(t['score'] for t in tests)} points", file=sys.stderr)
     return results

@@ -6,6 +6,11 @@ class Wrong(Exception):
     """A check's verdict: the first line says what is wrong in one sentence, further lines where."""
 
 
+def plain(text):
+    """`text` without what a terminal or a page would obey: escape codes, marks of direction, surrogates."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 @dataclass(frozen=True)
 class Result:
     """One check: its name, the points won of those to be had, what is wrong (empty when nothing is), and the seconds."""

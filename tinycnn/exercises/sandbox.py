@@ -1,14 +1,17 @@
-"""The process of a submission: it loads the file, calls its functions on arrays that it is sent, and answers.
+"""The process of a submission: it gets the text through a pipe, calls its functions on arrays that it is sent, and answers.
 
-    python sandbox.py FOLDER/submission.py '{"memory": 2147483648, "seconds": 60}'
+    python -I sandbox.py '{"memory": 2147483648, "seconds": 60}' [the folder with numpy in it]
 
 It knows no seed, no oracle and no check, so there is nothing in it to be stolen, and what it answers is only ever compared.
-A hook that cannot be removed refuses what no exercise needs: other packages, files outside the submission's folder, the
-network, other processes. Time, memory and file sizes are limited by the system where it can (not on Windows, where only the
-grader's clock stops a submission). That keeps honest mistakes and idle curiosity in; against a determined attacker grade in
-a container or on a machine that holds nothing else.
+Strangers' code runs behind a wall of the operating system (`walls.py`). This is the second one, which Python builds itself:
+a hook refuses what no exercise needs (other packages, files outside the own folder, the network, other processes), and the
+system limits time, memory, processes, files and their sizes where it can (not on Windows, where only the grader's clock
+stops a submission). It keeps honest mistakes and idle curiosity in, and explains them; whoever writes into memory switches
+the hook off.
 """
+import importlib.util
 import json
+import linecache
 import os
 import sys
 import types
@@ -75,7 +78,8 @@ def limit(limits):
     except ImportError:
         return
     for name, value in (("RLIMIT_CPU", limits["seconds"]), ("RLIMIT_AS", limits["memory"]), ("RLIMIT_FSIZE", 16 * 2**20),
-                        ("RLIMIT_CORE", 0), ("RLIMIT_NPROC", 0)):
+                        ("RLIMIT_CORE", 0), ("RLIMIT_NPROC", 0), ("RLIMIT_NOFILE", 64), ("RLIMIT_MEMLOCK", 0),
+                        ("RLIMIT_MSGQUEUE", 0)):
         try:
             hard = resource.getrlimit(getattr(resource, name))[1]
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -107,37 +111,50 @@ def serve(requests, replies, submission, filename, wire):
             wire.send(replies, {"unfit": reason})
 
 
+def load(name, path):
+    """The module in the file `path`, without a look at any folder."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main():
-    """Load the file that the command line names, say what is in it, and serve."""
-    filename, limits = sys.argv[1], json.loads(sys.argv[2])
+    """Receive a submission, say what is in it, and serve."""
+    limits = json.loads(sys.argv[1])
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)  # what the submission prints must not stand among the answers
     sys.stdout.reconfigure(line_buffering=True)
+    sys.path += sys.argv[2:]
     import numpy
     import numpy.fft  # noqa: F401  (loaded before the limits, as a submission may want them)
     import numpy.linalg  # noqa: F401
     import numpy.random  # noqa: F401
-    import wire
-    here = sys.path.pop(0)
+    here, filename = os.path.dirname(os.path.abspath(__file__)), "submission.py"
+    wire = load("wire", os.path.join(here, "wire.py"))
     wire.send(replies, {"awake": True})
-    with open(filename, encoding="utf-8") as file:
-        source = file.read()
-    submission = types.ModuleType("submission")
+    request = wire.receive(requests)
+    if request is None:
+        return
+    source = request["source"].tobytes().decode()
+    linecache.cache[filename] = len(source), None, source.splitlines(True), filename
+    submission = sys.modules["submission"] = types.ModuleType("submission")
     submission.__file__ = filename
-    sys.modules["submission"] = submission
     python = {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)}
     home = os.path.dirname(numpy.__file__)
     limit(limits)
-    forbid(as_root(os.path.dirname(filename)), tuple(as_root(p) for p in python if as_root(p) != "/"),
+    forbid(as_root(os.getcwd()), tuple(as_root(p) for p in python if as_root(p) != "/"),
            (as_root(os.path.dirname(here)), "/site-packages/", "/dist-packages/"), (as_root(home), as_root(home + ".libs")))
     try:
         exec(compile(source, filename, "exec"), submission.__dict__)
     except BaseException as error:
         wire.send(replies, {"fault": wire.fault(error, filename)})
         return
-    functions = {name: f for name, f in submission.__dict__.items() if callable(f) and not name.startswith("_")}
-    wire.send(replies, {"names": {name: wire.parameters(f) for name, f in functions.items()}})
+    functions = [(name, f) for name, f in submission.__dict__.items() if callable(f) and not name.startswith("_")][:500]
+    wire.send(replies, {"names": {name: wire.parameters(f) for name, f in functions}})
     serve(requests, replies, submission, filename, wire)
 
 

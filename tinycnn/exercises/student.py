@@ -3,6 +3,7 @@
 `LocalStudent` holds functions of this process, as in a notebook; `ProcessStudent` a file, which runs in a process of its own
 behind a pipe. Both hand over copies, note which arguments a function changed, and turn what it raises into a `Wrong`.
 """
+import codecs
 import contextlib
 import io
 import json
@@ -10,7 +11,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -18,10 +18,13 @@ import tokenize
 import types
 from pathlib import Path
 
-from . import wire
+import numpy as np
+
+from . import walls, wire
 from .report import Wrong
 
 DAWN = 60    # seconds that Python and numpy have to start
+LONG = 86400
 PRINTED = 2000
 DRIVEN = "your code"   # in messages, where no function of the submission can be named
 
@@ -33,6 +36,8 @@ def decoded(content, path):
     """
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        if not codecs.lookup(encoding).name.startswith(("utf-8", "ascii", "iso8859", "cp1")):  # some take hours to decode
+            raise LookupError
         return io.TextIOWrapper(io.BytesIO(content), encoding).read()
     except (UnicodeDecodeError, LookupError, SyntaxError):
         raise ValueError(f"{path} is not a text in UTF-8: save it as one") from None
@@ -91,7 +96,7 @@ def raised(fault, call, args=()):
     if kind == "NotImplementedError":
         function = message.partition(":")[0] if ":" in message else call
         return StudentError(f"{function} is not written yet", kind, message)
-    place = f" in line {fault['line']}" if isinstance(fault.get("line"), int) else ""
+    place = f" in line {fault['line']}" if type(fault.get("line")) is int else ""
     text = f"{call} raised {kind}{place}: {' '.join(message.split()) or 'no message'}{_clash(message)}"
     text += f"\n{str(fault['code'])[:200]}" if fault.get("code") else ""
     shapes = [f"{name} {a.shape}" for name, value in args for a in wire.arrays(value)]
@@ -162,12 +167,14 @@ def _fit(value, name):
 class ProcessStudent(Student):
     """A submission's text in a process of its own, which is started when needed and stopped after `seconds` a call.
 
-    All calls together may take `total` seconds; `memory` is in bytes, where the system can limit it.
+    All calls together may take `total` seconds; `memory` is in bytes, where the system can limit it. `wall` (see `walls.py`)
+    stands around the process; without one it has the rights of whoever checks, who should be the one who wrote the text.
     """
 
-    def __init__(self, source, seconds=10.0, memory=2 * 2**30, total=float("inf")):
+    def __init__(self, source, seconds=10.0, memory=2 * 2**30, total=float("inf"), wall=None):
         self._source, self._seconds, self._memory, self._total, self._left = source, seconds, memory, total, total
-        self._home = tempfile.TemporaryDirectory(prefix="exercise-")
+        self._wall, self._known = wall or walls.Open(), None
+        self._home, self._printed = tempfile.TemporaryDirectory(prefix="exercise-"), tempfile.TemporaryFile()
         self._process, self._names, self._broken = None, {}, None
         self._deadline, self._late = float("inf"), False
 
@@ -193,12 +200,14 @@ class ProcessStudent(Student):
 
     def printed(self):
         """The end of what the submission printed."""
-        file = Path(self._home.name, "printed.txt")
-        return file.read_bytes()[-PRINTED:].decode(errors="replace").strip() if file.exists() else ""
+        with open(os.dup(self._printed.fileno()), "rb") as file:   # of no name, so that nothing else can stand in its place
+            file.seek(max(0, file.seek(0, os.SEEK_END) - PRINTED))
+            return file.read(PRINTED).decode(errors="replace").strip()
 
     def close(self):
         """End the process and remove its folder."""
         self._kill()
+        self._printed.close()
         self._home.cleanup()
 
     # ---- the process ----
@@ -208,24 +217,17 @@ class ProcessStudent(Student):
         if self._process and self._process.poll() is None:
             return
         self._kill()
-        own = Path(self._home.name, "own")
-        own.mkdir(exist_ok=True)
-        file = own / "submission.py"
-        file.write_text(self._source, encoding="utf-8")
         limits = json.dumps({"seconds": int(20 * self._seconds), "memory": self._memory})
-        kept = ("PATH", "HOME", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LD_LIBRARY_PATH")
-        environment = {name: os.environ[name] for name in kept if name in os.environ}
-        environment |= {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        with open(Path(self._home.name, "printed.txt"), "ab") as printed:
-            self._process = subprocess.Popen(
-                [sys.executable, "-B", "-X", "utf8", str(Path(__file__).with_name("sandbox.py")), str(file), limits],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=printed, cwd=own, env=environment,
-                start_new_session=os.name == "posix")
+        command, self._known = self._wall.command(limits, DAWN + min(self._left, LONG))
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._printed,
+                                         cwd=self._home.name, env=self._wall.environment(),
+                                         start_new_session=os.name == "posix")
         self._late = False
         threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
-        self._receive("python", DAWN)
+        self._exchange(None, "python", DAWN)
         try:
-            reply = self._receive("your file", self._seconds)
+            text = np.frombuffer(self._source.encode(errors="replace"), np.uint8)
+            reply = self._exchange({"source": text}, "your file", self._seconds)
             if "fault" in reply:
                 raise raised(reply["fault"], "loading your file")
         except Wrong as wrong:
@@ -245,24 +247,23 @@ class ProcessStudent(Student):
             time.sleep(0.05)
 
     def _ask(self, request, name, args=()):
-        try:
-            wire.send(self._process.stdin, request)
-        except (BrokenPipeError, OSError):
-            self._kill()
-            raise Wrong(f"{name}: the process of your file ended by itself") from None
-        reply = self._receive(name, self._seconds)
+        reply = self._exchange(request, name, self._seconds)
         if "fault" in reply:
             raise raised(reply["fault"], name, args)
         if "unfit" in reply:
             raise Wrong(f"{name} must not return {reply['unfit']}")
         return reply
 
-    def _receive(self, name, seconds):
-        start, nonsense = time.monotonic(), False
+    def _exchange(self, request, name, seconds):
+        """The reply to a request, or the next one where it is None."""
+        start, nonsense, reply = time.monotonic(), False, None
         self._deadline = start + min(seconds, self._left)
         try:
-            reply = wire.receive(self._process.stdout)
-            nonsense = not isinstance(reply, (dict, type(None)))
+            with contextlib.suppress(OSError):   # of a process that has ended; why, its exit code says
+                if request is not None:
+                    wire.send(self._process.stdin, request)
+                reply = wire.receive(self._process.stdout)
+                nonsense = not isinstance(reply, (dict, type(None)))
         except wire.Malformed:
             nonsense = True
         finally:
@@ -279,7 +280,7 @@ class ProcessStudent(Student):
             raise self._broken
         if late:
             raise Wrong(f"{name} did not end within {seconds:g} s: look for an endless loop")
-        if code and code == -getattr(signal, "SIGXCPU", 0):
+        if code and getattr(signal, "SIGXCPU", 0) in (-code, code - 128):
             raise Wrong(f"{name} used more computing time than allowed: look for an endless loop")
         raise Wrong(f"{name}: the process of your file answered nonsense" if nonsense else
                     f"{name}: the process of your file ended without an answer (exit code {code})")
@@ -289,6 +290,8 @@ class ProcessStudent(Student):
         if process is not None:
             self._end(process)
             process.wait()
+            if self._known:
+                self._wall.end(self._known)
             for stream in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError):
                     stream.close()

@@ -8,6 +8,7 @@ import inspect
 import json
 import linecache
 import math
+import re
 import struct
 import traceback
 import warnings
@@ -15,12 +16,16 @@ import warnings
 import numpy as np
 
 HEAD = struct.Struct("<QQ")   # bytes of the JSON text, bytes of the arrays
-LIMIT = 256 * 2**20           # bytes of a message
+LIMIT = 64 * 2**20            # bytes of a message
+TEXT = 4 * 2**20              # bytes of its JSON text
+MANY = 200_000                # values in a message
+DEEP = 40                     # lists within lists
+KEYS = 5000                   # entries of all dicts: keys whose hashes are equal take the square of their number
 SCALARS = (type(None), bool, int, float, str)
 
 
 class Malformed(ValueError):
-    """Bytes that are no message."""
+    """Bytes that are no message, or one that would take long to read."""
 
 
 # ---- messages ---------------------------------------------------------------------------------------------------------
@@ -30,8 +35,8 @@ def send(stream, message):
     blobs = []
     text = json.dumps(_encode(message, blobs)).encode()
     size = len(text) + sum(map(len, blobs))
-    if size > LIMIT:
-        raise TypeError(f"something of {size:,} bytes; at most {LIMIT:,} are allowed")
+    if size > LIMIT or len(text) > TEXT:
+        raise TypeError(f"something of {size:,} bytes; at most {LIMIT:,} are allowed, {TEXT:,} of them outside of arrays")
     stream.write(b"".join([HEAD.pack(len(text), sum(map(len, blobs))), text, *blobs]))
     stream.flush()
 
@@ -42,15 +47,21 @@ def receive(stream):
     if len(head) < HEAD.size:
         return None
     sizes = HEAD.unpack(head)
-    if sum(sizes) > LIMIT:
-        raise Malformed(f"a message of {sum(sizes):,} bytes; at most {LIMIT:,} are allowed")
+    if sizes[0] > TEXT or sum(sizes) > LIMIT:
+        raise Malformed(f"a message of {sizes[0]:,} and {sizes[1]:,} bytes; at most {TEXT:,} and {LIMIT:,} are allowed")
     text, blob = (stream.read(size) for size in sizes)
     if (len(text), len(blob)) != sizes:
         return None
+    if text.count(b",") + text.count(b"[") > MANY:
+        raise Malformed(f"a message of more than {MANY:,} values")
     try:
-        return _decode(json.loads(text), memoryview(blob), [0])
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, UnicodeDecodeError) as error:
+        return _Reader(memoryview(blob)).value(json.loads(text, object_pairs_hook=_refuse))
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
         raise Malformed(f"no message: {type(error).__name__}: {error}") from None
+
+
+def _refuse(pairs):
+    raise ValueError("a JSON object")
 
 
 def _encode(value, blobs):
@@ -72,26 +83,41 @@ def _encode(value, blobs):
                     "are expected")
 
 
-def _decode(value, blob, at):
-    if not isinstance(value, list):
-        if type(value) not in SCALARS:
-            raise ValueError(f"unexpected {type(value).__name__}")
-        return value
-    kind, *parts = value
-    if kind in ("array", "scalar"):
-        dtype, shape = np.dtype(str(parts[0])), tuple(parts[1])
-        if dtype.kind not in "biufc" or not all(type(n) is int and n >= 0 for n in shape):
-            raise ValueError("not an array of numbers")
-        start, size = at[0], dtype.itemsize * math.prod(shape)
-        if start + size > len(blob):
+class _Reader:
+    """Makes values of what JSON gave, and of the bytes of the arrays; what would take long or much is refused."""
+
+    def __init__(self, blob):
+        self.blob, self.at, self.keys = blob, 0, 0
+
+    def value(self, value, depth=0):
+        """The value that `value`, of lists and scalars, stands for."""
+        if not isinstance(value, list):
+            return value
+        if depth > DEEP:
+            raise ValueError(f"more than {DEEP} lists within lists")
+        kind, *parts = value
+        if kind in ("array", "scalar"):
+            array = self.array(*parts)
+            return array[()] if kind == "scalar" else array
+        if kind == "dict":
+            self.keys += len(parts)
+            if self.keys > KEYS:
+                raise ValueError(f"dicts of more than {KEYS} entries")
+            return {self.value(k, depth + 1): self.value(v, depth + 1) for k, v in parts}
+        return {"tuple": tuple, "list": list}[kind](self.value(v, depth + 1) for v in parts)
+
+    def array(self, code, shape):
+        """The next array, of the dtype `code`."""
+        if type(code) is not str or not re.fullmatch(r"[<>|=][biufc]\d{1,2}", code):
+            raise ValueError("no dtype of numbers")
+        if len(shape) > 32 or not all(type(n) is int and 0 <= n < 2**32 for n in shape):
+            raise ValueError("no shape")
+        dtype = np.dtype(code)
+        size = dtype.itemsize * math.prod(shape)
+        if size > len(self.blob) - self.at:
             raise ValueError("an array longer than the message")
-        at[0] += size
-        array = np.frombuffer(blob[start:start + size], dtype).reshape(shape).copy() if size else np.empty(shape, dtype)
-        return array[()] if kind == "scalar" else array
-    if kind == "dict":
-        return {_decode(k, blob, at): _decode(v, blob, at) for k, v in parts}
-    items = [_decode(v, blob, at) for v in parts]
-    return {"tuple": tuple, "list": list}[kind](items)
+        part, self.at = self.blob[self.at:self.at + size], self.at + size
+        return np.frombuffer(part, dtype).reshape(shape).copy() if size else np.empty(shape, dtype)
 
 
 def fit(value):
