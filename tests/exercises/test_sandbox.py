@@ -24,7 +24,7 @@ from tinycnn.exercises.grading import grade
 from tinycnn.exercises.student import ProcessStudent
 from tinycnn.exercises.submissions import collect
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LINEAR = exercises.load("linear").source
 TROUBLE = walls.trouble_with(walls.Bubblewrap())
 needs_bubblewrap = pytest.mark.skipif(bool(TROUBLE), reason=f"there is no bubblewrap that works here: {TROUBLE}")
