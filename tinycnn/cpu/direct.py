@@ -1,18 +1,18 @@
 """Convolution as sums in registers, where Numba is installed: no columns, each number read where it lies.
 
-Images lie channels last in memory, so the C channels of L neighbouring pixels are one run of L * C numbers. For J neighbouring
-pixels of the output and V vectors of filters, a tile of `registers.py` goes once through their windows:
+Images lie channels last in memory, so the C channels of L neighbouring pixels are one run of L * C numbers. For J
+neighbouring pixels of the output and V vectors of filters, a tile of `registers.py` goes once through their windows:
 
     for each row of the kernel: for each pixel and channel in it:   t = outer(t, x, place in x, stride, w, place in w)
 
 and is written down once. Everything is this loop:
 
 - the forward pass, with the weights packed so that the filters of a tile stand side by side (`pack`);
-- the gradient of the input: a convolution of dy with the kernel reversed. With stride s the pixels of x fall into s classes
-  along each axis, by their remainder; those of one class see the same weights, every s-th, at neighbouring places of dy. So
-  they are one convolution each, of which the results stand s apart;
-- the gradient of the weights is the same sum in another order: the tile holds J neighbouring weights by V vectors of filters,
-  and goes through all pixels (`correlation`).
+- the gradient of the input: a convolution of dy with the kernel reversed. With stride s the pixels of x fall into s
+  classes along each axis, by their remainder; those of one class see the same weights, every s-th, at neighbouring places of
+  dy. So they are one convolution each, of which the results stand s apart;
+- the gradient of the weights is the same sum in another order: the tile holds J neighbouring weights by V vectors of
+  filters, and goes through all pixels (`correlation`).
 
 Signals are images of one row, and volumes have their rows in two directions: where each row begins is a list.
 Measured on two cores of an AMD Zen 3 against columns and BLAS: see benchmarks/RESULTS.md.
@@ -23,17 +23,15 @@ import math
 import numpy as np
 
 from ..ops import conv as formulas
-from .compiled import compiled, loop, missing
+from .compiled import compiled, loop
+from .serving import compiled_floats
 from .columns import channels_first, channels_last
 from .workers import aligned, parallel
 
-ROOM = 2**18        # numbers that stay in the second-level cache
+ROOM = 2**17        # numbers that stay in the second-level cache
 OWN = 2**17         # weights, from which on threads share out the weights of dw, not the images
-
-
-def compiled_floats(x, *rest, **options):
-    """NumPy arrays of float32 or float64, where Numba is installed."""
-    return type(x) is np.ndarray and x.dtype.char in "fd" and x.size > 0 and not missing()
+OFTEN = 64          # weights of a row, from which on it is worth it to lay dy out for them
+PIXELS = 24         # whose sum is worth reading and writing a tile
 
 
 # ---- the loops -------------------------------------------------------------------------------------------------------
@@ -44,7 +42,7 @@ def convolution(J, V, dtype):
     from .registers import get, lanes, outer, put, put_some, zero
     wide = V * lanes(dtype)
 
-    def run(x, w, b, y, first, last, images, out, F, blocks, C, L, step, far, pixel, x_image, x_rows, k_rows, y_image, y_rows,
+    def run(x, w, b, y, first, last, images, out, F, blocks, C, L, step, far, x_image, x_rows, k_rows, y_image, y_rows,
             y_pixel):
         """Units first to last of (block of filters, image, row of y); w is (blocks, kernel rows, L, C, wide)."""
         rows = len(y_rows)
@@ -73,46 +71,50 @@ def convolution(J, V, dtype):
 @functools.cache
 def correlation(J, V, dtype):
     """The loop for the gradient of the weights: J neighbouring weights of V vectors of filters at a time."""
-    from .registers import get, lanes, outer, put_some, zero
+    from .registers import get, lanes, outer, put, zero
     wide = V * lanes(dtype)
 
-    def run(x, dy, dw, first, last, images, out, groups, F, blocks, C, L, step, far, x_image, x_rows, k_rows, fresh):
-        """Units first to last of (row of the kernel, group, block of filters); dw is (kernel rows, L, C, groups * F)."""
-        rows, filters = len(x_rows), groups * F
+    def run(x, dy, dw, first, last, images, out, blocks, C, L, step, far, x_image, x_rows, k_rows, dy_block, dy_pixel,
+            together):
+        """Units first to last of (block of filters, row of the kernel); dw is (blocks, kernel rows, L, C, wide).
+
+        Blocks of dy stand dy_block apart, pixels dy_pixel. Some rows `together` stay in the cache for all weights.
+        """
+        rows = len(x_rows)
         for unit in range(first, last):
-            a, group, f = unit // (groups * blocks), unit // blocks % groups, unit % blocks * wide
-            for n in range(0, L * C, J):
-                at = (a * L * C + n) * filters + group * F + f
-                t = zero(J, V, x)
-                if not fresh:
-                    t = get(t, dw, at, filters)
-                for image in range(images):
-                    for row in range(rows):
-                        i = image * x_image + x_rows[row] + k_rows[a] + n // C * far + group * C + n % C
-                        k = (image * rows + row) * out * filters + group * F + f
+            block, a = unit // len(k_rows), unit % len(k_rows)
+            for part in range(0, images * rows, together):
+                for n in range(0, L * C, J):
+                    at = (unit * L * C + n) * wide
+                    t = get(zero(J, V, x), dw, at, wide)
+                    k = block * dy_block + part * out * dy_pixel
+                    for row in range(part, min(part + together, images * rows)):
+                        i = row // rows * x_image + x_rows[row % rows] + k_rows[a]
+                        i += n // C * far + block // blocks * C + n % C
                         for _ in range(out):
                             t = outer(t, x, i, 1, dy, k)
                             i += step
-                            k += filters
-                put_some(t, dw, at, filters, J, F - f)
+                            k += dy_pixel
+                    put(t, dw, at, wide)
     return compiled(run)
 
 
 @loop
 def frame(x, y, first, last, before, above, left):
-    """y (N, D', H', W', C) = x (N, D, H, W, C) with zeros around, for images first to last."""
+    """y (N, D', H', W', C') = x (N, D, H, W, C) with zeros around, for images first to last."""
     _, depth, height, width, channels = x.shape
     for n in range(first, last):
         for d in range(y.shape[1]):
             for h in range(y.shape[2]):
                 inside = 0 <= d - before < depth and 0 <= h - above < height
                 for w in range(y.shape[3]):
+                    first = 0
                     if inside and 0 <= w - left < width:
                         for c in range(channels):
                             y[n, d, h, w, c] = x[n, d - before, h - above, w - left, c]
-                    else:
-                        for c in range(channels):
-                            y[n, d, h, w, c] = 0
+                        first = channels
+                    for c in range(first, y.shape[4]):
+                        y[n, d, h, w, c] = 0
 
 
 @loop
@@ -131,14 +133,31 @@ def pack(w, y, first, last):
 
 
 @loop
+def pack_pixels(dy, y, first, last, filters):
+    """y (G * blocks, pixels, wide) = dy (pixels, G * filters), with zeros behind each group, for pixels first to last."""
+    wide, groups = y.shape[2], dy.shape[1] // filters
+    blocks = y.shape[0] // groups
+    for block in range(y.shape[0]):
+        f0 = block % blocks * wide
+        some, at = min(wide, filters - f0), block // blocks * filters + f0
+        for pixel in range(first, last):
+            for f in range(some):
+                y[block, pixel, f] = dy[pixel, at + f]
+            for f in range(some, wide):
+                y[block, pixel, f] = 0
+
+
+@loop
 def unpack(dw, y, first, last):
-    """y (F, C, K, L) = dw (K, L, C, F), for filters first to last."""
-    _, channels, rows, columns = y.shape
-    for f in range(first, last):
+    """y (G * F, C, K, L) = dw (G, blocks, K, L, C, wide), for filters first to last."""
+    _, blocks, rows, columns, channels, wide = dw.shape
+    filters = y.shape[0] // dw.shape[0]
+    for number in range(first, last):
+        group, f = number // filters, number % filters
         for c in range(channels):
             for a in range(rows):
                 for b in range(columns):
-                    y[f, c, a, b] = dw[a, b, c, f]
+                    y[number, c, a, b] = dw[group, f // wide, a, b, c, f % wide]
 
 
 # ---- how they are called ---------------------------------------------------------------------------------------------
@@ -147,9 +166,19 @@ def tile_for(out, filters, dtype):
     """J and V: as many sums as there are registers for, and as few of them idle as possible."""
     from .registers import WIDE, lanes
     V = 1 if filters <= lanes(dtype) else 4 if WIDE and out <= 6 and filters >= 4 * lanes(dtype) else 2
-    heights = {1: (8, 14), 2: (4, 7, 8, 14), 4: (4, 6)}[V] if WIDE else {1: (6, 8), 2: (4, 6)}[V]
-    cost = lambda J: -(-out // J) * (J + 1.5 if J * V >= 10 else 12 / V)
-    return min(reversed(heights), key=cost), V
+    heights = {1: (8, 14), 2: (4, 7, 8, 14), 4: (4, 6)}[V] if WIDE else {1: (6, 8), 2: (4, 5, 6)}[V]
+    return min(reversed(heights), key=lambda J: -(-out // J) * (J + 0.8)), V
+
+
+def tile_of_weights(run, filters, dtype):
+    """J and V for sums of `run` neighbouring weights: J divides run, and the sums are enough to keep the processor busy."""
+    from .registers import WIDE, lanes
+    vectors = -(-filters // lanes(dtype))
+    if vectors == 1:
+        most = 28 if WIDE else 12
+        return next(j for j in range(most, 0, -1) if run % j == 0), 1
+    J = next(j for j in range(14 if WIDE else 6, 0, -1) if run % j == 0)
+    return J, min(vectors, 2 if J > 3 else 3 if J == 3 else 4)
 
 
 def volumes(x):
@@ -172,7 +201,7 @@ def rows_of(counts, steps, strides):
 def run_all(x, y, kernels, stride, dilation, before, groups, b):
     """Convolve x (N, D, H, W, C), `before` zeros before it, with each w of `kernels`, into y (N, D', H', W', F).
 
-    `kernels` are (w (G, F, C, *K), start in x, start in y, steps in y): results stand some steps apart in y, from a start on.
+    `kernels` are (w (G, F, C, *K), start in x, start in y, steps in y): results stand some steps apart in y.
     """
     count, channels, dtype = len(x), x.shape[4], x.dtype
     jobs, size = [], np.array(x.shape[1:4]) + before
@@ -194,7 +223,7 @@ def run_all(x, y, kernels, stride, dilation, before, groups, b):
     def go(job, z, n, images, first=None, last=None):
         w, x_start, y_start, y_steps, out, J, V, weights, bias, blocks = job
         _, filters, inside, *kernel = w.shape
-        rows, columns = kernel[0] * kernel[1], kernel[2]
+        columns = kernel[2]
         if groups == 1 and dilation[2] == 1:                       # the pixels of a kernel's row are one run
             inside, columns = inside * columns, 1
         x_at = sum(a * s for a, s in zip(x_start, step[::-1]))
@@ -229,8 +258,8 @@ def packed(w, b, V, groups):
     wide = V * lanes(w.dtype)
     _, filters, channels, *kernel = w.shape
     blocks = -(-filters // wide)
-    y, w = aligned((groups * blocks, kernel[0] * kernel[1], kernel[2], channels, wide), w.dtype), w.reshape(
-        groups, filters, channels, kernel[0] * kernel[1], kernel[2])
+    w = w.reshape(groups, filters, channels, kernel[0] * kernel[1], kernel[2])
+    y = aligned((groups * blocks, *w.shape[3:], channels, wide), w.dtype)
     parallel(lambda i, j: pack(w, y, i, j), len(y), moved=10 * y.nbytes)
     bias = np.zeros((groups, blocks * wide), w.dtype)
     if b is not None:
@@ -238,11 +267,15 @@ def packed(w, b, V, groups):
     return y.reshape(-1), bias.reshape(-1), blocks
 
 
-def framed(x, before, size):
-    """x (n, D, H, W, C) within zeros, `before` of them before it, of `size`; itself where that is its size."""
-    if x.shape[1:4] == size:
+def framed(x, before, size, channels=None):
+    """x (n, D, H, W, C) within zeros, `before` of them before it, of `size`; itself where that is its size.
+
+    `channels` may be more than C: then there are zeros behind them, too.
+    """
+    channels = channels or x.shape[4]
+    if x.shape[1:] == (*size, channels):
         return x
-    y = aligned((len(x), *size, x.shape[4]), x.dtype)
+    y = aligned((len(x), *size, channels), x.dtype)
     frame(x, y, 0, len(x), *before)
     return y
 
@@ -263,7 +296,27 @@ def as_groups(w, groups):
 
 # ---- the roads -------------------------------------------------------------------------------------------------------
 
-@formulas.convolve.road(compiled_floats)
+def thin(kernel, groups, channels, filters, most):
+    """Whether a product of matrices is worth less than sums of its own: it is best at many channels and filters, or 1x1."""
+    return groups > 1 or (max(kernel) > 1 and channels * filters < most)
+
+
+def thin_forward(x, w, out, stride, padding, dilation, groups, b=None):
+    """Images of not too many channels, or in groups, where Numba is installed."""
+    return compiled_floats(x) and thin(w.shape[2:], groups, w.shape[1], len(w), 2**15)
+
+
+def thin_back(dy, w, size, stride, padding, dilation, groups):
+    """Gradients of not too many channels, or in groups, where Numba is installed."""
+    return compiled_floats(dy) and thin(w.shape[2:], groups, w.shape[1], len(w), 2**15)
+
+
+def thin_across(x, dy, kernel, stride, padding, dilation, groups):
+    """Images and gradients of not too many channels, or in groups, where Numba is installed."""
+    return compiled_floats(x) and thin(kernel, groups, x.shape[1], dy.shape[1], 2**13)
+
+
+@formulas.convolve.road(thin_forward)
 def convolve_directly(x, w, out, stride, padding, dilation, groups, b=None):
     """Sums in registers: every number is read where it lies."""
     y = aligned((len(x), *three(out, 1), len(w)), x.dtype)
@@ -272,7 +325,7 @@ def convolve_directly(x, w, out, stride, padding, dilation, groups, b=None):
     return channels_first(y.reshape(len(x), *out, len(w)))
 
 
-@formulas.input_gradient.road(compiled_floats)
+@formulas.input_gradient.road(thin_back)
 def input_gradient_directly(dy, w, size, stride, padding, dilation, groups):
     """A convolution of dy with the kernel reversed, for every remainder of a pixel divided by the stride."""
     steps = three(stride, 1)
@@ -309,56 +362,52 @@ def remainders(size, stride, padding, dilation, kernel):
     return found
 
 
-@formulas.weight_gradient.road(compiled_floats)
+@formulas.weight_gradient.road(thin_across)
 def weight_gradient_directly(x, dy, kernel, stride, padding, dilation, groups):
     """Sums over all pixels in registers, for some weights of some filters at a time."""
-    from .registers import WIDE, lanes
+    from .registers import lanes
     (channels, filters), sizes = (x.shape[1] // groups, dy.shape[1] // groups), three(kernel, 1)
     x, dy, dtype = volumes(x), volumes(dy), x.dtype
     count, out, stride, dilation = len(x), dy.shape[1:4], three(stride, 1), three(dilation, 1)
     before = [p[0] for p in three(padding, (0, 0))]
     size = tuple(max(s + p, (o - 1) * t + (k - 1) * d + 1)
                  for s, p, o, t, k, d in zip(x.shape[1:4], before, out, stride, sizes, dilation))
-    V = 1 if filters <= lanes(dtype) else 2
-    wide, run = V * lanes(dtype), channels
-    L, C = sizes[2], channels
-    if groups == 1 and dilation[2] == 1:
+    rows, L, C, run = sizes[0] * sizes[1], sizes[2], channels, channels
+    if groups == 1 and dilation[2] == 1:                           # the pixels of a kernel's row are one run
         L, C, run = 1, sizes[2] * channels, sizes[2] * channels
-    J = next(j for j in range({1: 28, 2: 14}[V] if WIDE else {1: 12, 2: 6}[V], 0, -1) if run % j == 0)
-    blocks, step = -(-filters // wide), (x.shape[4], size[2] * x.shape[4], size[1] * size[2] * x.shape[4])
+    J, V = tile_of_weights(run, filters, dtype)
+    wide, blocks = V * lanes(dtype), -(-filters // (V * lanes(dtype)))
+    step = x.shape[4], size[2] * x.shape[4], size[1] * size[2] * x.shape[4]
     x_rows, k_rows = rows_of(out, stride, step[:0:-1]), rows_of(sizes, dilation, step[:0:-1])
-    extra = wide if filters % wide else 0  # the last vectors reach beyond the filters: there must be room
-    flat = dy.reshape(-1)
-    if extra:
-        flat = aligned((dy.size + extra,), dtype)
-        flat[:dy.size], flat[dy.size:] = dy.reshape(-1), 0
-    units, shape = len(k_rows) * groups * blocks, (len(k_rows), L, C, groups * filters)
-    flops, few = 2 * dy.size * len(k_rows) * L * C, max(1, ROOM // (size[0] * step[2] + dy[0].size))
+    shape, pixels = (groups, blocks, rows, sizes[2], channels, wide), math.prod(out)
+    flops, few = 2 * dy.size * rows * sizes[2] * channels, max(1, ROOM // (size[0] * step[2] + dy[0].size))
 
-    def go(z, n, images, dw, first, last, fresh):
-        correlation(J, V, dtype)(z.reshape(-1), flat[n * dy[0].size:], dw, first, last, images, out[2], groups, filters, blocks, C,
-                                 L, stride[2] * step[0], dilation[2] * step[0], size[0] * step[2], x_rows, k_rows, fresh)
+    as_it_is = groups * blocks * wide == dy.shape[4] and run < OFTEN   # few weights: dy is not read often
 
-    def weights():
-        return aligned((math.prod(shape) + extra,), dtype)
+    def packed(n, images):
+        if as_it_is:
+            return dy[n:n + images].reshape(-1)
+        y = aligned((groups * blocks, images * pixels, wide), dtype)
+        pack_pixels(dy[n:n + images].reshape(images * pixels, -1), y, 0, images * pixels, filters)
+        return y.reshape(-1)
+
+    def go(z, dy, images, dw, first, last):
+        apart = (wide, blocks * groups * wide) if as_it_is else (images * pixels * wide, wide)
+        correlation(J, V, dtype)(z.reshape(-1), dy, dw, first, last, images, out[2], blocks, C, L, stride[2] * step[0],
+                                 dilation[2] * step[0], size[0] * step[2], x_rows, k_rows, *apart, max(1, PIXELS // out[2]))
 
     if math.prod(shape) > OWN:             # much to sum up: each thread has some weights
-        z, dw = framed_by_all(x, before, size), weights()
-
-        def work(first, last):
-            for unit in range(first, last):
-                for n in range(0, count, few):
-                    go(z[n:n + few], n, min(few, count - n), dw, unit, unit + 1, n == 0)
-        parallel(work, units, flops=flops)
+        z, dys, dw = framed_by_all(x, before, size), packed(0, count), np.zeros(shape, dtype)
+        parallel(lambda i, j: go(z, dys, count, dw.reshape(-1), i, j), groups * blocks * rows, flops=flops)
     else:                                  # each thread has some images
         def work(start, stop):
-            dw = weights()
+            dw = np.zeros(shape, dtype)
             for n in range(start, stop, few):
                 images = min(few, stop - n)
-                go(framed(x[n:n + images], before, size), n, images, dw, 0, units, n == start)
+                go(framed(x[n:n + images], before, size), packed(n, images), images, dw.reshape(-1), 0,
+                   groups * blocks * rows)
             return dw
         dw = functools.reduce(np.add, parallel(work, count, flops=flops, most=4))
-    dw = dw[:math.prod(shape)].reshape(sizes[0] * sizes[1], sizes[2], channels, groups * filters)
-    y = np.empty((groups * filters, channels, sizes[0] * sizes[1], sizes[2]), dtype)
+    y = np.empty((groups * filters, channels, rows, sizes[2]), dtype)
     parallel(lambda i, j: unpack(dw, y, i, j), len(y), moved=8 * y.nbytes)
     return y.reshape(groups * filters, channels, *kernel)

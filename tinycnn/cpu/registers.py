@@ -21,6 +21,7 @@ Here the tile is a type of its own, which Numba's loops can hold in a variable:
     t = zero(J, V, x)                sums of the type of the array x, all of them 0
     t = outer(t, x, i, step, w, k)   t[j, v] += x[i + j * step] * w[k + v * LANES : k + (v + 1) * LANES]
     put(t, y, i, step)               y[i + j * step : ...] = t[j]
+    add(t, y, i, step)               y[i + j * step : ...] += t[j]
     t = get(t, y, i, step)           what `put` wrote
 
 Arrays are flat. J and V are constants: the loops over them run here, while machine code is generated, and leave none behind.
@@ -129,8 +130,8 @@ def outer(typing, tile, x, i, step, w, k):
         kind = tile.vector
         multiply_add = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f{tile.scalar.bitwidth}")
-        weights = [_load(builder, _address(context, builder, w, w_, builder.add(k, ir.Constant(k.type, v * tile.lanes))), kind)
-                   for v in range(tile.vectors)]
+        places = [builder.add(k, ir.Constant(k.type, v * tile.lanes)) for v in range(tile.vectors)]
+        weights = [_load(builder, _address(context, builder, w, w_, place), kind) for place in places]
         for j in range(tile.rows):
             number = _spread(builder, builder.load(_address(context, builder, x, x_, _at(builder, i, j, step))), kind)
             for v in range(tile.vectors):
@@ -148,6 +149,18 @@ def put(typing, tile, y, i, step):
         t, y_, i, step = args
         for n, place in _places(builder, tile, i, step):
             _store(builder, builder.extract_value(t, n), _address(context, builder, y, y_, place))
+        return context.get_dummy_value()
+    return types.void(tile, y, types.intp, types.intp), code
+
+
+@intrinsic
+def add(typing, tile, y, i, step):
+    """y[i + j * step : ...] += t[j]."""
+    def code(context, builder, signature, args):
+        t, y_, i, step = args
+        for n, place in _places(builder, tile, i, step):
+            address = _address(context, builder, y, y_, place)
+            _store(builder, builder.fadd(_load(builder, address, tile.vector), builder.extract_value(t, n)), address)
         return context.get_dummy_value()
     return types.void(tile, y, types.intp, types.intp), code
 
