@@ -80,9 +80,11 @@ class Function:
     def record(self, args, tensors, outputs, arrays):
         """Take the place between inputs and outputs in the graph, and note what must not be overwritten until backward."""
         self.order = next(_order)
-        self.edges = [edge_of(a) if need else None for a, need in zip(args, self.needs_input_grad)]
-        self.output_types = [(y.array.shape, y.array.dtype) for y in outputs]
+        self.edges, self.output_types = [], []
+        for a, need in zip(args, self.needs_input_grad):
+            self.edges.append(edge_of(a) if need else None)
         for nr, y in enumerate(outputs):
+            self.output_types.append((y.array.shape, y.array.dtype))
             if y.array.dtype.kind == "f":
                 y.requires_grad, y.grad_fn, y.output_nr = True, self, nr
         if self._saved:
@@ -200,7 +202,7 @@ def _check_inputs(function, tensors):
 def _wrap_output(array, inputs, function, options):
     """`array` as a Tensor; where it shows the memory of an input, it shares its version and knows how it was made."""
     out = wrap(as_array(array, inputs[0].array))
-    whole = owner(out.array)
+    whole = out.array if out.array.base is None else out.array.base
     for t in inputs:
         if whole is t.array or whole is t.array.base:
             out._version, out._viewed_at, out._view = t._version, t._version.rewrites, (t, function, options)
