@@ -1,8 +1,11 @@
 """Threads: the same bits for any number of them, errors, callers at once, and what BLAS does meanwhile."""
+import _thread
 import os
 import subprocess
 import sys
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
@@ -69,7 +72,7 @@ def test_parallel_work_within_parallel_work_does_not_wait_for_itself(threads):
     assert sum(workers.parallel(outer, 50, moved=1e12)) == 50
 
 
-def test_several_callers_at_once_get_their_own_results(threads):
+def test_several_callers_at_once_get_their_own_results(threads, awake):
     found = {}
 
     def caller(i):
@@ -81,6 +84,87 @@ def test_several_callers_at_once_get_their_own_results(threads):
     for thread in callers:
         thread.join(30)
     assert {i: sum(parts) for i, parts in found.items()} == {i: 20 * i for i in range(8)}
+
+
+def test_work_is_cut_by_its_size_alone(monkeypatch):
+    monkeypatch.setattr(workers, "WORTH", 1e-4)
+    for threads in (1, 3):
+        monkeypatch.setattr(workers, "_threads", threads)
+        cuts = [len(workers.parallel(lambda i, j: None, 1000, moved=ms * 1e-3 * workers.BYTES))
+                for ms in (0.1, 0.19, 0.21, 0.81, 1.9, 3.3, 13, 1000)]
+        assert cuts == [1, 1, 2, 4, 6, 8, 16, 16]
+        assert len(workers.parallel(lambda i, j: None, 1000, flops=1e12, most=4)) == 4
+        assert len(workers.parallel(lambda i, j: None, 3, flops=1e12)) == 2
+
+
+@pytest.fixture(params=[False, True], ids=["asleep", "awake"])
+def awake(request, monkeypatch):
+    """Whether threads stay awake for a while after their part."""
+    if request.param:
+        pytest.importorskip("numba")
+        if workers.missing():
+            pytest.skip(workers.missing())
+        assert workers._meeting() is not None
+        monkeypatch.setattr(workers, "CORES", 8)
+    else:
+        monkeypatch.setattr(workers, "_meeting", lambda: None)
+
+
+@pytest.mark.parametrize("pause", [0, 30e-6, 1e-3])
+def test_consecutive_operations_find_the_threads_awake_or_asleep(pause, awake, threads):
+    for i in range(50):
+        parts = workers.parallel(lambda start, stop: i + stop - start, 6, moved=1e12)
+        assert sum(parts) == 6 * (i + 1)
+        time.sleep(pause)
+
+
+def test_another_thread_takes_a_part_while_the_caller_is_busy(awake, monkeypatch):
+    make_small(monkeypatch, 2)
+    both = threading.Barrier(2)
+    for _ in range(20):
+        workers.parallel(lambda start, stop: both.wait(30), 2, moved=1e12)
+
+
+def test_the_first_of_several_errors_is_raised_by_the_caller(awake, monkeypatch):
+    make_small(monkeypatch, 2)
+    both = threading.Barrier(2)
+
+    def work(start, stop):
+        both.wait(30)
+        raise KeyError(start)
+    for _ in range(5):
+        with pytest.raises(KeyError, match="0"):
+            workers.parallel(work, 2, moved=1e12)
+
+
+def test_an_interrupt_ends_the_wait_for_another_thread(awake, monkeypatch):
+    make_small(monkeypatch, 2)
+    both, go_on = threading.Barrier(2), threading.Event()
+
+    def work(start, stop):
+        both.wait(30)
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.05)
+            _thread.interrupt_main()
+            go_on.wait(30)
+    with pytest.raises(KeyboardInterrupt):
+        workers.parallel(work, 2, moved=1e12)
+    assert not go_on.is_set()
+    go_on.set()
+    assert sum(workers.parallel(lambda start, stop: stop - start, 10, moved=1e12)) == 10
+
+
+def test_arrays_of_an_operation_are_freed_when_it_ends(awake, monkeypatch):
+    make_small(monkeypatch, 3)
+    for _ in range(20):
+        x = np.zeros(10)
+        freed = weakref.ref(x)
+        workers.parallel(lambda start, stop, x=x: x[start:stop] + 1, 10, moved=1e12)
+        del x
+        end = time.monotonic() + 30
+        while freed() is not None and time.monotonic() < end:
+            time.sleep(1e-3)  # a thread that was just about to look for another part
+        assert freed() is None
 
 
 def test_blas_has_one_thread_within_and_its_own_number_after():
@@ -126,8 +210,10 @@ def test_threads_and_allocator_are_chosen_by_the_environment():
     assert run.stdout.split() == ["3", "2", "4.0"]
 
 
-def test_a_forked_child_starts_threads_of_its_own():
-    code = ("import os, tinycnn\nfrom tinycnn.cpu import workers\ntinycnn.set_num_threads(2)\n"
+@pytest.mark.parametrize("first", ["import os", pytest.param("import os, numba", marks=pytest.mark.skipif(
+    bool(workers.missing()), reason="needs Numba"))], ids=["asleep", "awake"])
+def test_a_forked_child_starts_threads_of_its_own(first):
+    code = (f"{first}\nimport tinycnn\nfrom tinycnn.cpu import workers\ntinycnn.set_num_threads(2)\n"
             "go = lambda: sum(workers.parallel(lambda a, b: b - a, 10, moved=1e12))\n"
             "assert go() == 10\nchild = os.fork()\n"
             "if child == 0:\n    os._exit(0 if go() == 10 else 1)\n"

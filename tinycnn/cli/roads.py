@@ -1,4 +1,5 @@
 """The command `tinycnn roads`: which formulas have faster ways to the same numbers, and which of these serve here."""
+import inspect
 import json
 
 from ..engine.arrays import load_cupy
@@ -17,7 +18,8 @@ def add_roads(commands):
 
 def roads(args):
     """`tinycnn roads`: a line a formula, and below it a line a road, in the order in which they are asked."""
-    rows = [dict(formula=_name(formula), road=_name(way), serves=_words(serves), how=_words(way), closed=_closed(way))
+    rows = [dict(formula=_name(formula), road=_name(way), serves=_words(serves), how=_words(way),
+                 closed=_closed(serves, way))
             for formula, serves, way in reversed(ROADS)]
     rows.sort(key=lambda row: row["formula"])
     if args.json:
@@ -47,7 +49,7 @@ def _words(function):
     return (function.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
-def _closed(way):
+def _closed(serves, way):
     """Why a road is not taken on this machine; "" where it is."""
     if not takes_roads():
         return "TINYCNN_ROADS is 0"
@@ -56,4 +58,11 @@ def _closed(way):
             load_cupy()
         except RuntimeError as error:
             return str(error)
-    return ""
+    return _never(serves)
+
+
+def _never(serves):
+    """Why a predicate is never true on this machine, which it or one that it asks says by a function `never`; else ""."""
+    asked = [serves.__globals__.get(name) for name in serves.__code__.co_names]
+    asked = [other for other in asked if inspect.isfunction(other) and other.__module__.startswith("tinycnn.cpu.")]
+    return serves.never() if hasattr(serves, "never") else next(filter(None, map(_never, asked)), "")

@@ -7,7 +7,7 @@
 
 Compiled loops hold no lock of Python's, so threads run them side by side. Sums may be taken in another order, and products
 and additions become one instruction; but NaN and infinity stay what they are. The machine code is kept on disk where that
-can be written to, and is made anew where it cannot be read.
+can be written to (see `kept.py`), and is made anew where it cannot be read.
 """
 import functools
 import importlib.util
@@ -29,11 +29,9 @@ def missing():
 def compiled(function, **options):
     """`function` as machine code, made for each combination of types when it is first called with it."""
     from numba import njit
+    from .kept import keep
     options = {**OPTIONS, **options}
-    try:
-        return njit(function, cache=True, **options)
-    except RuntimeError:  # no place that could be written to
-        return njit(function, **options)
+    return keep(njit(function, **options), {**options, "fastmath": sorted(options["fastmath"])})
 
 
 def loop(function, **options):
