@@ -2,7 +2,11 @@
 import numpy as np
 
 from ..engine.arrays import matmul
+from ..ops import attention as formulas
 from ..ops.attention import Attention, gradients
+from .compiled import exactly
+from .serving import compiled_floats
+from .softmax import exponentials, highest
 from .workers import parallel
 
 PIECE_BYTES = 2**19
@@ -26,16 +30,27 @@ def attend_in_parts(ctx, q, k, v, mask, m, scale):
     return y
 
 
+@exactly
+def shares(z):
+    """z becomes its softmax; a row of -inf 0: e^-inf is 0, where -inf - -inf is NaN."""
+    for n in range(len(z)):
+        top = max(highest(z[n]), z.dtype.type(-3e38))
+        whole = exponentials(z[n], z[n], top)
+        share = z.dtype.type(1 / whole if whole != 0 else 0)
+        for i in range(z.shape[1]):
+            z[n, i] *= share
+
+
 def average(q, k, v, mask, m, scale):
-    """y and P, for which no more memory is taken than the scores need."""
-    z = matmul(q, k.swapaxes(-1, -2)) * scale
+    """y and P."""
+    z = matmul(q * scale, k.swapaxes(-1, -2))
     if mask is not None:
         z = z + mask
-    top = z.max(-1, keepdims=True) if z.shape[-1] else z.sum(-1, keepdims=True)
-    z -= np.maximum(top, np.finfo(z.dtype).min)  # a row of -inf stays one: e^-inf is 0, where -inf - -inf is NaN
-    p = np.exp(z, out=z)
-    sums = p.sum(-1, keepdims=True)
-    p /= sums + (sums == 0)
+    if compiled_floats(z):
+        p = np.ascontiguousarray(z)
+        shares(p.reshape(-1, p.shape[-1]))
+    else:
+        p = formulas.shares(z)
     return matmul(p if m is None else p * m, v), p
 
 
