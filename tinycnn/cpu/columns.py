@@ -67,7 +67,7 @@ def add_bias(y, b):
 
 class Columns:
     """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns."""
-    few_windows, least_rows, piece_rows, copied = FEW_WINDOWS, 1, PIECE_ROWS, True
+    few_windows, least_rows, piece_rows = FEW_WINDOWS, 1, PIECE_ROWS
 
     def __init__(self, x, kernel, out, stride, padding, dilation, groups):
         self.few = x.shape[1] <= FEW
@@ -75,7 +75,7 @@ class Columns:
         self.kernel, self.out, self.groups = kernel, out, groups
         self.stride, self.padding, self.dilation = stride, padding, dilation
         row = math.prod(out[1:])
-        length = x.shape[1] * (math.prod(kernel) if self.copied else 2)
+        length = x.shape[1] * math.prod(kernel)
         windows = len(x) * out[0] * row
         wanted = max(self.piece_rows, PIECE_BYTES // (length * x.itemsize))
         wanted = windows if windows <= self.few_windows else min(wanted, max(self.least_rows, -(-windows // PIECES)))

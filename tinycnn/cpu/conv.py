@@ -23,8 +23,6 @@ prototypes showed it on two cores of an AMD Zen 3; other processors differ:
   windows each would read all the weights again (1.2 to 2.5 times).
 - From 32 channels and filters on, 3x3 kernels and wide ones take `winograd.py`'s road, with a quarter to two fifths of the
   multiplications (1.3 to 2 times).
-- Depthwise convolution is no matrix product at all: `einsum` multiplies the shifted images with the weights and adds, in one
-  pass over rows of all pixels and channels (2 to 4 times against one operation for each weight).
 - Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).
 
 The gains of few filters, few windows, Winograd and depthwise were measured on this code, on one core of an Intel Xeon with
@@ -51,8 +49,6 @@ PAIR = 32                 # filters, up to which two neighbouring pixels share a
 @formulas.convolve.road(on_cpu)
 def convolve_on_cpu(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = cols @ w + b."""
-    if depthwise(w, groups):
-        return taps(x, w, out, stride, padding, dilation, b)
     if groups == max(*w.shape[2:], *stride) == 1 and out == x.shape[2:]:
         return pointwise(x, w, b)
     way = winograd.way(len(x), w.shape[1], len(w) // groups, w.shape[2:], out, stride, dilation)
@@ -99,8 +95,6 @@ def pointwise(x, w, b):
 def weight_gradient_on_cpu(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy^T @ cols."""
     filters, out = dy.shape[1], dy.shape[2:]
-    if x.shape[1] == filters == groups:
-        return taps_weight_gradient(x, dy, kernel, stride, padding, dilation)
     way = winograd.way(len(x), x.shape[1] // groups, filters // groups, kernel, out, stride, dilation)
     if way:
         parts = zip(np.split(x, groups, 1), np.split(dy, groups, 1))
@@ -152,8 +146,6 @@ def input_gradient_on_cpu(dy, w, size, stride, padding, dilation, groups):
 
 def adjoint(dy, w, size, stride, padding, dilation, groups):
     """`input_gradient` by dcols = dy @ w, every pixel collecting its copies."""
-    if depthwise(w, groups):
-        return taps_input_gradient(dy, w, size, stride, padding, dilation)
     w, groups = merged(w, groups)
     kernel, channels, filters = w.shape[2:], w.shape[1], len(w) // groups
     dy, out = channels_last(dy), dy.shape[2:]
@@ -190,94 +182,10 @@ def in_float32(way):
     return rounded
 
 
-formulas.convolve.road(halves)(in_float32(convolve_on_cpu))
-formulas.weight_gradient.road(halves)(in_float32(weight_gradient_on_cpu))
-formulas.input_gradient.road(halves)(in_float32(input_gradient_on_cpu))
+formulas.convolve.road(halves)(in_float32(formulas.convolve))
+formulas.weight_gradient.road(halves)(in_float32(formulas.weight_gradient))
+formulas.input_gradient.road(halves)(in_float32(formulas.input_gradient))
 formulas.bias_gradient.road(halves)(in_float32(bias_gradient_on_cpu))
-
-
-# ---- depthwise: one tap of the kernel after the other ----------------------------------------------------------------
-
-def depthwise(w, groups):
-    """Whether every channel has its own filter, and just one."""
-    return w.shape[0] == groups and w.shape[1] == 1
-
-
-def taps(x, w, out, stride, padding, dilation, b=None):
-    """`convolve` where every channel has one filter of its own: y[o] = b + sum_k w[k] x[o * stride + ...]."""
-    columns = Taps(x, w.shape[2:], out, stride, padding, dilation, 1)
-    y, w = aligned((len(x), *out, len(w)), x.dtype), np.moveaxis(w[:, 0], 0, -1)
-    long, windows, weights, images = axes(columns)
-    w = np.tile(w, out[-1]) if long else w
-
-    def work(start, stop):
-        for piece in columns.pieces[start:stop]:
-            seen = pixels(columns.windows(piece), long)
-            np.einsum(seen, windows, w, weights, images, out=y[piece].reshape([seen.shape[i] for i in images]))
-            if b is not None:
-                y[piece] += b
-
-    parallel(work, len(columns.pieces), moved=4 * y.nbytes * math.prod(columns.kernel))
-    return channels_first(y)
-
-
-def taps_weight_gradient(x, dy, kernel, stride, padding, dilation):
-    """`weight_gradient` where every channel has one filter of its own: dw[k] = sum_{n, o} dy[o] x[o * stride + ...]."""
-    columns, dy = Taps(x, kernel, dy.shape[2:], stride, padding, dilation, 1), channels_last(dy)
-    long, windows, weights, images = axes(columns)
-
-    def part(piece):
-        seen = pixels(columns.windows(piece), long)
-        dw = np.einsum(seen, windows, dy[piece].reshape([seen.shape[i] for i in images]), images, weights)
-        return dw.reshape(*kernel, dw.shape[-1] // x.shape[1], x.shape[1]).sum(-2)
-
-    def work(start, stop):
-        return total(map(part, columns.pieces[start:stop]))
-
-    dw = total(parallel(work, len(columns.pieces), moved=4 * dy.nbytes * math.prod(kernel), most=4))
-    return np.ascontiguousarray(np.moveaxis(dw, -1, 0))[:, None]
-
-
-class Taps(Columns):
-    """Windows that are looked at where they are, so that a piece holds no more than the pixels themselves."""
-    copied = False
-
-
-def axes(columns):
-    """For `einsum`: whether the pixels of a row form one axis with their channels, and the numbers of the axes of the
-    windows (N, *K, *O, C), of the weights (*K, C) and of the images (N, *O, C).
-
-    NumPy's loops are best when they are long, and einsum multiplies and adds in one of them. Pixels and channels stand side
-    by side where the stride is 1; elsewhere it pays to copy the windows first.
-    """
-    dims, long = len(columns.out), len(columns.out) > 1
-    kernel, out, last = range(1, dims + 1), range(dims + 1, 2 * dims + 1 - long), 2 * dims + 1 - long
-    return long, [0, *kernel, *out, last], [*kernel, last], [0, *out, last]
-
-
-def pixels(windows, long):
-    """windows (N, C, *K, *O) as (N, *K, *O, C), the last two axes in one where they are `long`."""
-    windows = np.moveaxis(windows, 1, -1)
-    *outer, width, channels = windows.shape
-    return windows.reshape(*outer, width * channels) if long else windows
-
-
-def taps_input_gradient(dy, w, size, stride, padding, dilation):
-    """`input_gradient` where every channel has one filter of its own: dx[o * stride + ...] += w[k] dy[o]."""
-    dy, w = channels_last(dy), np.moveaxis(w[:, 0], 0, -1)
-    dx = np.zeros((len(dy), *size, dy.shape[-1]), dy.dtype)
-
-    images = max(1, PIECE_BYTES // max(1, dy[:1].nbytes * w[..., 0].size))
-
-    def work(start, stop):
-        for n in range(start, stop, images):
-            piece = slice(n, min(n + images, stop))
-            for k in np.ndindex(*w.shape[:-1]):
-                o, i = meetings(k, size, dy.shape[1:-1], stride, padding, dilation)
-                dx[piece][:, *i] += dy[piece][:, *o] * w[k]
-
-    parallel(work, len(dy), moved=4 * dy.nbytes * w[..., 0].size)
-    return channels_first(dx)
 
 
 # ---- few filters: two pixels a row ------------------------------------------------------------------------------------

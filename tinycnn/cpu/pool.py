@@ -1,205 +1,202 @@
-"""Pooling for a processor with caches: a few images at a time, in the memory layout of the input.
+"""Pooling as loops over windows. `ops/pool_max.py` and `ops/pool_average.py` say what is computed.
 
-All loops go over the offsets of the kernel, never over windows: for one offset, the pixels that all windows have there are a
-strided slice of the image, and one step of array arithmetic serves them all. Results have the memory layout of the input, so
-that images whose channels stand side by side in memory (as convolutions leave them) stay so.
-
-The maximum of a window is the maximum of the maxima of its rows: the last axis is pooled by itself, then what is left along
-the one before, and so on, KH + KW comparisons in place of KH * KW. Saved is the offset that won, a byte each, for every
-axis; the axes go backward in reverse order.
+The channels of a pixel stand side by side in memory, and the innermost loop runs along them: one step compares, or adds, a
+pixel of a window in all channels at once. There is no `if` in it, so that vector instructions can do it. Backward, threads
+share out the images, whose pixels are in nobody else's windows.
 """
+import functools
+import math
+
 import numpy as np
 
-from ..engine.tensor import wrap
 from ..ops.pool import adaptive_windows
 from ..ops.pool_average import AdaptiveAvgPool, AvgPool, elements
-from ..ops.pool_max import MaxPool, send
-from ..ops.unfold import count_windows, meeting, meetings
-from .workers import parallel
+from ..ops.pool_max import MaxPool
+from ..ops.unfold import count_windows
+from .compiled import loop
+from .serving import compiled_floats
+from .windows import as_images, as_rows, pixels, rows_and_columns
+from .without_numba import pool  # noqa: F401  whose road is the older one, so these are asked first
+from .workers import aligned, parallel
 
-PIECE_BYTES = 2**20  # images are pooled in pieces of this size, which stay in the cache from one offset to the next
-
-
-def by_images(work, x, passes):
-    """Run work(slice of images) over all images of x, a few at a time, on all cores."""
-    images = max(1, PIECE_BYTES * len(x) // max(x.nbytes, 1))
-
-    def part(start, stop):
-        for n in range(start, stop, images):
-            work(slice(n, min(n + images, stop)))
-
-    parallel(part, len(x), moved=passes * x.nbytes)
+BLOCK = 128  # numbers that are summed in the dtype of x, beyond in float64
 
 
-def pools_on_cpu(ctx, x, *rest, **options):
-    """An array of NumPy's."""
-    return type(x) is np.ndarray
+def images(ctx, x, *rest, **options):
+    """NumPy arrays of float32 or float64, where Numba is installed."""
+    return compiled_floats(x) and math.prod(x.shape[2:]) < 2**31
 
 
 # ---- maximum ---------------------------------------------------------------------------------------------------------
 
-@MaxPool.forward.road(pools_on_cpu)
-def max_pool_by_axes(ctx, x, kernel, stride, padding, dilation, return_indices):
-    """One axis after the other, a few images at a time, on all cores."""
+@loop
+def maxima(x, rows, columns, y, winners, first, last):
+    """y[n, r, j] = max x[n, h, v] over the pixels of window (r, j), for rows first to last of all images (`MaxPool`).
+
+    The winner is the number h * width + v of that pixel. These numbers rise, so the last to win is the largest.
+    """
+    width, channels = x.shape[2:]
+    for row in range(first, last):
+        n, r = row // len(rows), row % len(rows)
+        for j in range(len(columns)):
+            empty = True
+            for h in rows[r]:
+                for v in columns[j]:
+                    if h < 0 or v < 0:
+                        continue
+                    number = np.int32(h * width + v)
+                    if empty:
+                        for c in range(channels):
+                            y[n, r, j, c] = x[n, h, v, c]
+                            winners[n, r, j, c] = number
+                    else:
+                        for c in range(channels):
+                            new, best = x[n, h, v, c], y[n, r, j, c]
+                            wins = (new > best) | (new != new)  # NaN
+                            y[n, r, j, c] = np.maximum(new, best)
+                            winners[n, r, j, c] = max(winners[n, r, j, c], number if wins else np.int32(0))
+                    empty = False
+
+
+@loop
+def send_to_winners(dy, winners, dx, first, last):
+    """dx[n, i] = sum_{o: winners[n, o] = i} dy[n, o], for images first to last; dy and winners (N, O, C), dx (N, I, C)."""
+    for n in range(first, last):
+        dx[n] = 0
+        for o in range(dy.shape[1]):
+            for c in range(dy.shape[2]):
+                dx[n, np.uint32(winners[n, o, c]), c] += dy[n, o, c]
+
+
+@MaxPool.forward.road(images)
+def max_pool_by_loops(ctx, x, kernel, stride, padding, dilation, return_indices):
+    """All channels of a pixel at once."""
     ctx.size, out = x.shape[2:], count_windows("max_pool", x.shape[2:], kernel, stride, padding, dilation)
-    ctx.steps = [(axis, *step) for axis, step in enumerate(zip(kernel, out, stride, padding, dilation), 2)]
-    ctx.backward, ctx.backward_recorded = max_pool_backward_by_axes, max_pool_backward_by_indices
-    shape, winners = list(x.shape), []
-    for axis, k, o, *_ in reversed(ctx.steps):
-        shape[axis] = o
-        winners.append(np.empty_like(x, np.min_scalar_type(k - 1), shape=tuple(shape)))
-    y = np.empty_like(x, shape=tuple(shape))
-
-    def work(piece):
-        rest = x[piece]
-        for step, winner in zip(reversed(ctx.steps), winners):
-            rest = max_along(rest, winner[piece], *step)
-        y[piece] = rest
-
-    by_images(work, x, passes=6)
-    ctx.save_for_backward(*winners)
-    return (y, indices(winners, ctx.steps, ctx.size)) if return_indices else y
+    rows, columns = pixels(ctx.size, out, kernel, stride, tuple(p for p, _ in padding), dilation)
+    x = as_rows(x)
+    y = aligned((len(x), len(rows), len(columns), x.shape[3]), x.dtype)
+    winners = np.empty(y.shape, np.int32)
+    parallel(lambda i, j: maxima(x, rows, columns, y, winners, i, j), len(x) * len(rows),
+             moved=y.nbytes * math.prod(kernel) // 2)
+    y, winners = as_images(y, out), as_images(winners, out)
+    ctx.save_for_backward(winners)
+    ctx.backward, ctx.backward_recorded = max_pool_backward_by_loops, MaxPool.backward
+    return (y, winners.astype(np.int64)) if return_indices else y
 
 
-def max_pool_backward_by_axes(ctx, dy, *_):
-    """dx, one axis after the other."""
-    winners = ctx.saved_tensors
-    shapes = [winner.shape for winner in winners[-2::-1]] + [(*dy.shape[:2], *ctx.size)]
-    dx = np.empty_like(winners[0], dy.dtype, shape=shapes[-1])
-
-    def work(piece):
-        rest = np.empty_like(winners[-1][piece], dy.dtype)
-        rest[...] = dy[piece]  # in the memory layout of the rest, whatever dy has
-        for step, winner, shape in zip(ctx.steps, winners[::-1], shapes):
-            last = step is ctx.steps[-1]
-            target = dx[piece] if last else np.empty_like(rest, shape=(len(rest), *shape[1:]))
-            rest = send_along(rest, winner[piece], target, *step)
-
-    by_images(work, dx, passes=6)
-    return dx
-
-
-def max_pool_backward_by_indices(ctx, dy, *_):
-    """dx of a Tensor, all axes at once."""
-    winners = [winner.array for winner in ctx.saved_tensors]
-    return send(dy, wrap(indices(winners, ctx.steps, ctx.size)), ctx.size)
-
-
-def slices_along(axis, o, i, y, x):
-    """y at the slice o of an axis, and x at the slice i."""
-    before = (slice(None),) * axis
-    return y[*before, o], x[*before, i]
-
-
-def max_along(x, winner, axis, k, out, stride, padding, dilation):
-    """The maximum of every window along one axis; the offset of the first maximum is written into `winner`."""
-    y = np.empty_like(x, shape=winner.shape)
-    if padding[0]:
-        y[...] = -np.inf  # where windows begin before the image
-    first = np.maximum(-((np.arange(out) * stride - padding[0]) // dilation), 0)  # offsets inside of the image
-    winner[...] = first.reshape(-1, *[1] * (x.ndim - axis - 1))
-    for offset in range(k):
-        o, i = meeting(offset, x.shape[axis], out, stride, padding, dilation)
-        best, candidate = slices_along(axis, o, i, y, x)
-        if offset == 0:
-            best[...] = candidate
-            continue
-        candidate = candidate.copy("K")  # without gaps: three uses of short rows take longer than this one
-        better = candidate > best
-        better |= candidate != candidate  # NaN
-        wins, _ = slices_along(axis, o, i, winner, x)
-        np.maximum(wins, better * wins.dtype.type(offset), out=wins)  # offsets rise: the latest winner is the largest
-        np.maximum(best, candidate, out=best)
-    return y
-
-
-def send_along(dy, winner, dx, axis, k, out, stride, padding, dilation):
-    """The adjoint: every dy is added to the pixel that won, in `dx`, which need not be set to anything."""
-    apart = stride > dilation * (k - 1)  # every pixel stands in one window at most,
-    if not (apart and stride == k and padding[0] == 0 and dx.shape[axis] == out * k):  # or in one exactly
-        dx[...] = 0
-    for offset in range(k):
-        o, i = meeting(offset, dx.shape[axis], out, stride, padding, dilation)
-        mine, target = slices_along(axis, o, i, dy, dx)
-        won = slices_along(axis, o, i, winner, dx)[0] == offset
-        if apart:
-            np.multiply(mine, won, out=target)
-        else:
-            target += mine * won
-    return dx
-
-
-def indices(winners, steps, size):
-    """The indices, in planes of `size`, of the maxima: which row won, which column won in that row, and so on."""
-    shape = winners[-1].shape
-    grid = [np.arange(n).reshape(-1, *[1] * (len(shape) - 1 - axis)) for axis, n in enumerate(shape)]
-    position, index = grid[:2], 0
-    for (axis, _, _, stride, padding, dilation), winner, length in zip(steps, reversed(winners), size):
-        offset = winner[(*position, *grid[axis:])].astype(np.int64)
-        position.append(grid[axis] * stride - padding[0] + offset * dilation)
-        index = index * length + position[-1]
-    return index
+def max_pool_backward_by_loops(ctx, dy, *_):
+    """dx, from winners of int32."""
+    (winners,) = ctx.saved_tensors
+    (count, channels), size = dy.shape[:2], math.prod(ctx.size)
+    dy, winners = (as_rows(a).reshape(count, -1, channels) for a in (dy, winners))
+    dx = aligned((count, size, channels), dy.dtype)
+    parallel(lambda i, j: send_to_winners(dy, winners, dx, i, j), count, moved=6 * dy.nbytes + dx.nbytes // 2)
+    return as_images(dx, ctx.size)
 
 
 # ---- mean ------------------------------------------------------------------------------------------------------------
 
-@AvgPool.forward.road(pools_on_cpu)
-def average_on_cpu(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
-    """Shifted images are added up, a few at a time, on all cores."""
-    ctx.size, ctx.kernel, ctx.geometry, ctx.layout = x.shape[2:], kernel, (stride, room, (1,) * len(kernel)), layout(x)
+@loop
+def means(x, rows, columns, m, y, first, last):
+    """y[n, r, j] = 1/m[r, j] sum x[n, h, v] over the pixels of window (r, j), for rows first to last of all images."""
+    channels = x.shape[3]
+    total = np.empty(channels)
+    for row in range(first, last):
+        n, r = row // len(rows), row % len(rows)
+        for j in range(len(columns)):
+            count = 0
+            total[:] = 0
+            for c in range(channels):
+                y[n, r, j, c] = 0
+            for h in rows[r]:
+                for v in columns[j]:
+                    if h < 0 or v < 0:
+                        continue
+                    for c in range(channels):
+                        y[n, r, j, c] += x[n, h, v, c]
+                    count += 1
+                    if count % BLOCK == 0:
+                        for c in range(channels):
+                            total[c] += y[n, r, j, c]
+                            y[n, r, j, c] = 0
+            for c in range(channels):
+                y[n, r, j, c] = (y[n, r, j, c] + total[c]) / m[r, j]
+
+
+@loop
+def shares(dy, rows, columns, m, dx, first, last):
+    """dx[n, h, v] = sum 1/m[r, j] dy[n, r, j] over the windows (r, j) that hold pixel (h, v), for images first to last."""
+    channels = dy.shape[3]
+    for n in range(first, last):
+        dx[n] = 0
+        for r in range(len(rows)):
+            for j in range(len(columns)):
+                share = dy.dtype.type(1) / m[r, j]
+                for h in rows[r]:
+                    for v in columns[j]:
+                        if h < 0 or v < 0:
+                            continue
+                        for c in range(channels):
+                            dx[n, h, v, c] += dy[n, r, j, c] * share
+
+
+def mean_of(x, rows, columns, m, out):
+    """`means` of x (N, C, *S): (N, C, *out)."""
+    x, m = as_rows(x), m.reshape(len(rows), len(columns))
+    y = aligned((len(x), *m.shape, x.shape[3]), x.dtype)
+    parallel(lambda i, j: means(x, rows, columns, m, y, i, j), len(x) * len(rows),
+             moved=y.nbytes * rows.shape[1] * columns.shape[1] // 2)
+    return as_images(y, out)
+
+
+def shares_of(dy, rows, columns, m, size):
+    """`shares` of dy (N, C, *O): (N, C, *size)."""
+    dy, m = as_rows(dy), m.reshape(len(rows), len(columns))
+    dx = aligned((len(dy), math.prod(size[:-1]), size[-1], dy.shape[3]), dy.dtype)
+    parallel(lambda i, j: shares(dy, rows, columns, m, dx, i, j), len(dy),
+             moved=dx.nbytes + dy.nbytes * rows.shape[1] * columns.shape[1] // 2)
+    return as_images(dx, size)
+
+
+@AvgPool.forward.road(images)
+def average_by_loops(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
+    """All channels of a pixel at once."""
+    ctx.size, ctx.kernel, ctx.geometry = x.shape[2:], kernel, (stride, room, (1,) * len(kernel))
     out = count_windows("avg_pool", ctx.size, kernel, *ctx.geometry)
     ctx.m = elements(x, out, kernel, stride, padding, count_include_pad, divisor)
-    y = np.zeros_like(x, shape=(*x.shape[:2], *out))
-
-    def work(piece):
-        for k in np.ndindex(*kernel):
-            o, i = meetings(k, ctx.size, out, *ctx.geometry)
-            y[piece, :, *o] += x[piece, :, *i]
-        y[piece] /= ctx.m
-
-    by_images(work, x, passes=len(kernel))
-    return y
+    return mean_of(x, *pixels(ctx.size, out, kernel, stride, padding, (1,) * len(kernel)), ctx.m, out)
 
 
-def layout(x):
-    """A tiny array with the memory layout of x, for `zeros_like` to follow after x itself is gone."""
-    return np.empty_like(x, shape=(2,) * x.ndim)
+@AvgPool.backward.road(images)
+def average_backward_by_loops(ctx, dy):
+    """All channels of a pixel at once."""
+    stride, room, ones = ctx.geometry
+    windows = pixels(ctx.size, dy.shape[2:], ctx.kernel, stride, tuple(p for p, _ in room), ones)
+    return shares_of(dy, *windows, ctx.m, ctx.size)
 
 
-def layout_is_known(ctx, dy):
-    """An array of NumPy's, where forward took the road."""
-    return type(dy) is np.ndarray and hasattr(ctx, "layout")
+@functools.lru_cache(1000)
+def adaptive_pixels(size, out):
+    """`pixels` of the `adaptive_windows`, and how many each window holds."""
+    axes = []
+    for s, n in zip(size, out):
+        start, stop = np.array([(w.start, w.stop) for _, (w,) in adaptive_windows((s,), (n,))]).T[..., None]
+        places = start + np.arange((stop - start).max())
+        axes.append(np.where(places < stop, places, -1))
+    rows, columns = rows_and_columns(size, axes)
+    return rows, columns, (rows >= 0).sum(1)[:, None] * (columns >= 0).sum(1)
 
 
-@AvgPool.backward.road(layout_is_known)
-def average_backward_on_cpu(ctx, dy):
-    """Shares are added to shifted images, a few at a time, on all cores."""
-    dx = np.zeros_like(ctx.layout, dy.dtype, shape=(*dy.shape[:2], *ctx.size))
-
-    def work(piece):
-        share = dy[piece] / ctx.m
-        for k in np.ndindex(*ctx.kernel):
-            o, i = meetings(k, ctx.size, dy.shape[2:], *ctx.geometry)
-            dx[piece, :, *i] += share[:, :, *o]
-
-    by_images(work, dx, passes=len(ctx.kernel))
-    return dx
+@AdaptiveAvgPool.forward.road(images)
+def adaptive_average_by_loops(ctx, x, out):
+    """All channels of a pixel at once."""
+    ctx.size = x.shape[2:]
+    rows, columns, m = adaptive_pixels(ctx.size, out)
+    return mean_of(x, rows, columns, m.astype(x.dtype), out)
 
 
-@AdaptiveAvgPool.forward.road(pools_on_cpu)
-def adaptive_average_on_cpu(ctx, x, out):
-    """In the memory layout of the input."""
-    ctx.size, ctx.layout, y = x.shape[2:], layout(x), np.empty_like(x, shape=(*x.shape[:2], *out))
-    for o, window in adaptive_windows(ctx.size, out):
-        y[:, :, *o] = x[:, :, *window].mean(tuple(range(2, x.ndim)))
-    return y
-
-
-@AdaptiveAvgPool.backward.road(layout_is_known)
-def adaptive_average_backward_on_cpu(ctx, dy):
-    """In the memory layout of the input."""
-    dx = np.zeros_like(ctx.layout, dy.dtype, shape=(*dy.shape[:2], *ctx.size))
-    for o, window in adaptive_windows(ctx.size, dy.shape[2:]):
-        inside = dx[:, :, *window]
-        inside += dy[:, :, *o].reshape(*dy.shape[:2], *[1] * len(window)) / int(np.prod(inside.shape[2:]))
-    return dx
+@AdaptiveAvgPool.backward.road(images)
+def adaptive_average_backward_by_loops(ctx, dy):
+    """All channels of a pixel at once."""
+    rows, columns, m = adaptive_pixels(ctx.size, dy.shape[2:])
+    return shares_of(dy, rows, columns, m.astype(dy.dtype), ctx.size)
