@@ -1,138 +1,151 @@
-"""The arithmetic of layer normalisation, arranged for a processor with caches.
+"""Layer norm and RMS norm as loops over a matrix, with a mean for each row and a weight for each column.
 
-`ops/norm.py` says what is computed. Here x (..., *D) is a matrix with a row for all that share one mean. Rows are worked on
-in pieces that stay in the cache, and the pieces are shared out to the cores. Matrix products sum over rows and columns, and
-spread a number for each over the matrix:
-
-- x @ 1 holds the sums of the rows, 1 @ x those of the columns, r @ x such with weights: up to five times as fast as `sum`.
-- `spread(v, w)` is the matrix v_r w_c. NumPy's loops start anew for every row where they combine a matrix with a vector
-  (x - mu, x * w: 0.25 ns a number, for rows of 192). The matrix, and one loop over all numbers, take 0.2 ns together, and
-  scale rows and columns in one go.
-
-On one core, forward and backward take half the time of the formulas as they stand.
+`ops/norm.py` says what is computed, `norm.py` how sums stay exact.
 """
 import math
 
 import numpy as np
 
-from ..ops.norm import Normalize
-from . import norm  # noqa: F401  whose roads serve more, and so must be older
+from ..ops.norm import Normalize, RMSNorm
+from .columns import contiguous
+from .compiled import loop
+from .norm import RUN, moments_of_row
+from .serving import compiled_floats
+from .sums import BLOCK
+from .without_numba import layer_norm  # noqa: F401  whose roads are the older ones, so these are asked first
 from .workers import aligned, parallel
 
-PIECE_BYTES = 2**19
-LEAST = 2**13  # numbers, from which on this is the faster road
+
+@loop
+def normalise_rows(x, w, b, y, mu, r, eps, first, last):
+    """y = w (x - mu) r + b; mu and r (R), w and b (D)."""
+    for row in range(first, last):
+        mu[row], squares = moments_of_row(x, row)
+        r[row] = 1 / np.sqrt(squares / x.shape[1] + eps)
+        u, scale = mu[row], r[row]
+        for d in range(x.shape[1]):
+            y[row, d] = (x[row, d] - u) * scale * w[d] + b[d]
 
 
-def rows_on_cpu(x, axes, along):
-    """Whether x, an array of NumPy's of `LEAST` numbers or more, is normalised over its last axes, and w runs along them."""
-    return (type(x) is np.ndarray and x.size >= LEAST and x.dtype in (np.float32, np.float64)
-            and axes == along == tuple(range(x.ndim - len(axes), x.ndim)))
+@loop
+def normalise_rms_of_rows(x, w, xhat, y, r, eps, first, last):
+    """xhat = x r, y = w xhat; r (R), w (D)."""
+    size = x.shape[1]
+    for row in range(first, last):
+        total = 0.0
+        for run in range(0, size, RUN):
+            q = x.dtype.type(0)
+            for d in range(run, min(size, run + RUN)):
+                q += x[row, d] * x[row, d]
+            total += q
+        r[row] = 1 / np.sqrt(total / size + eps)
+        scale = r[row]
+        for d in range(size):
+            xhat[row, d] = x[row, d] * scale
+            y[row, d] = x[row, d] * scale * w[d]
 
 
-def layer_norm_on_cpu(ctx, x, w, b, axes, along, eps, statistics=None):
-    """NumPy arrays of 2^13 numbers or more, normalised over their last axes."""
-    return statistics is None and rows_on_cpu(x, axes, along)
+@loop
+def gradients_of_rows(dy, x, mu, scale, r, w, centred, dx, first, last):
+    """dx = r (g - mean(g) - xhat mean(g xhat)), g = w dy, xhat = scale (x - mu), without mean(g) unless centred.
+
+    Returns dw = sum dy xhat and db = sum dy over rows first to last, (2, D). mu, scale and r (R), w (D).
+    """
+    size = x.shape[1]
+    total, (dw, db) = np.zeros((2, size)), np.empty((2, size), x.dtype)
+    for block in range(first, last, BLOCK):
+        dw[:], db[:] = 0, 0
+        for row in range(block, min(last, block + BLOCK)):
+            s, t, u, rate = 0.0, 0.0, mu[row], scale[row]
+            for run in range(0, size, RUN):
+                s_run = t_run = x.dtype.type(0)
+                for d in range(run, min(size, run + RUN)):
+                    xhat = (x[row, d] - u) * rate
+                    g = dy[row, d] * w[d]
+                    s_run += g
+                    t_run += g * xhat
+                s += s_run
+                t += t_run
+            mean, mean_t, factor = x.dtype.type(s / size if centred else 0), x.dtype.type(t / size), r[row]
+            for d in range(size):
+                xhat = (x[row, d] - u) * rate
+                dx[row, d] = (dy[row, d] * w[d] - mean - xhat * mean_t) * factor
+            for d in range(size):
+                dw[d] += dy[row, d] * (x[row, d] - u) * rate
+                db[d] += dy[row, d]
+        total[0] += dw
+        total[1] += db
+    return total
 
 
-@Normalize.forward.road(layer_norm_on_cpu)
-def normalise_rows_on_cpu(ctx, x, w, b, axes, along, eps, statistics=None):
-    """Rows in pieces that stay in the cache, sums as matrix products, on all cores."""
-    y, mu, r = normalise_rows(x, w, b, eps, len(axes))
+def rows(x, axes):
+    """x with the last axes, `axes`, as rows."""
+    return contiguous(x).reshape(-1, math.prod(x.shape[axes[0]:]))
+
+
+def row(v, x, default):
+    """v as a row of x, the default where it is None."""
+    return np.full(x.shape[1], default, x.dtype) if v is None else np.ascontiguousarray(v, x.dtype).reshape(-1)
+
+
+def gradients(dy, x, mu, scale, r, w, axes, centred):
+    """dx, dw and db by `gradients_of_rows`."""
+    shape, dy, x = dy.shape, rows(dy, axes), rows(x, axes)
+    w, dx, (mu, scale, r) = row(w, x, 1), aligned(x.shape, x.dtype), (v.reshape(-1) for v in (mu, scale, r))
+    work = lambda i, j: gradients_of_rows(dy, x, mu, scale, r, w, centred, dx, i, j)
+    dw, db = sum(parallel(work, len(x), moved=4 * x.nbytes)).astype(x.dtype)
+    return dx.reshape(shape), dw.reshape(shape[axes[0]:]), db.reshape(shape[axes[0]:])
+
+
+def last_axes(ctx, x, w, b, axes, along, eps, statistics=None):
+    """NumPy arrays of float32 or float64, layer norm."""
+    return axes == along and axes == tuple(range(x.ndim - len(axes), x.ndim)) and compiled_floats(x) and statistics is None
+
+
+@Normalize.forward.road(last_axes)
+def normalise_rows_by_loops(ctx, x, w, b, axes, along, eps, statistics=None):
+    """One walk through memory."""
+    m, shape = rows(x, axes), (*x.shape[:axes[0]], *[1] * len(axes))
+    y, (mu, r), w_row, b_row = aligned(m.shape, m.dtype), np.empty((2, len(m)), m.dtype), row(w, m, 1), row(b, m, 0)
+    parallel(lambda i, j: normalise_rows(m, w_row, b_row, y, mu, r, eps, i, j), len(m), moved=3 * m.nbytes)
     ctx.axes, ctx.along, ctx.eps = axes, along, eps
-    ctx.save_for_backward(x, mu, r, w)
-    return y
+    ctx.save_for_backward(x, mu.reshape(shape), r.reshape(shape), w)
+    return y.reshape(x.shape)
 
 
-def layer_norm_gradient_on_cpu(ctx, dy):
-    """NumPy arrays of 2^13 numbers or more, normalised over their last axes."""
-    return rows_on_cpu(dy, ctx.axes, ctx.along)
+def gradient_of_last_axes(ctx, dy):
+    """NumPy arrays of float32 or float64, layer norm."""
+    return last_axes(ctx, dy, None, None, ctx.axes, ctx.along, ctx.eps)
 
 
-@Normalize.backward.road(layer_norm_gradient_on_cpu)
-def gradients_of_rows_on_cpu(ctx, dy):
-    """Rows in pieces that stay in the cache, sums as matrix products, on all cores."""
-    gradients = gradients_of_rows(dy, *ctx.saved_tensors, len(ctx.axes))
-    return [g if need else None for g, need in zip(gradients, ctx.needs_input_grad)]
+@Normalize.backward.road(gradient_of_last_axes)
+def gradients_of_rows_by_loops(ctx, dy):
+    """One walk through memory."""
+    x, mu, r, w = ctx.saved_tensors
+    found = gradients(dy, x, mu, r, r, w, ctx.axes, True)
+    return [g if need else None for g, need in zip(found, ctx.needs_input_grad)]
 
 
-def normalise_rows(x, w, b, eps, dims):
-    """y = w (x - mu) r + b, where x is a row along its last `dims` axes; mu and r = 1/sqrt(var + eps), of size 1 there."""
-    rows, one, w = matrix(x, dims), *vectors(x, w, dims)
-    y, (mu, r), size = aligned(rows.shape, x.dtype), np.zeros((2, 2, len(rows)), x.dtype), rows.shape[1]
-
-    def work(piece):
-        x, result = rows[piece], y[piece]
-        mu[0, piece] = x @ one[0] / size
-        np.subtract(x, spread(mu[:, piece], one, result), out=result)
-        r[0, piece] = 1 / np.sqrt(np.vecdot(result, result) / size + eps)
-        result *= spread(r[:, piece], w, room_like(x))
-        if b is not None:
-            result += b.reshape(-1)
-
-    in_pieces(work, rows, passes=6)
-    shape = *x.shape[:-dims], *[1] * dims
-    return y.reshape(x.shape), mu[0].reshape(shape), r[0].reshape(shape)
+def floats(ctx, x, *rest, **options):
+    """NumPy arrays of float32 or float64."""
+    return compiled_floats(x)
 
 
-def gradients_of_rows(dy, x, mu, r, w, dims):
-    """dx, dw and db, with mu and r from `normalise_rows`: dx = r w dy - r^3 (x - mu) mean(w dy (x - mu)) - r mean(w dy)."""
-    dys, rows, one, w = matrix(dy, dims), matrix(x, dims), *vectors(x, w, dims)
-    dxs, (mu, r), size = aligned(rows.shape, x.dtype), (with_zeros(v) for v in (mu, r)), rows.shape[1]
-    first, second = np.zeros_like(mu), np.zeros_like(mu)
-
-    def work(piece):
-        dy, dx, x, scale = dys[piece], dxs[piece], rows[piece], r[0, piece]
-        rest, product = room_like(x), room_like(x)
-        np.subtract(x, spread(mu[:, piece], one, rest), out=rest)
-        np.multiply(dy, rest, out=product)
-        dw, db = scale @ product, np.ones_like(scale) @ dy
-        first[0, piece] = scale * scale * scale * (product @ w[0]) / size
-        second[0, piece] = scale * (dy @ w[0]) / size
-        np.multiply(dy, spread(r[:, piece], w, dx), out=dx)
-        rest *= spread(first[:, piece], one, product)
-        dx -= rest
-        dx -= spread(second[:, piece], one, product)
-        return dw, db
-
-    dw, db = (sum(parts).reshape(x.shape[-dims:]) for parts in zip(*in_pieces(work, rows, passes=12)))
-    return dxs.reshape(x.shape), dw, db
+@RMSNorm.forward.road(floats)
+def normalise_rms_by_loops(ctx, x, w, axes, eps):
+    """One walk through memory."""
+    m = rows(x, axes)
+    xhat, y, r, w_row = aligned(m.shape, m.dtype), aligned(m.shape, m.dtype), np.empty(len(m), m.dtype), row(w, m, 1)
+    parallel(lambda i, j: normalise_rms_of_rows(m, w_row, xhat, y, r, eps, i, j), len(m), moved=3 * m.nbytes)
+    ctx.axes, ctx.eps, xhat = axes, eps, xhat.reshape(x.shape)
+    ctx.save_for_backward(xhat, r.reshape(*x.shape[:axes[0]], *[1] * len(axes)), w)
+    return xhat if w is None else y.reshape(x.shape)
 
 
-def matrix(x, dims):
-    """x with its last `dims` axes as rows."""
-    return np.ascontiguousarray(x).reshape(-1, math.prod(x.shape[-dims:]))
-
-
-def vectors(x, w, dims):
-    """Ones for every place in a row of x, and w, which is ones, too, where there is none; both with zeros."""
-    one = np.ones(x.shape[-dims:], x.dtype)
-    return with_zeros(one), with_zeros(one if w is None else w.astype(x.dtype, copy=False))
-
-
-def with_zeros(v):
-    """The numbers of v as one row, and zeros as a second."""
-    both = np.zeros((2, v.size), v.dtype)
-    both[0] = v.reshape(-1)
-    return both
-
-
-def room_like(x):
-    """An uninitialised array."""
-    return aligned(x.shape, x.dtype)
-
-
-def spread(v, w, out):
-    """The matrix v_r w_c, with v and w from `with_zeros`: a product that sums over 2 numbers, as BLAS is slow with 1."""
-    return np.matmul(v.T, w, out=out)
-
-
-def in_pieces(work, rows, passes):
-    """[work(slice of rows), ...] for pieces of the matrix `rows`, whose size is read and written `passes` times."""
-    def part(start, stop):
-        count = stop - start
-        pieces = min(count, -(-count * rows.shape[1] * rows.itemsize // PIECE_BYTES))
-        cuts = [start + count * i // pieces for i in range(pieces + 1)]
-        return [work(slice(i, j)) for i, j in zip(cuts, cuts[1:])]
-
-    parts = parallel(part, len(rows), moved=passes * rows.nbytes)
-    return [result for results in parts for result in results]
+@RMSNorm.backward.road(floats)
+def rms_gradients_by_loops(ctx, dy):
+    """One walk through memory."""
+    xhat, r, w = ctx.saved_tensors
+    one = np.ones(r.size, r.dtype)
+    found = gradients(dy, xhat, np.zeros_like(one), one, r, w, ctx.axes, False)
+    return [g if need else None for g, need in zip(found, ctx.needs_input_grad)]

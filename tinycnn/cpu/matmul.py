@@ -9,6 +9,7 @@ from ..engine import arrays
 from ..ops.elementwise import unbroadcast
 from ..ops.matmul import Linear, MatMul, rows
 from . import workers
+from .sums import column_sums
 
 LEAST = 2**16  # multiplications, below which a product takes no road: there is nothing to win
 
@@ -174,4 +175,4 @@ def linear_backward_on_cpu(ctx, dy):
         dx, dw = product(dy, w) if need_x else None, product(dy.T, rows(x)) if need_w else None
     if need_x:
         dx = in_order(dx.reshape(x.shape), order, back=True)
-    return dx, dw, dy.sum(0) if need_b else None
+    return dx, dw, column_sums(dy) if need_b else None
