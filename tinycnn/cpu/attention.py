@@ -5,8 +5,9 @@ from ..engine.arrays import matmul
 from ..ops import attention as formulas
 from ..ops.attention import Attention, gradients
 from .compiled import exactly
+from .elementwise import exp
 from .serving import compiled_floats
-from .softmax import exponentials, highest
+from .softmax import highest, total
 from .workers import parallel
 
 PIECE_BYTES = 2**19
@@ -35,7 +36,9 @@ def shares(z):
     """z becomes its softmax; a row of -inf 0: e^-inf is 0, where -inf - -inf is NaN."""
     for n in range(len(z)):
         top = max(highest(z[n]), z.dtype.type(-3e38))
-        whole = exponentials(z[n], z[n], top)
+        for i in range(z.shape[1]):
+            z[n, i] = exp(z[n, i] - top)
+        whole = total(z[n])
         share = z.dtype.type(1 / whole if whole != 0 else 0)
         for i in range(z.shape[1]):
             z[n, i] *= share

@@ -15,6 +15,7 @@ from ..ops.activation import GELU
 from .compiled import exactly
 from .workers import parallel
 
+SMALL = 2**14   # numbers up to which it is not even asked whether several cores are worth it
 ROOT, CUBIC = GELU.ROOT, GELU.CUBIC
 
 
@@ -364,6 +365,9 @@ def each(loop, x, *others, out=None, numbers=()):
     y = np.empty_like(x) if out is None else out
     flat = [in_order(a, y) for a in (x, *others)] + [y.ravel("K")]
     numbers = [float(n) for n in numbers]
+    if y.size < SMALL:
+        loop(*flat, *numbers)
+        return y
     parallel(lambda i, j: loop(*[a[i:j] for a in flat], *numbers), y.size, moved=len(flat) * y.nbytes)
     return y
 
