@@ -11,9 +11,11 @@ from tinycnn.engine.formula import ROADS
 SMALL = {  # file of cpu/ -> its sizes: so small that every operation has several pieces
     "workers": {"_threads": 3, "WORTH": 1e-15, "SHARED": 1, "PIECE": 7},
     "columns": {"PIECE_BYTES": 400, "Columns.piece_rows": 1, "Columns.few_windows": 0},
-    "layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
-    "norm": {"PIECE": 25, "WIDTH": 12, "PLANE": 4},
-    "matmul": {"LEAST": 1}, "pool": {"PIECE_BYTES": 300}, "attention": {"PIECE_BYTES": 500}, "optim": {"PIECE": 4, "LEAST": 1},
+    "without_numba.layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
+    "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "without_numba.norm": {"PIECE": 25, "WIDTH": 12},
+    "matmul": {"LEAST": 1}, "pool": {"BLOCK": 3}, "depthwise": {"BLOCK": 3},
+    "without_numba.pool": {"NUMBERS": 300}, "without_numba.depthwise": {"NUMBERS": 300},
+    "attention": {"PIECE_BYTES": 500}, "optim": {"PIECE": 4, "LEAST": 1},
     "activation": {"LEAST": 1}, "elementwise": {"SMALL": 0},
 }
 WINOGRAD = {"winograd": {"LEAST": 0, "FEWEST": 0, "Tiles.least_rows": 1, "Squares.piece_rows": 1, "Rows.piece_rows": 1}}
