@@ -5,7 +5,8 @@ Compiled loops hold no lock of Python's, and NumPy releases it while it copies a
 
 Waking a thread costs 20 to 60 us, and so does waiting for the lock. Where loops are compiled, threads therefore stay awake
 for a moment when they have done their part, see `spinning.py`, and work is shared out from 0.2 ms on, instead of 1 ms. With
-two cores, that much is done 1.6 times as fast, measured, and a millisecond of it 1.9 times.
+two cores, that much is done 1.5 times as fast, measured, and a millisecond of it 1.8 times. A thread's Python between two
+loops takes three times as long as usual then, since arrays have displaced it from the cache: `parallel` must be short.
 
 BLAS, which computes NumPy's matrix products, keeps to one thread a product from the import of tinycnn on. Its own threads
 wait for each other by spinning, and get into the way of ours: measured, convolutions are then up to 1.9 times slower, and
@@ -35,7 +36,7 @@ PIECE = 2**17         # elements of a piece that stays in the cache, and takes a
 SHARED = 2**19        # elements from which it can be worth it to share out a single operation
 
 PATIENCE = 100e-6     # seconds for which a thread stays awake with nothing to do
-HANDOVER = 8e-6       # and for which the caller lets the others go first
+HANDOVER = 12e-6      # and for which the caller lets the others go first
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 _threads = None
@@ -89,8 +90,11 @@ def parallel(work, count, flops=0, moved=0, most=16):
     parts -= parts % 2  # of an odd number, one of two cores gets more
     task = _Task(work, [count * i // parts for i in range(parts + 1)])
     helpers = min(get_num_threads(), parts) - 1
-    with one_blas_thread():
+    if blas_has_one_thread():
         _share_out(task, helpers)
+    else:
+        with one_blas_thread():
+            _share_out(task, helpers)
     results, errors = task.results, task.errors
     task.work = task.results = None  # a thread that comes late holds no arrays
     if errors:
@@ -208,9 +212,7 @@ def _share_out(task, helpers):
         _tasks(helpers).put(task)
     if meet and _awake:
         meet(_bell, next(_rings), _silence, 0, HANDOVER)
-    with np.errstate(all="ignore"):
-        over = task.run()
-    if not over and not (meet and meet(_silence, 0, task.bell, 0, PATIENCE)):
+    if not task.run() and not (meet and meet(_silence, 0, task.bell, 0, PATIENCE)):
         task.over.acquire()
 
 
@@ -291,13 +293,16 @@ class _Limit:
     users = before = 0
 
 
+def blas_has_one_thread():
+    """Whether there is nothing to do for `one_blas_thread`."""
+    blas = openblas()
+    return blas is None or _Limit.users == 0 and blas[0]() == 1
+
+
 @contextlib.contextmanager
 def one_blas_thread():
     """Inside the `with` block a matrix product uses one thread; the last to leave restores what was before."""
-    get, put = openblas() or (lambda: 1, None)
-    if get() == 1 and _Limit.users == 0:
-        yield
-        return
+    get, put = openblas()
     with _lock:
         if _Limit.users == 0:
             _Limit.before = get()
