@@ -230,7 +230,7 @@ def run_all(x, y, kernels, stride, dilation, before, groups, b):
         y_at = n * y[0].size + sum(a * s for a, s in zip(y_start, y_step[::-1]))
         convolution(J, V, dtype)(
             z.reshape(-1)[x_at:], weights, bias, flat[y_at:], first or 0, last or groups * blocks * images * out[0] * out[1],
-            images, out[2], filters, blocks, inside, columns, stride[2] * channels, dilation[2] * channels, channels,
+            images, out[2], filters, blocks, inside, columns, stride[2] * channels, dilation[2] * channels,
             depth * step[2], rows_of(out, stride, step[:0:-1]), rows_of(kernel, dilation, step[:0:-1]), y[0].size,
             rows_of(out, y_steps, y_step[:0:-1]), y_steps[2] * y_step[0])
 
