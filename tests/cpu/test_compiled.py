@@ -187,7 +187,8 @@ def test_roads_says_once_why_loops_do_not_serve():
     def closed(numba):
         command = [sys.executable, "-m", "tinycnn", "roads", "--json"]
         output = subprocess.check_output(command, env={**os.environ, "TINYCNN_NUMBA": numba})
-        return {row["road"].rpartition(".")[2]: row["closed"] for row in json.loads(output) if row["road"].startswith("cpu.")}
+        return {row["road"].rpartition(".")[2]: row["closed"] for row in json.loads(output)
+                if row["road"].startswith("cpu.")}
     assert set(closed("1").values()) == {""}
     reasons = closed("0")
     assert reasons["gelu_in_a_loop"] == "TINYCNN_NUMBA is 0" and reasons["convolve_on_cpu"] == ""
