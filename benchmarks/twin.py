@@ -29,7 +29,9 @@ def _package(t):
     package.nn = t.nn
     zoo = types.ModuleType(f"{TWIN}.models")
     zoo.__path__ = [str(Path(importlib.util.find_spec("tinycnn").origin).parent / "models")]
-    files, saving, weights = (types.ModuleType(f"{TWIN}.{name}") for name in ("files", "files.saving", "models.weights"))
-    saving.load, weights.shipped = t.load, lambda name: []
-    return {TWIN: package, f"{TWIN}.nn": t.nn, f"{TWIN}.nn.functional": t.nn.functional, f"{TWIN}.nn.utils": t.nn.utils,
-            f"{TWIN}.models": zoo, f"{TWIN}.models.weights": weights, f"{TWIN}.files": files, f"{TWIN}.files.saving": saving}
+    modules = {name: types.ModuleType(f"{TWIN}.{name}")
+               for name in ("files", "files.saving", "models.weights", "engine", "engine.names")}
+    modules["files.saving"].load, modules["models.weights"].shipped = t.load, lambda name: []
+    modules["engine.names"].did_you_mean = lambda *names: ""
+    modules |= {"nn": t.nn, "nn.functional": t.nn.functional, "nn.utils": t.nn.utils, "models": zoo}
+    return {TWIN: package, **{f"{TWIN}.{name}": module for name, module in modules.items()}}

@@ -3,15 +3,11 @@
 What it shows: that the models use nothing that PyTorch lacks, that PyTorch lists their state under the same names in the
 same order, and that both compute the same. It is no independent reference; those are in the other files.
 """
-import importlib
-import sys
-import types
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import tinycnn
+from benchmarks import twin
 from tinycnn import models
 
 torch = pytest.importorskip("torch")
@@ -55,34 +51,14 @@ FAMILIES = {  # file: [(builder, shapes of the inputs without batch, options)]
 }
 
 
-@pytest.fixture(scope="module")
-def twin():
-    """A package whose `nn` is torch.nn and whose `models` are read from our files."""
-    package = types.ModuleType("twin")
-    package.__path__ = []
-    package.__getattr__ = lambda name: getattr(torch, name)
-    package.nn = torch.nn
-    zoo = types.ModuleType("twin.models")
-    zoo.__path__ = [str(Path(models.__file__).parent)]
-    serialization = types.ModuleType("twin.serialization")
-    serialization.load = torch.load
-    modules = {"twin": package, "twin.nn": torch.nn, "twin.nn.functional": torch.nn.functional,
-               "twin.nn.utils": torch.nn.utils, "twin.models": zoo, "twin.serialization": serialization,
-               "twin.data": tinycnn.data}  # whose format of pictures the weights that come along name
-    sys.modules.update(modules)
-    yield lambda family: importlib.import_module(f"twin.models.{family}")
-    for name in [name for name in sys.modules if name.split(".")[0] == "twin"]:
-        del sys.modules[name]
-
-
 CASES = [(family, *case) for family, cases in FAMILIES.items() for case in cases]
 
 
 @pytest.mark.parametrize("family, name, shapes, options", CASES, ids=[case[1] for case in CASES])
-def test_the_same_source_on_pytorch(twin, family, name, shapes, options):
+def test_the_same_source_on_pytorch(family, name, shapes, options):
     tinycnn.manual_seed(0)
     ours = models.get_model(name, num_classes=5, **options).eval()
-    theirs = getattr(twin(family), name)(num_classes=5, **options).eval()
+    theirs = getattr(twin.family(torch, family), name)(num_classes=5, **options).eval()
     state = {key: torch.tensor(np.array(value.array)) for key, value in ours.state_dict().items()}
     assert list(state) == list(theirs.state_dict())
     theirs.load_state_dict(state)

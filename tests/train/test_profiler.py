@@ -204,4 +204,4 @@ def test_command_prints_a_table_or_json_and_draws(capsys, tmp_path, monkeypatch)
     assert main([*arguments, "--json", "--plot", str(tmp_path / "x.png")]) == 0
     rows = {r["name"]: r for r in json.loads(capsys.readouterr().out)["operations"]}
     assert rows["Conv"]["count"] == 2 and (tmp_path / "x.png").exists()
-    assert main(["profile", "nothing"]) == 1 and "lenet5" in capsys.readouterr().err
+    assert main(["profile", "lenet_5"]) == 1 and "lenet5" in capsys.readouterr().err
