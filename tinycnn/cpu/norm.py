@@ -235,12 +235,9 @@ class Matrix:
             self.pack = packed(pixels, channels)
             self.rows, length = self.means * pixels // self.pack, ROWS if self.means == 1 else pixels // self.pack
             self.parts, self.length, self.images = -(-self.rows // length), (length,), self.means
-            self.count = np.full(self.parts, length)
-            self.count[-1] = self.rows - (self.parts - 1) * length
         else:
             self.loops = moments_of_rows, sums_of_rows, scale_rows, combine_rows
             self.pack, self.rows, self.parts, self.length, self.images = 1, len(x) * channels, len(x), (), len(x)
-            self.count = np.full(self.parts, x.size // self.rows)
 
     def flat(self, x):
         """x as the matrix, a copy where it is laid out differently."""
@@ -270,8 +267,11 @@ class Matrix:
 
     def moments(self, x):
         """(mu, var), in the shape of the formula."""
-        both = np.empty((2, self.means, self.G), self.dtype)
-        join(*self.sums(self.loops[0], self.flat(x)), self.count, *both)
+        x, both = self.flat(x), np.empty((2, self.means, self.G), self.dtype)
+        count = np.full(self.parts, self.length[0] if self.columns else x.shape[1])
+        if self.columns:
+            count[-1] = self.rows - (self.parts - 1) * self.length[0]
+        join(*self.sums(self.loops[0], x), count, *both)
         return tuple(both.reshape(2, self.means, self.G, *[1] * (len(self.shape) - 2)))
 
     def weights(self, v, default):
