@@ -26,17 +26,22 @@ from .workloads import WORKLOADS, find
 HERE = Path(__file__).parent
 STORE = HERE / "results.json"
 RIVALS = ["torch", "channels_last"]
+WITHOUT = "without_numba"  # tinycnn as it is where Numba is not installed
 PEERS_ON = "MNIST net"   # the workload that the peers run
 BUDGET = 15              # seconds for a part, after LEAST_ROUNDS
 LEAST_ROUNDS, ROUNDS = 3, 5
 PATIENCE = {"measure": 300, "goals": 7200}  # seconds after which a single measurement counts as failed
 
 
-def measure(library, what, seconds, module="measure"):
+def measure(library, what, seconds, module="measure", threads=None):
     """One measurement in a fresh process; see `measure.py`. RuntimeError with the reason where it fails."""
-    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", library, what, str(seconds)]
+    name = "tinycnn" if library == WITHOUT else library
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", name, what, str(seconds)]
+    given = {"TINYCNN_NUMBA": "0"} if library == WITHOUT else {}
+    given |= {"TINYCNN_THREADS": str(threads), "BENCHMARK_THREADS": str(threads)} if threads else {}
     try:
-        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, timeout=PATIENCE[module])
+        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, timeout=PATIENCE[module],
+                             env={**os.environ, **given})
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"{library}, {what}: no result after {PATIENCE[module]} s") from None
     if run.returncode:
@@ -44,16 +49,16 @@ def measure(library, what, seconds, module="measure"):
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def rounds_of(what, libraries, args, most=ROUNDS):
+def rounds_of(what, libraries, args, most=ROUNDS, threads=None):
     """[{library: result}, ...], until the budget is used up; a library that fails once is left out, with a word."""
     found, start, libraries = [], time.perf_counter(), list(libraries)
     wanted = 1 if args.quick else most
-    while len(found) < wanted and (len(found) < LEAST_ROUNDS or time.perf_counter() - start < BUDGET):
+    while len(found) < wanted and (len(found) < min(wanted, LEAST_ROUNDS) or time.perf_counter() - start < BUDGET):
         print(f"{what}: round {len(found) + 1} of at most {wanted}", file=sys.stderr, flush=True)
         results = {}
         for library in list(libraries):
             try:
-                results[library] = measure(library, what, 0.5 if args.quick else 1.5)
+                results[library] = measure(library, what, 0.5 if args.quick else 1.5, threads=threads)
             except RuntimeError as error:
                 print(f"left out: {error}", file=sys.stderr)
                 libraries.remove(library)
@@ -85,12 +90,13 @@ def compare(found, mine="tinycnn"):
 def run_workload(name, libraries, args):
     """Times, memory and ratios of one workload, and the fraction of the peak that tinycnn reaches."""
     peak = measure("tinycnn", "peak", 0)["flops"]
-    found = rounds_of(name, libraries, args)
+    found = rounds_of(name, [*libraries, WITHOUT], args)
+    alone = rounds_of(name, [n for n in libraries if n != "channels_last"], args, most=1, threads=1)
     peak = max(peak, measure("tinycnn", "peak", 0)["flops"])
     flops = found[0]["tinycnn"]["flops"]
     efficiency = flops / min(step_time(r["tinycnn"]) for r in found) / peak
     return dict(kind="workload", batch=find(name).input[0], training=find(name).training, target=find(name).target,
-                rounds=len(found), flops=flops, efficiency=efficiency, libraries=compare(found))
+                rounds=len(found), flops=flops, efficiency=efficiency, libraries=compare(found), one_thread=compare(alone))
 
 
 def run_peers(libraries, args):

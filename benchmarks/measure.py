@@ -50,7 +50,7 @@ def load(library):
     """The module, and a function that lays a tensor or model out in memory as is to be measured."""
     t = importlib.import_module("torch" if library == "channels_last" else library)
     if library != "tinycnn":
-        t.set_num_threads(os.cpu_count())
+        t.set_num_threads(int(os.environ.get("BENCHMARK_THREADS") or os.cpu_count()))
     if library == "channels_last":
         return t, lambda x: x.to(memory_format=t.channels_last)
     return t, lambda x: x

@@ -2,8 +2,8 @@
 
     python -m benchmarks.reading
 
-The network is the README's, run inside `with tinycnn.plainly():`. Calls are those of Python functions of the package, without
-comprehensions; a change of file is a call whose function stands in another file than that of the call before.
+The network is the README's, run inside `with tinycnn.plainly():`. Calls are those of Python functions of the package,
+without comprehensions; a change of file is a call whose function stands in another file than that of the call before.
 """
 import ast
 import re
@@ -37,8 +37,9 @@ def calls(function):
     codes = []
 
     def profile(frame, event, arg):
-        if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)) and not frame.f_code.co_name.startswith("<"):
-            codes.append(frame.f_code)
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(str(PACKAGE)) and not code.co_name.startswith("<"):
+            codes.append(code)
     sys.setprofile(profile)
     try:
         function()

@@ -11,10 +11,10 @@ from .where import KINDS
 from .workloads import WORKLOADS
 
 PACKAGES = ("tinycnn", "numpy", "torch")
-HEAD = ["workload", "batch", "time", "target", "from - to", "channels_last", "memory", "ms", "ms PyTorch", "MB",
-        "MB PyTorch", "of peak"]
-NAMES = {"tinycnn": "tinycnn", "torch": "PyTorch", "channels_last": "PyTorch, channels_last", "mygrad": "MyGrad",
-         "autograd": "HIPS autograd", "dezero": "DeZero"}
+HEAD = ["workload", "batch", "time", "target", "from - to", "one thread", "without Numba", "channels_last", "memory", "ms",
+        "ms PyTorch", "MB", "MB PyTorch", "of peak"]
+NAMES = {"tinycnn": "tinycnn", "without_numba": "tinycnn without Numba", "torch": "PyTorch",
+         "channels_last": "PyTorch, channels_last", "mygrad": "MyGrad", "autograd": "HIPS autograd", "dezero": "DeZero"}
 
 
 def versions(names):
@@ -61,15 +61,22 @@ def workload_rows(results):
 
 def _workload_cells(name, w):
     libraries, mine, theirs = w["libraries"], w["libraries"]["tinycnn"], w["libraries"].get("torch")
-    other = libraries.get("channels_last")
+    other, alone = libraries.get("channels_last"), w.get("one_thread", {}).get("torch")
     return [name, str(w["batch"]),
             f"{theirs['ratio']:.2f}" if theirs else "", f"{w['target']:.2f}",
             f"{theirs['ratios'][0]:.2f} - {theirs['ratios'][-1]:.2f}" if theirs else "",
+            f"{alone['ratio']:.2f}" if alone else "",
+            f"{_without(libraries):.2f}" if theirs and "without_numba" in libraries else "",
             f"{other['ratio']:.2f}" if other else "",
             f"{theirs['memory_ratio']:.2f}" if theirs else "",
             f"{mine['time'] * 1e3:.1f}", f"{theirs['time'] * 1e3:.1f}" if theirs else "",
             f"{mine['memory'] / 1e6:.0f}", f"{theirs['memory'] / 1e6:.0f}" if theirs else "",
             f"{w['efficiency']:.0%}"]
+
+
+def _without(libraries):
+    """The ratio of tinycnn without Numba to PyTorch."""
+    return libraries["torch"]["ratio"] / libraries["without_numba"]["ratio"]
 
 
 def geometric_mean(values):
@@ -85,6 +92,11 @@ def _workloads(results):
         if ratios:
             text += (f"\n\nGeometric mean of the ratios of time to {NAMES[key]}, {len(ratios)} workloads: "
                      f"{geometric_mean(ratios):.2f}.")
+    alone = [w["one_thread"]["torch"]["ratio"] for _, w in rows if "torch" in w.get("one_thread", {})]
+    without = [_without(w["libraries"]) for _, w in rows if {"torch", "without_numba"} <= set(w["libraries"])]
+    others = {"with one thread each": alone, "without Numba": without}
+    text += "".join(f" {words[0].upper()}{words[1:]}: {geometric_mean(ratios):.2f}." for words, ratios in others.items()
+                    if ratios)
     return text
 
 
@@ -161,19 +173,7 @@ def _growth(part):
 
 
 WHERE = """Milliseconds of a step by kinds of operations, tinycnn / PyTorch, as their profilers tell; the rest is the
-optimizer, adding gradients up, other operations and the way through the library. What lies behind the distances, as measured
-on an Intel Xeon with vectors of 512 bits:
-
-- Convolution. NumPy's BLAS multiplies the matrices of a convolution at 150 to 190 GFLOP/s a core if they are 64 columns
-  wide or more, at 30 to 110 if they have 6 to 24 columns; PyTorch's convolutions run at 190 to 240 and copy no columns.
-  Winograd's tiles (`tinycnn/cpu/winograd.py`) make up for that from 32 channels on. They do not help where channels or
-  filters are few: in the MNIST net, in LeNet-5, with the 12 filters of a DenseNet's layer, in depthwise layers.
-- Normalisation and activations. A compiled loop computes a whole formula for a number while it is in a register. NumPy takes
-  an operation after the other, each a walk through a piece of the array that is in the cache: about a dozen for batch norm,
-  18 forward and 23 backward for GELU.
-- Threads. Between two NumPy operations a thread needs Python's lock. Where it has to wait for it, waking up costs 50
-  microseconds, so the second core makes operations 1.6 to 1.8 times as fast, PyTorch's 1.9 to 2 times. One picture at a time
-  (inference) leaves hardly an operation long enough for two."""
+optimizer, adding gradients up, other operations and the way through the library."""
 
 SECTIONS = {  # part: (title, words, function, picture)
     "peers": ("Other libraries on NumPy", "The MNIST net as their users would write it.", _peers, ""),
@@ -215,8 +215,8 @@ Ratios are tinycnn / PyTorch (eager, as many threads as cores), medians over {be
 rounds of alternating fresh processes, with the smallest and the largest round beside them: below 1, tinycnn is faster or
 needs less memory. `target` is the ratio that was wanted before anything was measured, `channels_last` the ratio to PyTorch
 with its other memory layout. Milliseconds are those of the best round. Memory is the peak above what the process held
-before the first step. "Of peak" compares the matrix products in a step with large ones of NumPy in the same minutes, on all
-cores.
+before the first step. Without Numba, the roads of `tinycnn/cpu/` that need only NumPy are taken. "Of peak" compares the
+matrix products in a step with large ones of NumPy in the same minutes, on all cores.
 
 The load average of the machine was between {min(loads, default=0):.1f} and {max(loads, default=0):.1f}.
 Well above the number of cores, it means that other programs were busy on them; the ratios of small networks then say more

@@ -29,19 +29,19 @@ class Operation:
 
 
 WORKLOADS = [
-    Workload("MNIST net", nets.mnist_net, (128, 1, 28, 28), 10, 1.0),
-    Workload("LeNet-5", nets.lenet5, (64, 1, 28, 28), 10, 1.0),
-    Workload("shapes net", nets.shapes_net, (30, 3, 128, 128), 3, 0.85),
-    Workload("VGG-16", nets.vgg16, (32, 3, 32, 32), 10, 1.0),
-    Workload("ResNet-18", zoo("cifar_resnet", "cifar_resnet18"), (32, 3, 32, 32), 10, 1.0),
-    Workload("ResNet-50", zoo("resnet", "resnet50"), (4, 3, 224, 224), 1000, 1.1),
-    Workload("DenseNet-40", zoo("densenet", "small_densenet", 12, 6), (32, 3, 32, 32), 10, 1.1),
-    Workload("MobileNet v1", zoo("mobilenet_v1", "mobilenet_v1", num_classes=10), (32, 3, 32, 32), 10, 1.5),
-    Workload("ResNeXt-29", zoo("cifar_resnet", "resnext29_8x64d"), (8, 3, 32, 32), 10, 1.5),
-    Workload("ViT-Tiny", zoo("vit", "VisionTransformer", 32, 4, 12, 3, 192, 768, num_classes=10), (32, 3, 32, 32), 10, 1.2),
-    Workload("U-Net", zoo("unet", "unet_padded", in_channels=3, width=32), (8, 3, 64, 64), 2, 1.1),
-    Workload("ResNet-18, inference", zoo("resnet", "resnet18"), (1, 3, 224, 224), 1000, 1.3, training=False),
-    Workload("MobileNet v2, inference", zoo("mobilenet_v2", "mobilenet_v2"), (1, 3, 224, 224), 1000, 1.3, training=False),
+    Workload("MNIST net", nets.mnist_net, (128, 1, 28, 28), 10, 0.8),
+    Workload("LeNet-5", nets.lenet5, (64, 1, 28, 28), 10, 0.8),
+    Workload("shapes net", nets.shapes_net, (30, 3, 128, 128), 3, 0.5),
+    Workload("VGG-16", nets.vgg16, (32, 3, 32, 32), 10, 0.75),
+    Workload("ResNet-18", zoo("cifar_resnet", "cifar_resnet18"), (32, 3, 32, 32), 10, 0.75),
+    Workload("ResNet-50", zoo("resnet", "resnet50"), (4, 3, 224, 224), 1000, 0.9),
+    Workload("DenseNet-40", zoo("densenet", "small_densenet", 12, 6), (32, 3, 32, 32), 10, 0.9),
+    Workload("MobileNet v1", zoo("mobilenet_v1", "mobilenet_v1", num_classes=10), (32, 3, 32, 32), 10, 0.75),
+    Workload("ResNeXt-29", zoo("cifar_resnet", "resnext29_8x64d"), (8, 3, 32, 32), 10, 0.9),
+    Workload("ViT-Tiny", zoo("vit", "VisionTransformer", 32, 4, 12, 3, 192, 768, num_classes=10), (32, 3, 32, 32), 10, 1.1),
+    Workload("U-Net", zoo("unet", "unet_padded", in_channels=3, width=32), (8, 3, 64, 64), 2, 0.9),
+    Workload("ResNet-18, inference", zoo("resnet", "resnet18"), (1, 3, 224, 224), 1000, 1.0, training=False),
+    Workload("MobileNet v2, inference", zoo("mobilenet_v2", "mobilenet_v2"), (1, 3, 224, 224), 1000, 1.0, training=False),
 ]
 
 
