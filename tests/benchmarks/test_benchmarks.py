@@ -154,8 +154,8 @@ def test_a_complete_run_writes_a_page_that_names_no_host(run, tmp_path):
     assert code == 0 and socket.gethostname() not in page
     row = next(line for line in page.splitlines() if line.startswith("| MNIST net"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["MNIST net", "128", "0.50", "0.80", "0.50 - 0.50", "0.20", "1.50", "0.25", "2.00", "0.8", "1.5", "10", "5",
-                     "67%"]
+    assert cells == ["MNIST net", "128", "0.50", "0.80", "0.50 - 0.50", "0.20", "1.50", "0.25", "2.00", "0.8", "1.5", "10",
+                     "5", "67%"]
     for words in (f"PyTorch, {len(workloads.WORKLOADS)} workloads: 0.50.", "With one thread each: 0.20.",
                   "Without Numba: 1.50.", "MyGrad", "10.0 times", "3 calls of 2 operations",
                   "the batch to the power of", "tinycnn forward 5.0", "import tinycnn` after it 20 ms", np.__version__,
