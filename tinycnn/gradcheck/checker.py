@@ -92,11 +92,12 @@ def _check(problem, tolerance, known, *, linear=False, full=None, command="", no
         report.known = known(report)
     if all(c.misshapen is None for c in checks) and not report.known:
         gradients = [[c.analytic[k] for c in checks] for k in range(len(cotangents))]
-        report.broken = broken(problem, cotangents, gradients, max(checks[0].floors), linear=linear, nondet_tol=nondet_tol,
-                               partly=partly)
+        report.grave, found, report.remarks = broken(problem, cotangents, gradients, max(checks[0].floors), linear=linear,
+                                                     nondet_tol=nondet_tol, partly=partly)
+        report.broken = report.grave + found
     for c in checks:
         if not c.ok and not report.known:
-            c.cause = diagnose(c, checks, problem, cotangents, y, lambda other: _measure(other, tolerance, None)[0])
+            c.cause, c.vague = diagnose(c, checks, problem, cotangents, y, lambda other: _measure(other, tolerance, None)[0])
     return report
 
 

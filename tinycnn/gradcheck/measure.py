@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .numeric import SMALL as SMALL_STEPS
-from .numeric import STEP, Bounds, line, look_closer, slope
+from .numeric import FURTHER, STEP, Bounds, line, look_closer, rounding, slope
 
 SMALL = 48             # entries that are always measured one by one
 FULL = 4096            # entries that are measured one by one when the gate fails; beyond, bisection
@@ -52,6 +51,7 @@ class InputCheck:
     jacobian: np.ndarray = None    # d outputs / d entries, (entries, outputs), where it was kept
     tie: tuple = None              # (value, how many, analytic, numeric) of a joint step that disagrees
     cause: str = ""
+    vague: bool = False            # the cause says where or how much, not why
     scales: list = field(default_factory=list)
 
     @property
@@ -76,6 +76,7 @@ class Measurement:
     def __init__(self, problem, index, check, cotangents, tolerance, rng):
         self.problem, self.index, self.check, self.rng = problem, index, check, rng
         self.cotangents, self.tolerance = cotangents, tolerance
+        self.centre = self.noise = None
         shape = check.value.shape
         check.wrong, check.kinks, check.jumps = (np.zeros(shape, bool) for _ in range(3))
         check.scales = [max(largest(a), floor) for a, floor in zip(check.analytic, check.floors)]
@@ -103,7 +104,7 @@ class Measurement:
         """Whether gradient and slope agree along `direction`; if `note`, the error counts as that of the input."""
         y, best = line(self.problem, {self.index: direction}), np.inf
         numbers = [(a * direction).sum() for a in self.check.analytic]
-        for step in (self.tolerance.step, SMALL_STEPS[0]):
+        for step in (self.tolerance.step, FURTHER[1]):
             column, errors = slope(y, step), []
             for c, number, scale in zip(self.cotangents, numbers, self.check.scales):
                 slack = self.tolerance.slack(scale, c @ column)
@@ -123,8 +124,9 @@ class Measurement:
         check = self.check
         if keep and check.value.size * self.cotangents[0].size <= JACOBIAN:
             check.jacobian = np.empty((check.value.size, self.cotangents[0].size))
+        columns = {}
         for e in entries:
-            column = slope(self._line(e), self.tolerance.step)
+            columns[e] = column = slope(self._line(e), self.tolerance.step)
             for c, numeric in zip(self.cotangents, check.numeric):
                 numeric.flat[e] = c @ column
             if check.jacobian is not None:
@@ -133,7 +135,7 @@ class Measurement:
         for e in entries:
             numbers = [n.flat[e] for n in check.numeric]
             if not self._agree(e, numbers, numbers, CLEAR):
-                self._look_closer(e)
+                self._look_closer(e, columns[e])
             self._note_error(e)
 
     def _line(self, e):
@@ -147,13 +149,15 @@ class Measurement:
         return all(low - part * slack(scale, low) <= a.flat[e] <= high + part * slack(scale, high)
                    for a, low, high, scale in zip(self.check.analytic, lows, highs, self.check.scales))
 
-    def _look_closer(self, e):
-        """Judge entry e again with small steps and one-sided slopes."""
+    def _look_closer(self, e, column):
+        """Judge entry e, whose first slope was `column`, again with small steps and one-sided slopes."""
         check = self.check
+        if self.noise is None:
+            self.centre, self.noise = self.problem.vector(self.problem.values), rounding(self.problem)
 
         def agrees(bounds):
             return self._agree(e, *zip(*(bounds.interval(c) for c in self.cotangents)))
-        bounds = look_closer(self._line(e), agrees)
+        bounds = look_closer(self._line(e), agrees, self.centre, column, self.noise)
         for c, a, numeric in zip(self.cotangents, check.analytic, check.numeric):
             numeric.flat[e] = bounds.nearest(c, a.flat[e])
         if check.jacobian is not None:

@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 import functools
 import inspect
+import itertools
 
 import numpy as np
 
@@ -53,11 +54,30 @@ def flatten(output):
     return [output]
 
 
-def _first_of(value, batch):
-    """The first example of a tensor or array of `batch` examples; anything else is itself."""
-    if batch is None or getattr(value, "shape", ())[:1] != (batch,):
-        return value
-    return wrap(value.array[:1]).requires_grad_(value.requires_grad) if isinstance(value, Tensor) else value[:1]
+def _cut(values, batch, cut):
+    """The values of a smaller problem: the first of `batch` examples, or `cut`, {(number of the value, axis): size}."""
+    cut = dict(cut or {})
+    if batch is not None:
+        cut |= {(i, 0): 1 for i, v in enumerate(values) if getattr(v, "shape", ())[:1] == (batch,)}
+    smaller = list(values)
+    for i in {i for i, _ in cut}:
+        at = tuple(slice(cut.get((i, axis))) for axis in range(len(values[i].shape)))
+        v = values[i]
+        smaller[i] = wrap(v.array[at].copy()).requires_grad_(v.requires_grad) if isinstance(v, Tensor) else v[at].copy()
+    return smaller
+
+
+def numbers_of(fn):
+    """{name: number} of the numbers that `fn` has as defaults or knows from around: its p, eps, window or rate."""
+    fn = fn.forward if isinstance(fn, type) and hasattr(fn, "forward") else fn
+    code, known = getattr(fn, "__code__", None), {}
+    if code is None:
+        return known
+    known.update({n: fn.__globals__[n] for n in code.co_names if n in fn.__globals__})
+    with contextlib.suppress(TypeError, ValueError):  # a cell may be empty, a builtin has no signature
+        known.update({n: c.cell_contents for n, c in zip(code.co_freevars, fn.__closure__ or ())})
+        known.update({n: p.default for n, p in inspect.signature(fn).parameters.items() if p.default is not p.empty})
+    return {n: v for n, v in known.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
 
 class Problem:
@@ -89,6 +109,29 @@ class Problem:
         """One list of gradients (arrays, or None) for each cotangent vector, all from one forward pass at `values`."""
         with self.run(values, **how) as run:
             return [run.pull(self.split(v)) for v in vectors]
+
+    @functools.cached_property
+    def numbers(self):
+        """The numbers that the function works with besides its arrays, by name."""
+        own = {name: v for name, v in self.options.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+        given = {name: v for name, v in zip(self.argument_names, self.given) if isinstance(v, (int, float))}
+        return numbers_of(self.function) | given | own
+
+    def smaller(self, most=6):
+        """Problems in which one size is one less, wherever it has to be: what a wrong factor does then, tells its cause."""
+        axes = [(i, axis, size) for i, v in enumerate(self.given) for axis, size in enumerate(getattr(v, "shape", ()))]
+        found = []
+        for size in sorted({size for *_, size in axes if size > 2}, reverse=True):
+            places, done = [(i, axis) for i, axis, n in axes if n == size], []
+            for some in (c for r in (1, 2, 3) for c in itertools.combinations(places[:7], r)):
+                if len(found) == most or len({i for i, _ in some}) < len(some) or any(d <= set(some) for d in done):
+                    continue
+                with contextlib.suppress(Exception), np.errstate(all="ignore"):  # most of these cannot run
+                    problem = self.variant(cut=dict.fromkeys(some, size - 1))
+                    problem.gradients([v.copy() for v in problem.values], [np.ones(problem.vector(problem.values).size)])
+                    found.append(problem)
+                    done.append(set(some))
+        return found
 
     def _look(self):
         """Learn the outputs' shapes from a first run."""
@@ -153,7 +196,8 @@ class TensorProblem(Problem):
             self.fn = fn.apply
         names = names or names_of(fn.forward if self.module else fn, len(inputs))
         asked = any(isinstance(v, Tensor) and v.requires_grad for v in inputs)
-        self.inputs = list(inputs)
+        self.inputs = self.given = list(inputs)
+        self.function, self.argument_names = fn.forward if self.module else fn, names
         self.places = [i for i, v in enumerate(inputs)
                        if _is_floating(v) and (not asked or isinstance(v, Tensor) and v.requires_grad)]
         self.parameters = []
@@ -169,14 +213,15 @@ class TensorProblem(Problem):
         self.values = [to_numpy(array).astype(np.float64) for array in sources]
         self._look()
 
-    def variant(self, options=None, batch=None):
-        """The same problem with other options, or with the first of `batch` examples alone."""
+    def variant(self, options=None, batch=None, cut=None):
+        """The same problem with other options, or on less: see `_cut`."""
         fn, names = self.source
-        inputs = [_first_of(v, batch) for v in self.inputs]
+        inputs = _cut(self.inputs, batch, cut)
         return TensorProblem(fn, inputs, self.options if options is None else options, self.seed, self.title, names)
 
     def outputs(self, values):
-        """The floating-point outputs at `values`, without recording."""
+        """The floating-point outputs at `values`, without recording; forward gets copies, in case it writes into them."""
+        values = [v.copy() for v in values]
         with no_grad(), self._ready(values, [False] * len(values), np.float64, None) as leaves:
             return [to_numpy(y.array).astype(np.float64, copy=False) for y in self._call(leaves)]
 
@@ -268,24 +313,25 @@ class ArrayProblem(Problem):
     def __init__(self, forward, backward, arrays, options=None, seed=0, title=None, names=None):
         super().__init__(title or title_of(forward), options, seed)
         self.forward, self.backward = forward, backward
-        self.arguments = [np.asarray(a) if isinstance(a, (list, float)) else a for a in arrays]
+        self.arguments = self.given = [np.asarray(a) if isinstance(a, (list, float)) else a for a in arrays]
         self.places = [i for i, a in enumerate(self.arguments) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
         if not self.places:
             raise ValueError(f"check_functions: {self.title} got no floating-point array, so there is no gradient to check")
-        self.all_names = names = names or names_of(forward, len(arrays))
+        self.all_names = self.argument_names = names = names or names_of(forward, len(arrays))
+        self.function = forward
         self.names = [names[i] for i in self.places]
         self.values = [self.arguments[i].astype(np.float64) for i in self.places]
         self._look()
 
-    def variant(self, options=None, batch=None):
-        """The same problem with other options, or with the first of `batch` examples alone."""
-        arguments = [_first_of(a, batch) for a in self.arguments]
+    def variant(self, options=None, batch=None, cut=None):
+        """The same problem with other options, or on less: see `_cut`."""
+        arguments = _cut(self.arguments, batch, cut)
         return ArrayProblem(self.forward, self.backward, arguments, self.options if options is None else options, self.seed,
                             self.title, self.all_names)
 
     def outputs(self, values):
-        """The floating-point outputs at `values`."""
-        return self._forward(values)[1]
+        """The floating-point outputs at `values`; forward gets copies, in case it writes into them."""
+        return self._forward([v.copy() for v in values])[1]
 
     def _forward(self, values):
         arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in self.arguments]
