@@ -52,9 +52,9 @@ def shape(name, got, right):
 
 
 def dtype(name, got, right):
-    """The dtype is `right`."""
-    got = array(name, got)
-    if got.dtype != np.dtype(right):
+    """The dtype is `right`; float64 for float32 will do. There is no NaN and no infinity where numbers were given."""
+    got = finite(name, got)
+    if got.dtype != np.dtype(right) and (got.dtype, np.dtype(right)) != (np.float64, np.float32):
         raise Wrong(f"{name} is {got.dtype}, expected {np.dtype(right)}: keep the dtype of the input")
 
 
@@ -63,8 +63,9 @@ def finite(name, got):
     got = array(name, got)
     bad = ~np.isfinite(got)
     if bad.any():
-        raise Wrong(f"{name} holds NaN or infinity at {int(bad.sum())} of {bad.size} entries: look for 0 / 0, log(0) or an "
-                    "overflow of exp")
+        raise Wrong(f"{name} holds NaN or infinity at {int(bad.sum())} of {bad.size} entries"
+                    f"{f' of {got.dtype}' * (got.dtype != np.float64)}: look for 0 / 0, log(0) or an overflow of exp")
+    return got
 
 
 def equal(name, got, right):

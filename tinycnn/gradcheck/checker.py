@@ -3,7 +3,7 @@ import numpy as np
 
 from .contracts import broken
 from .diagnosis import diagnose
-from .measure import InputCheck, Measurement, Tolerance, check_ties, largest
+from .measure import InputCheck, Measurement, Tolerance, TooSlow, check_ties, largest
 from .numeric import STEP
 from .problem import ArrayProblem, TensorProblem, kept_dice, names_of, title_of
 from .registry import library
@@ -86,7 +86,16 @@ def check(problem, tolerance, *, known=None, **how):
 
 
 def _check(problem, tolerance, known, *, linear=False, full=None, command="", nondet_tol=0.0, partly=True):
-    checks, cotangents, y = _measure(problem, tolerance, full)
+    try:
+        checks, cotangents, y = _measure(problem, tolerance, full, patient=False)
+    except TooSlow:
+        for smaller in problem.reduced():
+            report = _check(smaller, tolerance, known, linear=linear, command=command, nondet_tol=nondet_tol, partly=partly)
+            if not report:
+                shapes = ", ".join(f"{name} {v.shape}" for name, v in zip(smaller.names, smaller.values))
+                report.note = f"found on a part of the inputs, {shapes}: to look at every entry of yours would take long"
+                return report
+        checks, cotangents, y = _measure(problem, tolerance, full)
     report = Report(problem.title, checks, [], [problem.split(c) for c in cotangents], problem.seed, command)
     if known and not report:
         report.known = known(report)
@@ -101,7 +110,7 @@ def _check(problem, tolerance, known, *, linear=False, full=None, command="", no
     return report
 
 
-def _measure(problem, tolerance, full):
+def _measure(problem, tolerance, full, patient=True):
     """One InputCheck an input, the two upstream gradients as vectors, and the outputs as one."""
     rng = np.random.default_rng(problem.seed)
     y = problem.vector(problem.values)
@@ -119,7 +128,7 @@ def _measure(problem, tolerance, full):
         analytic = [np.zeros_like(value) if g[i] is None else g[i] for g in gradients]
         checks.append(InputCheck(name, value, analytic, [np.full(value.shape, np.nan) for _ in cotangents], floors,
                                  gradients[0][i] is None, misshapen.get(i)))
-        Measurement(problem, i, checks[i], cotangents, tolerance, rng).run(full)
+        Measurement(problem, i, checks[i], cotangents, tolerance, rng, patient).run(full)
     if all(c.ok for c in checks):
         check_ties(problem, checks, cotangents, tolerance)
     return checks, cotangents, y

@@ -44,11 +44,14 @@ def _explain(s, r):
     sign = " and the sign is wrong" if r < 0 else ""
     found = dict(_candidates(s, r))
     if len(found) > 1 and hasattr(s.problem, "smaller"):
-        for problem in s.problem.smaller():
+        for problem in s.problem.smaller(first=[count for what, count in _counts(s) if any(what in f for f in found)]):
             smaller = _again(s, problem)
-            other = smaller and ratio(smaller)
+            other = smaller and (1.0 if smaller.check.ok else ratio(smaller))
             if other is not None:
                 still = {what for what, _ in _candidates(smaller, other)}
+                if abs(other - 1) < CLOSE:  # right for a size of 1
+                    ones = [what for what, count in _counts(smaller) if count == 1]
+                    still = {what for what in found if what.partition(" ")[2] in ones}
                 if still & set(found):
                     found = {what: words for what, words in found.items() if what in still}
     kinds = {}

@@ -5,6 +5,7 @@ no error in the gradient escapes it except by an accident of probability zero. I
 kink. So small inputs are measured entry by entry at once, larger ones when the gate fails, and very large ones by bisection:
 the failing half of a failing block, again and again.
 """
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,8 @@ FULL = 4096            # entries that are measured one by one when the gate fail
 LOOKS = 512            # entries that bisection measures at most
 CLEAR = 0.01           # part of the tolerance beyond which a smaller step is tried: the error may be that of the step
 JACOBIAN = 2_000_000   # numbers of a Jacobian that is kept for the diagnosis
+BUDGET = 2.0           # seconds that one input may take entry by entry, before smaller inputs are tried
+SPENT = 4.0            # seconds that a search by halves may take
 TIES = 64              # groups of equal values that get a joint step
 
 
@@ -70,10 +73,15 @@ class InputCheck:
         return f"d{self.name}" if len(self.name) <= 2 else f"the gradient of {self.name}"
 
 
-class Measurement:
-    """The work on input `index` of `problem`."""
+class TooSlow(Exception):
+    """An input is wrong, and to look at all of its entries would take long."""
 
-    def __init__(self, problem, index, check, cotangents, tolerance, rng):
+
+class Measurement:
+    """The work on input `index` of `problem`. Where it would take long it is refused (TooSlow), unless `patient`."""
+
+    def __init__(self, problem, index, check, cotangents, tolerance, rng, patient=True):
+        self.patient = patient
         self.problem, self.index, self.check, self.rng = problem, index, check, rng
         self.cotangents, self.tolerance = cotangents, tolerance
         self.centre = self.noise = None
@@ -89,7 +97,12 @@ class Measurement:
         if entries or entries is None and size <= SMALL or self.check.misshapen is not None:
             self.measure(np.arange(size), keep=True)
         elif not self.passes(self._direction()):
-            if size <= FULL:
+            start = time.perf_counter()
+            self.problem.vector(self.problem.values)
+            slow = min(size, LOOKS if size > FULL else size) * 8 * (time.perf_counter() - start) > BUDGET and not entries
+            if slow and not self.patient:
+                raise TooSlow
+            if size <= FULL and not slow:
                 self.measure(np.arange(size), keep=True)
             else:
                 self.bisect()
@@ -181,8 +194,8 @@ class Measurement:
     def bisect(self):
         """Find wrong entries of a very large input: split failing blocks in halves, measure small ones."""
         direction = self._direction().reshape(-1)
-        blocks, looks = [np.arange(direction.size)], 0
-        while blocks and looks < LOOKS:
+        blocks, looks, start = [np.arange(direction.size)], 0, time.perf_counter()
+        while blocks and looks < LOOKS and (time.perf_counter() - start < SPENT or not self.check.wrong.any()):
             block = blocks.pop(self.rng.integers(len(blocks)))
             if block.size <= 16:
                 self.measure(block)

@@ -14,7 +14,7 @@ wrong.
 import numpy as np
 
 STEP = 1e-3            # of the first look
-FURTHER = tuple(10.0 ** -k for k in range(4, 11))   # of further ones, at entries where the first disagrees
+FURTHER = tuple(10.0 ** -k for k in range(4, 13))   # of further ones, at entries where the first disagrees
 SETTLED = 1e-8         # two steps agree when their slopes differ by less than this part of the steepest
 
 
@@ -103,14 +103,11 @@ def look_closer(y, agrees, centre=None, first=None, noise=0.0):
     the slope of the first look, `noise` how much of y is rounding.
     """
     centre = y(0.0) if centre is None else centre
-    before, best, last = slope(y) if first is None else first, None, None
-    largest = np.abs(before[np.isfinite(before)]).max(initial=0)
+    before, best, last, kink = slope(y) if first is None else first, None, None, None
     for h in FURTHER:
         both, left, right = _three_slopes(y, h, centre)
         gap, steep = np.abs(right - left), np.maximum(np.abs(left), np.abs(right))
         top, doubt, change = steep[np.isfinite(steep)].max(initial=0), noise / h, np.abs(both - before)
-        if np.isfinite(steep).all() and top < 1e-3 * largest:
-            break  # stairs, as of a float32 in between: smaller steps see nothing
         smooth = np.isfinite(both) & (change <= SETTLED * top + 2 * doubt) & (gap <= 1e-4 * top + 9 * doubt)
         if smooth.all():
             if np.linalg.norm(doubt) > SETTLED * top:  # then the larger step tells more
@@ -125,9 +122,13 @@ def look_closer(y, agrees, centre=None, first=None, noise=0.0):
         if last and stays.any():
             still = stays & (np.abs(left - last[0]) <= 1e-4 * top) & (np.abs(right - last[1]) <= 1e-4 * top)
             if (smooth | still).all():
-                return Bounds(np.where(still, np.minimum(left, right), both), np.where(still, np.maximum(left, right), both),
+                kink = Bounds(np.where(still, np.minimum(left, right), both), np.where(still, np.maximum(left, right), both),
                               "kink", doubt)
+                if agrees(kink):
+                    return kink  # otherwise the kink may be nearby only: look closer
         before, last, grows = both, (left, right, gap, steep), steep > 5 * (last[3] if last else np.inf)
+    if kink:
+        return kink
     if last and np.isfinite(last[3]).all() and np.any(grows & (last[3] * h > 9 * np.asarray(noise))):
         return Bounds(before, before, "jump")
     return best[1] if best else Bounds(before, before)

@@ -117,11 +117,28 @@ class Problem:
         given = {name: v for name, v in zip(self.argument_names, self.given) if isinstance(v, (int, float))}
         return numbers_of(self.function) | given | own
 
-    def smaller(self, most=6):
-        """Problems in which one size is one less, wherever it has to be: what a wrong factor does then, tells its cause."""
+    def reduced(self):
+        """The problem on a part of the inputs, in sizes that cannot be mistaken for each other; nothing where it cannot run."""
+        short = {size: 7 if size >= 12 else 4 if size >= 6 else 2 for size in range(4, 1 + max(
+            (size for v in self.given for size in getattr(v, "shape", ())), default=0))}
+        axes = [(i, axis, size) for i, v in enumerate(self.given) for axis, size in enumerate(getattr(v, "shape", ()))]
+        narrow = {(i, axis): short[size] - (size >= 12 and axis == len(self.given[i].shape) - 1 > 1)
+                  for i, axis, size in axes if size > 3}
+        batch = {(i, 0): 2 for i, axis, size in axes if axis == 0 and size == self.given[axes[0][0]].shape[0] > 2}
+        for cut in (narrow, {(i, axis): short[size] for i, axis, size in axes if size > 3}, batch):
+            with contextlib.suppress(Exception), np.errstate(all="ignore"):  # the smaller problem is a guess
+                problem = self.variant(cut=cut)
+                y = problem.vector(problem.values)
+                problem.gradients([v.copy() for v in problem.values], [np.ones(y.size)])
+                if y.size > 1 and np.isfinite(y).all():
+                    yield problem
+
+    def smaller(self, first=(), most=6):
+        """Problems in which one size (those in `first` are tried first) is one less, wherever it has to be: what a wrong
+        factor does then, tells its cause."""
         axes = [(i, axis, size) for i, v in enumerate(self.given) for axis, size in enumerate(getattr(v, "shape", ()))]
         found = []
-        for size in sorted({size for *_, size in axes if size > 2}, reverse=True):
+        for size in sorted({size for *_, size in axes if size > 1}, key=lambda n: (n not in first, -n)):
             places, done = [(i, axis) for i, axis, n in axes if n == size], []
             for some in (c for r in (1, 2, 3) for c in itertools.combinations(places[:7], r)):
                 if len(found) == most or len({i for i, _ in some}) < len(some) or any(d <= set(some) for d in done):
