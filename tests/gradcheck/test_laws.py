@@ -37,7 +37,8 @@ for _name, _f, _slope, _says in (
         ("tanh twice", np.tanh, lambda x, y: 1 - np.tanh(y) ** 2, "at the output y"),
         ("sigmoid at x", sigmoid, lambda x, y: x * (1 - x), "input x where the output y belongs"),
         ("sigmoid twice", sigmoid, lambda x, y: sigmoid(y) * (1 - sigmoid(y)), "at the output y"),
-        ("sigmoid as tanh", sigmoid, lambda x, y: 1 - y * y, r"yours is \(1 - y\*\*2\), where sigmoid\(x\) \* sigmoid\(-x\)"),
+        ("sigmoid as tanh", sigmoid, lambda x, y: 1 - y * y,
+         r"yours is \(1 - y\*\*2\), where sigmoid\(x\) \* sigmoid\(-x\)"),
         ("sigmoid with a plus", sigmoid, lambda x, y: y * (1 + y), r"yours is y \* \(1 \+ y\)"),
         ("softplus as sigmoid'", lambda x: np.log1p(np.exp(x)), lambda x, y: sigmoid(x) * sigmoid(-x),
          r"sigmoid\(x\) \* sigmoid\(-x\), where sigmoid\(x\) belongs"),
@@ -76,7 +77,8 @@ for _name, _backward, _says in (
         ("dy added", lambda dy, x: dy + 2 * x, r"dy does not multiply.*2 times x"),
         ("a penalty slips in", lambda dy, x: 2 * x * dy + 0.01 * x, r"right without it: it is 0.01 times x"),
         ("one is added", lambda dy, x: 2 * x * dy + 1, "dy does not multiply.*1 is added"),
-        ("dy forgotten below zero", lambda dy, x: np.where(x > 0, 2 * x * dy, 2 * x), r"only where x is negative: multiply by"),
+        ("dy forgotten below zero", lambda dy, x: np.where(x > 0, 2 * x * dy, 2 * x),
+         r"only where x is negative: multiply by"),
         ("dy forgotten", lambda dy, x: 2 * x, "dy is ignored"),
         ("integers", lambda dy, x: (2 * x * dy * 3).astype(int) * 1.0, "whole numbers only"),
         ("float16", lambda dy, x: (2 * x * dy).astype(np.float16).astype(float), "float16"),
@@ -155,6 +157,10 @@ def _mse(x, t):
     return ((x - t) ** 2).mean(), (x, t)
 
 
+def _two(dx):
+    return dx, -dx
+
+
 def _std_rows(x):
     return x.std(1), x.copy()
 
@@ -175,8 +181,8 @@ case("attention without the root, 6", _attention, lambda dy, c: (dy @ c[1], dy.T
 case("average pool undivided", _pool, lambda dy, shape: dy.repeat(2, 2).repeat(2, 3), (3, 5, 6, 4), says=r"the window\)")
 case("mse with a sum", _mse, lambda dy, c: (2 * dy * (c[0] - c[1]), -2 * dy * (c[0] - c[1])), (5, 3), (5, 3),
      says="15 is the number of elements")
-case("mse over the batch only", _mse, lambda dy, c: (2 * dy * (c[0] - c[1]) / 5, -2 * dy * (c[0] - c[1]) / 5), (5, 3),
-     (5, 3), says="3 is the size of axis 1")
+case("mse over the batch only", _mse, lambda dy, c: _two((2 * dy * (c[0] - c[1])) / len(c[0])), (5, 3), (5, 3),
+     says="3 is the size of axis 1")
 case("ddof", _std_rows, _std_back, (3, 6), says=r"sqrt\(n/\(n - 1\)\).*n = 6")
 case("dropout not rescaled", _drop, lambda dy, mask: dy * mask, (6, 7), says="1 - p|dropout")
 case("dropout rescaled twice", _drop, lambda dy, mask: dy * mask / 0.36, (6, 7), says="1 - p|dropout")
@@ -200,7 +206,8 @@ def _affine_back(mistake):
         mean, corr = d.mean(axis, keepdims=True), (d * xhat).mean(axis, keepdims=True)
         mean = 0 * mean if mistake == "mean" else mean
         corr = 0 * corr if mistake == "variance" else corr
-        std = {"std": 1 / std, "no std": 1, "no eps": np.sqrt(std ** 2 - 1e-2), "ddof": std * np.sqrt(5 / 4)}.get(mistake, std)
+        std = {"std": 1 / std, "no std": 1, "no eps": np.sqrt(std ** 2 - 1e-2),
+               "ddof": std * np.sqrt(x.shape[1] / (x.shape[1] - 1))}.get(mistake, std)
         dx = (d - mean - xhat * corr) / std
         return dx, (dy * (x if mistake == "dgamma x" else xhat)).sum(0), dy.sum(0) if mistake != "db mean" else dy.mean(0)
     return backward
@@ -230,10 +237,10 @@ case("softmax: the diagonal", lambda x: (softmax(x), softmax(x)), lambda dy, y: 
 case("cross-entropy: p - t for -t/p", lambda p, t: (-(t * np.log(p)).sum(1), (p.copy(), t.copy())),
      lambda dy, c: (dy[:, None] * (c[0] - c[1]), -dy[:, None] * np.log(c[0])), (4, 3), (4, 3), positive=True,
      says=r"yours is \(p - t\), where -t/p")
-case("a bias over the wrong axes", lambda x, b: (x + b[:, None], None), lambda dy, c: (dy * 1, dy.sum((0, 1))), (3, 4, 4), (4,),
-     says="wrong axes")
-case("a bias's mean", lambda x, b: (x + b[:, None, None], None), lambda dy, c: (dy * 1, dy.mean((0, 2, 3))), (3, 4, 2, 5), (4,),
-     says="mean stands")
+case("a bias over the wrong axes", lambda x, b: (x + b[:, None], None), lambda dy, c: (dy * 1, dy.sum((0, 1))), (3, 4, 4),
+     (4,), says="wrong axes")
+case("a bias's mean", lambda x, b: (x + b[:, None, None], None), lambda dy, c: (dy * 1, dy.mean((0, 2, 3))),
+     (3, 4, 2, 5), (4,), says="mean stands")
 case("gradients in another order", lambda x, w: (x @ w, (x, w)), lambda dy, c: (c[0].T @ dy, dy @ c[1].T), (4, 3), (3, 2),
      says="in another order")
 case("gradients in another order, equal shapes", lambda x, w: (x @ w, (x, w)), lambda dy, c: (c[0].T @ dy, dy @ c[1].T),
@@ -241,14 +248,15 @@ case("gradients in another order, equal shapes", lambda x, w: (x @ w, (x, w)), l
 case("w not transposed", lambda x, w: (x @ w, (x, w)), lambda dy, c: (dy @ c[1], c[0].T @ dy), (4, 3), (3, 3),
      says="backward needs its transpose")
 case("w not transposed, and an activation", lambda x, w: (np.tanh(x @ w), (x, w, np.tanh(x @ w))),
-     lambda dy, c: ((dy * (1 - c[2] ** 2)) @ c[1], c[0].T @ (dy * (1 - c[2] ** 2))), (4, 3), (3, 3), says="w transposed|wrong")
+     lambda dy, c: ((dy * (1 - c[2] ** 2)) @ c[1], c[0].T @ (dy * (1 - c[2] ** 2))), (4, 3), (3, 3),
+     says="w transposed|wrong")
 case("maximum handed to all", lambda x: (x.max(1), x), lambda dy, x: np.broadcast_to(dy[:, None], x.shape) * 1, (4, 6),
      says="only the chosen one")
 case("one winner over all", lambda x: (x.max(1), x.copy()), lambda dy, x: dy[:, None] * (x == x.max()), (4, 6),
      says="one winner over")
 
 
-# ---- sequences and windows -------------------------------------------------------------------------------------------------
+# ---- sequences and windows -----------------------------------------------------------------------------------------------
 
 def _rnn(x, w):
     h, hs = np.zeros(x.shape[1]), []
@@ -295,12 +303,13 @@ def _windows_back(**wrong):
 def _grouped(x, w):
     N, C, L = x.shape
     F = len(w)
-    return np.stack([x[:, f // (F // 2) * (C // 2) + np.arange(C // 2)].transpose(0, 2, 1) @ w[f] for f in range(F)], 1), (x, w)
+    groups = [x[:, f // (F // 2) * (C // 2) + np.arange(C // 2)] for f in range(F)]
+    return np.stack([g.transpose(0, 2, 1) @ v for g, v in zip(groups, w)], 1), (x, w)
 
 
 def _grouped_back(dy, c):
     x, w = c
-    (N, C, L), F = x.shape, len(w)
+    C, F = x.shape[1], len(w)
     dx, dw = np.zeros_like(x), np.zeros_like(w)
     for f in range(F):
         good = f // (F // 2) * (C // 2) + np.arange(C // 2)
@@ -313,10 +322,10 @@ def _grouped_back(dy, c):
 case("no gradient comes back from later steps", _rnn, _rnn_back("no carry"), (5, 3), (3, 3), says="later steps|earlier ones")
 case("dw of each step overwritten", _rnn, _rnn_back("overwrite"), (5, 3), (3, 3), says=r"\+=")
 case("the stride is forgotten", _windows, _windows_back(stride=1, dilation=1), (2, 3, 9), says="window by 1 .*by 2.*stride")
-case("the dilation is forgotten", _windows, _windows_back(stride=1, dilation=1), (2, 3, 9), options=dict(stride=1, dilation=3),
-     says="dilation")
-case("the padding is off by one", _windows, _windows_back(stride=2, dilation=1, off=1), (2, 3, 9), options=dict(pad=2, size=3),
-     says="moved by|shifted by")
+case("the dilation is forgotten", _windows, _windows_back(stride=1, dilation=1), (2, 3, 9),
+     options=dict(stride=1, dilation=3), says="dilation")
+case("the padding is off by one", _windows, _windows_back(stride=2, dilation=1, off=1), (2, 3, 9),
+     options=dict(pad=2, size=3), says="moved by|shifted by")
 case("f % G for f // (F / G)", _grouped, _grouped_back, (2, 6, 3), (4, 3), says="takes channels .*groups")
 
 

@@ -8,6 +8,7 @@ from .numeric import STEP
 from .problem import ArrayProblem, TensorProblem, kept_dice, names_of, title_of
 from .registry import library
 from .report import GradcheckError, Report
+from .smaller import reduced
 
 
 def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True, nondet_tol=0.0, fast_mode=False,
@@ -89,7 +90,7 @@ def _check(problem, tolerance, known, *, linear=False, full=None, command="", no
     try:
         checks, cotangents, y = _measure(problem, tolerance, full, patient=False)
     except TooSlow:
-        for smaller in problem.reduced():
+        for smaller in reduced(problem):
             report = _check(smaller, tolerance, known, linear=linear, command=command, nondet_tol=nondet_tol, partly=partly)
             if not report:
                 shapes = ", ".join(f"{name} {v.shape}" for name, v in zip(smaller.names, smaller.values))

@@ -91,8 +91,8 @@ def answers_twice_the_same(e):
         return
     wrong = e.differing(first, e.gradients[0], e.nondet_tol)
     if wrong:
-        yield ("keeps state between calls, or draws random numbers of its own: the second of two forward and backward passes "
-               f"on the same inputs gives other gradients of {_listing(wrong)}")
+        yield ("keeps state between calls, or draws random numbers of its own: the second of two forward and backward "
+               f"passes on the same inputs gives other gradients of {_listing(wrong)}")
 
 
 def keeps_passes_apart(e):

@@ -37,10 +37,10 @@ LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.whole_
         known.at_another_value, part.factor_off, part.term_off, factor.scale_of_slices, part.factor_per_slice,
         windows.windows, jacobian.wrong_places, part.only_somewhere, part.normalisation_term, known.wrong_axis_term,
         sums.mistreated_input, whole.shuffled, part.passes_without_an_option, jacobian.local_derivative,
-        known.fewer_terms, known.written_down,
-        part.passes_for_one_example, jacobian.wrong_reach, jacobian.factor_per_output, part.more_factors, no_law)
+        known.fewer_terms, known.written_down, jacobian.wrong_reach, jacobian.factor_per_output, part.more_factors,
+        part.passes_for_one_example, no_law)
 
-VAGUE = (no_law, whole.shuffled)
+VAGUE = (no_law, part.passes_for_one_example, whole.shuffled)
 
 
 def diagnose(check, checks, problem, cotangents, y, measure):

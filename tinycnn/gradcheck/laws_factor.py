@@ -7,7 +7,9 @@ import itertools
 
 import numpy as np
 
+from .problem import Problem
 from .scene import CLOSE, Scene, long_axes, same, subsets
+from .smaller import one_less
 
 CONSTANTS = (("e", np.e), ("sqrt(2)", 2 ** 0.5), ("pi", np.pi), ("2 pi", 2 * np.pi), ("sqrt(pi)", np.pi ** 0.5),
              ("sqrt(2 pi)", (2 * np.pi) ** 0.5), ("2 / sqrt(pi)", 2 / np.pi ** 0.5), ("sqrt(2 / pi)", (2 / np.pi) ** 0.5),
@@ -43,21 +45,22 @@ def _explain(s, r):
     """What the factor r may come from, None where it is no known number."""
     sign = " and the sign is wrong" if r < 0 else ""
     found = dict(_candidates(s, r))
-    if len(found) > 1 and hasattr(s.problem, "smaller"):
-        for problem in s.problem.smaller(first=[count for what, count in _counts(s) if any(what in f for f in found)]):
+    if found and isinstance(s.problem, Problem):
+        for problem in one_less(s.problem, [count for what, count in _counts(s) if any(what in f for f in found)]):
             smaller = _again(s, problem)
             other = smaller and (1.0 if smaller.check.ok else ratio(smaller))
             if other is not None:
                 still = {what for what, _ in _candidates(smaller, other)}
                 if abs(other - 1) < CLOSE:  # right for a size of 1
                     ones = [what for what, count in _counts(smaller) if count == 1]
-                    still = {what for what in found if what.partition(" ")[2] in ones}
-                if still & set(found):
+                    still = {what for what in found if what.partition(" ")[2] in ones or what.startswith("quotient")}
+                if still & set(found) or abs(other - r) < CLOSE:  # otherwise backward may know the first sizes by heart
                     found = {what: words for what, words in found.items() if what in still}
     kinds = {}
     for what, words in found.items():  # sizes that are equal are one explanation, told by the first
         kinds.setdefault(what.partition(" the ")[0], []).append((what, words))
-    words = list(dict.fromkeys(group[0][1] for group in kinds.values()))
+    likely = sorted(kinds, key=lambda kind: kind in ("twice", "root of bessel"))   # a stable order, these last
+    words = list(dict.fromkeys(kinds[kind][0][1] for kind in likely))
     if not words:
         return None
     if len(words) == 1:
@@ -93,6 +96,9 @@ def _candidates(s, r):
                       "the 2 of the derivative of a square is lost, or a term was halved")
     if _near(size, 3) and not up:
         yield "three", "the 3 of the derivative of a cube is lost"
+    for k in (4, 5, 6):
+        if _near(size, k) and not up:
+            yield f"{k}", f"the {k} of the derivative of a power, x**{k}, is lost"
     for what, count in _counts(s):
         if count < 2:
             continue
@@ -103,10 +109,16 @@ def _candidates(s, r):
                 ("bessel", count / (count - 1), f"that is n/(n - 1) or its inverse with n = {count}, {what}: n - 1 "
                                                 "(Bessel) and n are mixed up"),
                 ("root of bessel", (count / (count - 1)) ** 0.5,
-                 f"that is sqrt(n/(n - 1)) or its inverse with n = {count}, {what}: a standard deviation with n - 1 (ddof=1) "
-                 "where forward has n, or the reverse")):
+                 f"that is sqrt(n/(n - 1)) or its inverse with n = {count}, {what}: a standard deviation with n - 1 "
+                 "(ddof=1) where forward has n, or the reverse")):
             if _near(size, number) and not (kind in ("bessel", "root of bessel") and count == 2):
                 yield f"{kind} {what}", words
+    sizes = [(what, count) for what, count in _counts(s) if count > 1 and " axis " in what]
+    for (over, a), (under, b) in itertools.permutations(sizes, 2):
+        if a != b and _near(abs(r), a / b) and "bessel" not in over:
+            yield (f"quotient the {over} {under}", f"that is {a}/{b}, the sizes {over} and {under} are mixed up".replace(
+                "the size of axis", "of axis"))
+            break
     if s.y is not None and s.y.size == 1 and s.y.any():
         for times in (1, 2, 3):
             if _near(abs(r), abs(times * s.y.item())) or _near(1, abs(r * times * s.y.item())):
@@ -114,8 +126,8 @@ def _candidates(s, r):
     yield from _numbers(s, size)
     scale = _scale_of_forward(s)
     if scale and (_near(size, scale) or _near(size * scale, 1)) and not _near(scale, 1):
-        yield "scale", (f"forward multiplies what it lets through by {scale:.6g}, as dropout does with 1/(1 - p), and backward "
-                        f"{'does so twice or divides' if (abs(r) > 1) == (scale > 1) else 'does not, or divides by it'}")
+        yield "scale", (f"forward multiplies what it lets through by {scale:.6g}, as dropout does with 1/(1 - p), and "
+                        f"backward {'does so twice' if (abs(r) > 1) == (scale > 1) else 'does not, or divides by it'}")
     for words, number in CONSTANTS:
         if _near(size, max(number, 1 / number)):
             yield words, f"that is {words}, or its inverse: a constant is missing or counted twice"
@@ -146,14 +158,17 @@ def _counts(s):
     """(words, number) of the sizes that a sum or a mean may run over."""
     arrays = [("y", s.y)] if s.y is not None else []
     arrays += [(s.check.name, s.x)] + [(c.name, c.value) for c in s.others]
-    if s.y is not None and s.y.ndim > 1 or s.x.ndim > 1:
-        yield "the batch size", (s.y if s.y is not None and s.y.ndim > 1 else s.x).shape[0]
     j = s.check.jacobian
     if j is not None and s.y is not None and s.y.ndim > 1:
         reach = np.abs(j) > CLOSE * np.abs(j).max(initial=0)
         each = set(reach.sum(0).tolist())
         if len(each) == 1 and s.shape != s.y.shape and s.x.ndim == s.y.ndim:
             yield f"the number of entries of {s.check.name} that make one of y (the window)", each.pop()
+        each = set(reach.sum(1).tolist())
+        if len(each) == 1 and s.shape != s.y.shape and s.x.ndim == s.y.ndim:
+            yield f"the number of entries of y that one of {s.check.name} makes", each.pop()
+    if s.y is not None and s.y.ndim > 1 or s.x.ndim > 1:
+        yield "the batch size", (s.y if s.y is not None and s.y.ndim > 1 else s.x).shape[0]
     if s.y is None:
         yield "the number of outputs", len(s.ys)
     for name, array in arrays:

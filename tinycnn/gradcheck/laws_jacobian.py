@@ -9,6 +9,7 @@ from .jacobians import jacobians
 from .laws_known import local_formula
 from .scene import CLOSE, same
 
+
 def _zero(matrix, right):
     return np.abs(matrix) <= CLOSE * np.abs(right).max(initial=0)
 
@@ -79,6 +80,10 @@ def wrong_reach(s):
         return None
     yours, right = both
     wrong, reach = ~_close(yours, right, right), ~_zero(right, right)
+    got = ~_zero(yours, right)
+    if (reach.sum(0) == 1).all() and (got.sum(0) > 1).all() and not (reach & ~got).any() and _even(yours, got):
+        return ("shares dy among all entries of a window or row, where only the chosen one (the maximum) gets it, and gets "
+                "all of it")
     if not wrong.any() or not (reach & ~wrong).any():
         return None
     e, j = map(int, np.argwhere(wrong)[0])
@@ -89,6 +94,12 @@ def wrong_reach(s):
         return (f"leaves out some of the outputs that an entry acts upon, and is right elsewhere: {_at(s, e)} gets nothing "
                 f"of {_output(s, j)}; sum over all uses")
     return None
+
+
+def _even(yours, got):
+    """Whether every output is shared in equal parts."""
+    shares = yours.sum(0) / got.sum(0)
+    return bool((np.abs(yours - got * shares) <= 1e-6 * np.abs(yours).max()).all())
 
 
 def factor_per_output(s):

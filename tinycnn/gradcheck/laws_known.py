@@ -14,28 +14,34 @@ def _sigmoid(u):
     return 1 / (1 + np.exp(-u))
 
 
-OF_ONE = (("{u}", lambda u: u), ("{u}**2", lambda u: u * u), ("{u}**3", lambda u: u ** 3), ("(1 - {u})", lambda u: 1 - u),
-          ("(1 + {u})", lambda u: 1 + u), ("(1 - {u}**2)", lambda u: 1 - u * u), ("(1 + {u}**2)", lambda u: 1 + u * u),
-          ("{u} * (1 - {u})", lambda u: u * (1 - u)), ("{u} * (1 + {u})", lambda u: u * (1 + u)),
-          ("1/{u}", lambda u: 1 / u), ("1/{u}**2", lambda u: u ** -2.0), ("1/{u}**3", lambda u: u ** -3.0),
-          ("sqrt({u})", np.sqrt), ("1/sqrt({u})", lambda u: u ** -0.5), ("exp({u})", np.exp),
-          ("exp(-{u})", lambda u: np.exp(-u)), ("log({u})", np.log), ("1/(1 + {u})", lambda u: 1 / (1 + u)),
-          ("1/(1 - {u})", lambda u: 1 / (1 - u)), ("1/(1 + {u}**2)", lambda u: 1 / (1 + u * u)),
-          ("1/(1 - {u}**2)", lambda u: 1 / (1 - u * u)), ("1/sqrt(1 - {u}**2)", lambda u: (1 - u * u) ** -0.5),
-          ("cos({u})", np.cos), ("sin({u})", np.sin), ("tan({u})", np.tan), ("tanh({u})", np.tanh),
-          ("(1 - tanh({u}))", lambda u: 1 - np.tanh(u)), ("(1 + tanh({u})**2)", lambda u: 1 + np.tanh(u) ** 2),
-          ("(1 - tanh({u})**2)", lambda u: 1 - np.tanh(u) ** 2), ("sigmoid({u})", _sigmoid),
-          ("sigmoid(-{u})", lambda u: _sigmoid(-u)), ("sigmoid({u}) * sigmoid(-{u})", lambda u: _sigmoid(u) * _sigmoid(-u)),
-          ("sign({u})", np.sign), ("|{u}|", np.abs), ("({u} > 0)", lambda u: (u > 0) * 1.0), ("exp(-{u}**2)",
-          lambda u: np.exp(-u * u)), ("exp(-{u}**2/2)", lambda u: np.exp(-u * u / 2)), ("log(1 + exp({u}))",
-          lambda u: np.log1p(np.exp(u))))
-OF_TWO = (("{u} * {v}", lambda u, v: u * v), ("{u}/{v}", lambda u, v: u / v), ("{v}/{u}", lambda u, v: v / u),
-          ("({u} - {v})", lambda u, v: u - v), ("({u} + {v})", lambda u, v: u + v), ("sign({u} - {v})",
-          lambda u, v: np.sign(u - v)), ("({u} - {v})**2", lambda u, v: (u - v) ** 2), ("{u}/{v}**2",
-          lambda u, v: u / v ** 2), ("{v}/{u}**2", lambda u, v: v / u ** 2), ("{u} * (1 - {v})", lambda u, v: u * (1 - v)),
-          ("{v} * (1 - {u})", lambda u, v: v * (1 - u)), ("(sigmoid({u}) - {v})", lambda u, v: _sigmoid(u) - v),
-          ("({u} - {v})/({u} * (1 - {u}))", lambda u, v: (u - v) / (u * (1 - u))), ("log({u}/{v})",
-          lambda u, v: np.log(u / v)))
+OF_ONE = {
+    "{u}": lambda u: u, "{u}**2": lambda u: u * u, "{u}**3": lambda u: u ** 3,
+    "(1 - {u})": lambda u: 1 - u, "(1 + {u})": lambda u: 1 + u,
+    "(1 - {u}**2)": lambda u: 1 - u * u, "(1 + {u}**2)": lambda u: 1 + u * u,
+    "{u} * (1 - {u})": lambda u: u * (1 - u), "{u} * (1 + {u})": lambda u: u * (1 + u),
+    "1/{u}": lambda u: 1 / u, "1/{u}**2": lambda u: u ** -2.0, "1/{u}**3": lambda u: u ** -3.0,
+    "sqrt({u})": np.sqrt, "1/sqrt({u})": lambda u: u ** -0.5,
+    "exp({u})": np.exp, "exp(-{u})": lambda u: np.exp(-u), "(exp({u}) - 1)": np.expm1, "log({u})": np.log,
+    "1/(1 + {u})": lambda u: 1 / (1 + u), "1/(1 - {u})": lambda u: 1 / (1 - u),
+    "1/(1 + {u}**2)": lambda u: 1 / (1 + u * u), "1/(1 - {u}**2)": lambda u: 1 / (1 - u * u),
+    "1/sqrt(1 - {u}**2)": lambda u: (1 - u * u) ** -0.5, "1/sqrt(1 + {u}**2)": lambda u: (1 + u * u) ** -0.5,
+    "cos({u})": np.cos, "sin({u})": np.sin, "tan({u})": np.tan, "1/cos({u})**2": lambda u: np.cos(u) ** -2.0,
+    "tanh({u})": np.tanh, "(1 - tanh({u}))": lambda u: 1 - np.tanh(u), "(1 + tanh({u})**2)": lambda u: 1 + np.tanh(u) ** 2,
+    "(1 - tanh({u})**2)": lambda u: 1 - np.tanh(u) ** 2, "sigmoid({u})": _sigmoid, "sigmoid(-{u})": lambda u: _sigmoid(-u),
+    "sigmoid({u}) * sigmoid(-{u})": lambda u: _sigmoid(u) * _sigmoid(-u),
+    "{u} * sigmoid({u})": lambda u: u * _sigmoid(u),
+    "{u} * sigmoid({u}) * sigmoid(-{u})": lambda u: u * _sigmoid(u) * _sigmoid(-u),
+    "sign({u})": np.sign, "|{u}|": np.abs, "({u} > 0)": lambda u: (u > 0) * 1.0,
+    "exp(-{u}**2)": lambda u: np.exp(-u * u), "exp(-{u}**2/2)": lambda u: np.exp(-u * u / 2),
+    "log(1 + exp({u}))": lambda u: np.log1p(np.exp(u))}
+OF_TWO = {
+    "{u} * {v}": lambda u, v: u * v, "{u}/{v}": lambda u, v: u / v, "{v}/{u}": lambda u, v: v / u,
+    "({u} - {v})": lambda u, v: u - v, "({u} + {v})": lambda u, v: u + v, "sign({u} - {v})": lambda u, v: np.sign(u - v),
+    "({u} - {v})**2": lambda u, v: (u - v) ** 2, "{u}/{v}**2": lambda u, v: u / v ** 2,
+    "{v}/{u}**2": lambda u, v: v / u ** 2,
+    "{u} * (1 - {v})": lambda u, v: u * (1 - v), "{v} * (1 - {u})": lambda u, v: v * (1 - u),
+    "(sigmoid({u}) - {v})": lambda u, v: _sigmoid(u) - v, "log({u}/{v})": lambda u, v: np.log(u / v),
+    "({u} - {v})/({u} * (1 - {u}))": lambda u, v: (u - v) / (u * (1 - u))}
 
 
 def _near(s):
@@ -47,24 +53,30 @@ def _near(s):
             continue
 
 
-def _formula(s, numbers, extra=()):
-    """An array of the shape of x, written down: a formula in x, y or other inputs, "" where none fits."""
-    arrays = list(_near(s))
+def _formula(s, numbers, at):
+    """The entries `at` of an array of the shape of x, written down in x, y or other inputs; "" where nothing fits."""
+    arrays = [(name, array[at]) for name, array in _near(s)]
+    numbers = numbers[at]
     arrays = [a for a in arrays if a[0] != "y"] + [a for a in arrays if a[0] == "y"]
-    tried = [(words.format(u=name), f(a)) for name, a in arrays for words, f in OF_ONE]
+    tried = [(words.format(u=name), f(a)) for name, a in arrays for words, f in OF_ONE.items()]
     tried += [(words.format(u=one, v=two), f(a, b)) for (one, a), (two, b) in itertools.combinations(arrays, 2)
-              for words, f in OF_TWO]
+              if "y" not in (one, two) for words, f in OF_TWO.items()]
     for words, array in tried:
         if not np.isfinite(array).all() or array.size < 2 or np.ptp(array) == 0:
             continue
-        for r, times in TIMES.items():
-            if same(numbers, r * array):
-                return times + words
+        square = (array * array).sum()
+        fitted = (array * numbers).sum() / square
+        if not fitted or not same(numbers, fitted * array):
+            continue
+        for n in (1, s.x.size, s.shape[0] if s.shape else 1):
+            for r, times in TIMES.items():
+                if abs(fitted * n / r - 1) < CLOSE:
+                    return times + words + f" / {n}" * (n > 1)
     return ""
 
 
 def local_formula(s):
-    """For a wrong local derivative: what it is in terms of the right one, or both written down; "" where neither is known."""
+    """A wrong local derivative in terms of the right one, or both written down; "" where neither is known."""
     both = jacobians(s)
     if both is None:
         return ""
@@ -73,11 +85,12 @@ def local_formula(s):
     if (alone.sum(1) > 1).any() or (np.abs(yours[~alone]) > CLOSE * np.abs(yours).max(initial=0)).any():
         return ""
     d, n = ((m * (alone | (m != 0))).sum(1).reshape(s.shape) for m in both)
-    for words, array in (("squared: it is multiplied twice", n * n), ("inverted: divided, where it must be multiplied, or the "
-                         "reverse", 1 / n)):
+    for words, array in (("squared: it is multiplied twice", n * n),
+                         ("inverted: divided, where it must be multiplied, or the reverse", 1 / n)):
         if np.isfinite(array).all() and np.ptp(n) and same(d, array):
             return f"yours is the right one {words}"
-    a, b = _formula(s, d), _formula(s, n)
+    at = s.check.wrong if s.check.wrong.sum() > 2 else np.ones(s.shape, bool)
+    a, b = _formula(s, d, at), _formula(s, n, at)
     if a and b:
         return f"yours is {a}, where {b} belongs"
     relations = (("1 minus the right one", 1 - n), ("1 plus the right one", 1 + n),
@@ -92,9 +105,13 @@ def local_formula(s):
                              ("the right one divided by x", n / s.x)):
             if np.isfinite(array).all() and same(d, array):
                 return f"yours is {words}".replace(" x", f" {s.check.name}")
+    lost = _formula(s, n - d, at)
+    if lost:
+        return (f"yours is {a}; " * bool(a)
+                + f"the term {lost} is missing from it, as by a product rule of which one part is forgotten")
     if a:
         return f"yours is {a}"
-    return ""
+    return f"right is {b}" if b else ""
 
 
 def written_down(s):

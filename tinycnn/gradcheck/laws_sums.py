@@ -36,6 +36,8 @@ def _changes(s):
     for m in range(len(s.ys) if s.y is None else 0):
         yield (f"counts only output {m} of {len(s.ys)}: add the gradients that arrive through the other outputs",
                lambda dy, m=m: [c if i == m else c * 0 for i, c in enumerate(dy)])
+        yield (f"has the wrong sign for the part that comes through output {m} of {len(s.ys)}",
+               lambda dy, m=m: [c * (-1 if i == m else 1) for i, c in enumerate(dy)])
         yield (f"ignores the upstream gradient of output {m}", lambda dy, m=m: [c * (i != m) for i, c in enumerate(dy)])
     if s.y is None:
         return
@@ -98,8 +100,8 @@ def uses_not_added(s):
                 terms = terms.sum(channels) if channels else terms
                 return terms[np.arange(s.x.size), chosen].reshape(s.shape)
             if s.fits(make):
-                return ("keeps only one of the terms that meet in an entry: where several windows, indices or later steps use "
-                        "it, their gradients must be added, with += (or add.at) in the place of =")
+                return ("keeps only one of the terms that meet in an entry: where several windows, indices or later steps "
+                        "use it, their gradients must be added, with += (or add.at) in the place of =")
     return None
 
 
@@ -114,8 +116,8 @@ def winners_over_too_much(s):
         if (chosen.sum(axes) == 1).all() and chosen.sum() > 1:
             for more in subsets([i for i in long_axes(s.shape) if i not in axes]):
                 if (yours.sum(axes + more) == 1).all():
-                    return (f"has one winner over {s.axes(sorted(axes + more))} together, where forward chooses one for each "
-                            f"index of {s.axes(more)}: take the maximum over {s.axes(axes)} alone")
+                    return (f"has one winner over {s.axes(sorted(axes + more))} together, where forward chooses one for "
+                            f"each index of {s.axes(more)}: take the maximum over {s.axes(axes)} alone")
     return None
 
 
@@ -138,7 +140,9 @@ def mistreated_input(s):
     numbers = [(a * direction).sum() for a in s.a]
     for other in s.others:
         i = s.problem.names.index(other.name)
-        for words, changed in _variants(other.value):
+        changes = [(f"replaced by {third.name}", third.value) for third in [s.check, *s.others]
+                   if third is not other and third.value.shape == other.value.shape]
+        for words, changed in [*_variants(other.value), *changes]:
             values = list(s.problem.values)
             values[i] = changed
             column = slope(line(s.problem, {index: direction}, values))

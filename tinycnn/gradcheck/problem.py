@@ -9,7 +9,6 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import itertools
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..engine.function import Function
 from ..engine.grad_mode import enable_grad, no_grad
 from ..nn.module import Module
 from ..engine.tensor import Tensor, wrap
+from .smaller import cut_down, numbers_of
 from .watch import Watch, alien_memory, same_values
 
 
@@ -52,32 +52,6 @@ def flatten(output):
     if isinstance(output, (tuple, list)):
         return [leaf for part in output for leaf in flatten(part)]
     return [output]
-
-
-def _cut(values, batch, cut):
-    """The values of a smaller problem: the first of `batch` examples, or `cut`, {(number of the value, axis): size}."""
-    cut = dict(cut or {})
-    if batch is not None:
-        cut |= {(i, 0): 1 for i, v in enumerate(values) if getattr(v, "shape", ())[:1] == (batch,)}
-    smaller = list(values)
-    for i in {i for i, _ in cut}:
-        at = tuple(slice(cut.get((i, axis))) for axis in range(len(values[i].shape)))
-        v = values[i]
-        smaller[i] = wrap(v.array[at].copy()).requires_grad_(v.requires_grad) if isinstance(v, Tensor) else v[at].copy()
-    return smaller
-
-
-def numbers_of(fn):
-    """{name: number} of the numbers that `fn` has as defaults or knows from around: its p, eps, window or rate."""
-    fn = fn.forward if isinstance(fn, type) and hasattr(fn, "forward") else fn
-    code, known = getattr(fn, "__code__", None), {}
-    if code is None:
-        return known
-    known.update({n: fn.__globals__[n] for n in code.co_names if n in fn.__globals__})
-    with contextlib.suppress(TypeError, ValueError):  # a cell may be empty, a builtin has no signature
-        known.update({n: c.cell_contents for n, c in zip(code.co_freevars, fn.__closure__ or ())})
-        known.update({n: p.default for n, p in inspect.signature(fn).parameters.items() if p.default is not p.empty})
-    return {n: v for n, v in known.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
 
 class Problem:
@@ -116,39 +90,6 @@ class Problem:
         own = {name: v for name, v in self.options.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
         given = {name: v for name, v in zip(self.argument_names, self.given) if isinstance(v, (int, float))}
         return numbers_of(self.function) | given | own
-
-    def reduced(self):
-        """The problem on a part of the inputs, in sizes that cannot be mistaken for each other; nothing where it cannot run."""
-        short = {size: 7 if size >= 12 else 4 if size >= 6 else 2 for size in range(4, 1 + max(
-            (size for v in self.given for size in getattr(v, "shape", ())), default=0))}
-        axes = [(i, axis, size) for i, v in enumerate(self.given) for axis, size in enumerate(getattr(v, "shape", ()))]
-        narrow = {(i, axis): short[size] - (size >= 12 and axis == len(self.given[i].shape) - 1 > 1)
-                  for i, axis, size in axes if size > 3}
-        batch = {(i, 0): 2 for i, axis, size in axes if axis == 0 and size == self.given[axes[0][0]].shape[0] > 2}
-        for cut in (narrow, {(i, axis): short[size] for i, axis, size in axes if size > 3}, batch):
-            with contextlib.suppress(Exception), np.errstate(all="ignore"):  # the smaller problem is a guess
-                problem = self.variant(cut=cut)
-                y = problem.vector(problem.values)
-                problem.gradients([v.copy() for v in problem.values], [np.ones(y.size)])
-                if y.size > 1 and np.isfinite(y).all():
-                    yield problem
-
-    def smaller(self, first=(), most=6):
-        """Problems in which one size (those in `first` are tried first) is one less, wherever it has to be: what a wrong
-        factor does then, tells its cause."""
-        axes = [(i, axis, size) for i, v in enumerate(self.given) for axis, size in enumerate(getattr(v, "shape", ()))]
-        found = []
-        for size in sorted({size for *_, size in axes if size > 1}, key=lambda n: (n not in first, -n)):
-            places, done = [(i, axis) for i, axis, n in axes if n == size], []
-            for some in (c for r in (1, 2, 3) for c in itertools.combinations(places[:7], r)):
-                if len(found) == most or len({i for i, _ in some}) < len(some) or any(d <= set(some) for d in done):
-                    continue
-                with contextlib.suppress(Exception), np.errstate(all="ignore"):  # most of these cannot run
-                    problem = self.variant(cut=dict.fromkeys(some, size - 1))
-                    problem.gradients([v.copy() for v in problem.values], [np.ones(problem.vector(problem.values).size)])
-                    found.append(problem)
-                    done.append(set(some))
-        return found
 
     def _look(self):
         """Learn the outputs' shapes from a first run."""
@@ -231,9 +172,9 @@ class TensorProblem(Problem):
         self._look()
 
     def variant(self, options=None, batch=None, cut=None):
-        """The same problem with other options, or on less: see `_cut`."""
+        """The same problem with other options, or on less: see `smaller.py`."""
         fn, names = self.source
-        inputs = _cut(self.inputs, batch, cut)
+        inputs = cut_down(self.inputs, batch, cut)
         return TensorProblem(fn, inputs, self.options if options is None else options, self.seed, self.title, names)
 
     def outputs(self, values):
@@ -341,8 +282,8 @@ class ArrayProblem(Problem):
         self._look()
 
     def variant(self, options=None, batch=None, cut=None):
-        """The same problem with other options, or on less: see `_cut`."""
-        arguments = _cut(self.arguments, batch, cut)
+        """The same problem with other options, or on less: see `smaller.py`."""
+        arguments = cut_down(self.arguments, batch, cut)
         return ArrayProblem(self.forward, self.backward, arguments, self.options if options is None else options, self.seed,
                             self.title, self.all_names)
 

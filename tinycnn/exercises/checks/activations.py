@@ -132,7 +132,8 @@ exercise.mistake("the slope of the right side at 0", old="np.where(x > 0, dy, 0)
 exercise.mistake("the sigmoid overflows", old="    e = np.exp(-np.abs(x))\n    return np.where(x > 0, 1, e) / (1 + e)",
                  new="    return np.exp(x) / (1 + np.exp(x))", says="sigmoid.*NaN or infinity.*exp")
 exercise.mistake("an infinity on the way to 0", says="infinity there",
-                 old="    e = np.exp(-np.abs(x))\n    return np.where(x > 0, 1, e) / (1 + e)", new="    return 1 / (1 + np.exp(-x))")
+                 old="    e = np.exp(-np.abs(x))\n    return np.where(x > 0, 1, e) / (1 + e)",
+                 new="    return 1 / (1 + np.exp(-x))")
 exercise.mistake("the larger of x and slope * x", old="np.where(x > 0, x, slope * x)", new="np.maximum(x, slope * x)",
                  says="larger of x and slope")
 exercise.mistake("x in the place of s", old="dy * s * (1 - s)", new="dy * x * (1 - x)", says="uses x where the result")

@@ -185,6 +185,7 @@ exercise.mistake("the sum hands back a number", old="(dy * np.ones_like(inputs[0
 exercise.mistake("an idle entry is pulled", old="        if name not in gradients:\n            continue\n", new="",
                  says="KeyError")
 exercise.mistake("zeros for names without a gradient", old="    return gradients\n",
-                 new="    return {name: gradients.get(name, 0 * a) for name, a in values.items()}\n", says="leave the name out")
+                 new="    return {name: gradients.get(name, 0 * a) for name, a in values.items()}\n",
+                 says="leave the name out")
 exercise.mistake("forward stores into the caller's dict", old="    values = dict(values)\n", new="",
                  says="belongs to the caller: copy it")

@@ -80,8 +80,8 @@ def head(student, rng):
         shared = student.run("new = replace_head(p, normal)\nfor name in ('w1', 'b1'):\n    new[name] += 1\n"
                              "result = [name for name in ('w1', 'b1') if (p[name] == new[name]).all()]", p=p, normal=normal)
         if shared:
-            raise expect.Wrong(f"{shared[0]} of the new network is the very array of the old one: whoever trains the new one "
-                               "changes the old one; the body is copied, .copy()")
+            raise expect.Wrong(f"{shared[0]} of the new network is the very array of the old one: whoever trains the new "
+                               "one changes the old one; the body is copied, .copy()")
 
 
 @exercise.check(points=30, name="the gradients")

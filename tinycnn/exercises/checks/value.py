@@ -11,7 +11,8 @@ exercise = Exercise(
            "The slope of a * b along a is b, and that of a ** n is n * a ** (n - 1). In backward, += adds what each use "
            "contributes; = would forget the other uses.",
            "backward: visit(v) marks v as seen, visits its parents that are not yet seen, then appends v to a list. "
-           "Set every grad in it to 0 and self.grad = 1, and walk it from its end: for parent, slope: parent.grad += slope * v.grad."))
+           "Set every grad in it to 0 and self.grad = 1, and walk it from its end: for parent, slope: "
+           "parent.grad += slope * v.grad."))
 
 LATE = ("lacks what arrived too late: a number handed its gradient on before all its uses had added theirs (walk the "
         "numbers in an order with parents first, from its end)")
