@@ -112,6 +112,16 @@ result = (uses[0], a.grad)
 """
 
 
+@exercise.check(points=5, name="a chain of diamonds")
+def diamonds(student, rng):
+    uses, gradient = student.run(COUNTING, a=draw(rng))
+    expect.close("a.grad behind 10 diamonds y = y * 0.5 + y * 0.5", gradient, 1.0)
+    if uses > 100:
+        raise expect.Wrong(f"backward uses the slopes of 10 diamonds y = y * 0.5 + y * 0.5 {uses} times, where 20 times "
+                           "will do: it follows every way from y to a, and their number doubles with each diamond; visit "
+                           "every number once")
+
+
 AGAIN = """
 a, b = Value(a), Value(b)
 y = a * b + a
@@ -129,23 +139,15 @@ def again(student, rng):
     a, b = draw(rng), draw(rng)
     twice, other = student.run(AGAIN, a=a, b=b)
     doubled = "is doubled: backward adds to what an earlier one left; set grad to 0 first, of all that it walks over"
+    piled = "has piled up: backward adds to what an earlier one left, on the way too; set grad to 0 first, of all of it"
     left = "still holds a part of an earlier backward: set grad to 0 first, of all that backward walks over"
     y = a * b + a
-    for name, got, right in (("a", twice[0], b + 1), ("b", twice[1], a)):
-        expect.close(f"{name}.grad after y.backward() was called twice", got, right, mistaken={doubled: 2 * right})
+    for name, got, right, heap in (("a", twice[0], b + 1, 3 * b + 2), ("b", twice[1], a, 3 * a)):
+        expect.close(f"{name}.grad after y.backward() was called twice", got, right, mistaken={
+            doubled: 2 * right, piled: heap})
     for name, got, slope, before in (("a", other[0], 2 * y * (b + 1), b + 1), ("b", other[1], 2 * y * a, a)):
         expect.close(f"{name}.grad after y.backward() and then z.backward()", got, slope, mistaken={
             left: slope + before, left + " ": slope + 2 * before})
-
-
-@exercise.check(points=5, name="a chain of diamonds")
-def diamonds(student, rng):
-    uses, gradient = student.run(COUNTING, a=draw(rng))
-    expect.close("a.grad behind 10 diamonds y = y * 0.5 + y * 0.5", gradient, 1.0)
-    if uses > 100:
-        raise expect.Wrong(f"backward uses the slopes of 10 diamonds y = y * 0.5 + y * 0.5 {uses} times, where 20 times "
-                           "will do: it follows every way from y to a, and their number doubles with each diamond; visit "
-                           "every number once")
 
 
 exercise.mistake("the last use wins", old="parent.grad += slope", new="parent.grad = slope", says=r"\+= and not =")
