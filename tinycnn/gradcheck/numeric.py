@@ -121,7 +121,7 @@ def look_closer(y, agrees, centre=None, first=None, noise=0.0):
         stays = ~smooth & (gap > 1e-5 * top) & (gap > 9 * doubt)
         if last and stays.any():
             still = stays & (np.abs(left - last[0]) <= 1e-4 * top) & (np.abs(right - last[1]) <= 1e-4 * top)
-            if (smooth | still).all():
+            if (smooth | still).all() and (kink is None or np.linalg.norm(doubt) <= SETTLED * top):
                 kink = Bounds(np.where(still, np.minimum(left, right), both), np.where(still, np.maximum(left, right), both),
                               "kink", doubt)
                 if agrees(kink):
