@@ -61,6 +61,7 @@ def _formula(s, numbers, at):
     tried = [(words.format(u=name), f(a)) for name, a in arrays for words, f in OF_ONE.items()]
     tried += [(words.format(u=one, v=two), f(a, b)) for (one, a), (two, b) in itertools.combinations(arrays, 2)
               if "y" not in (one, two) for words, f in OF_TWO.items()]
+    tried.sort(key=lambda t: "sign" in t[0] and "-" not in t[0] or ">" in t[0])  # last: signs of several arrays may agree
     for words, array in tried:
         if not np.isfinite(array).all() or array.size < 2 or np.ptp(array) == 0:
             continue
