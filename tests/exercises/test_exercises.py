@@ -193,3 +193,43 @@ def test_a_stub_may_give_lines_to_start_from():
     assert stub_of(source) == "def f(x):\n    if x:\n        return 2\n"
     with pytest.raises(ValueError, match="line 2: ### END SOLUTION without its partner"):
         stub_of("def f(x):\n    ### END SOLUTION\n")
+
+
+# ---- what a check says ------------------------------------------------------------------------------------------------
+
+def test_every_failing_check_is_printed_in_full_the_first_one_first():
+    exercise = exercises.load("activations")
+    wrong = exercise.source.replace("np.where(x > 0, dy, 0)", "dy * 1").replace("dy * s * (1 - s)", "dy * s")
+    text = str(grade(exercise, wrong))
+    assert text.startswith("relu_backward: ") and text.count("again:") == 0
+    for part in ("relu and leaky relu:", "sigmoid, tanh and softplus:"):
+        assert f"\n{part}\n" in text
+    assert text.count("yours") >= 2 and text.index("relu and leaky relu:") < text.index("sigmoid, tanh and softplus:")
+
+
+def test_float64_is_accepted_and_nan_of_float32_is_not():
+    exercise = exercises.load("conv_forward")
+    wide = exercise.source.replace("np.zeros((N, F, OH, OW), x.dtype)", "np.zeros((N, F, OH, OW))")
+    assert wide != exercise.source and grade(exercise, wide).points == 100
+    lost = exercise.source + ("\n\nright = conv2d\n\n\ndef conv2d(x, *more):\n    y = right(x, *more)\n"
+                              "    return y * np.nan if x.dtype == np.float32 else y\n")
+    report = grade(exercise, lost)
+    assert report.points < 100 and "y holds NaN or infinity" in report.headline and "of float32" in report.headline
+
+
+def test_a_check_is_tried_with_several_draws():
+    exercise, seen = exercises.load("linear"), []
+
+    def forward(x, w, b):
+        seen.append(float(x[0, 0]))
+        return x @ w.T + b if x.shape[1] == w.shape[1] else x @ w + b
+    exercise.grade(LocalStudent({"linear_forward": forward}), 1, part=exercise.checks[0].name)
+    assert len(set(seen)) >= 3
+
+
+def test_promises_head_the_report_of_an_exercise():
+    exercise = exercises.load("activations")
+    right = "    return np.where(x > 0, dy, 0)\n"
+    wrong = exercise.source.replace(right, "    dy *= 2\n" + right)
+    report = grade(exercise, wrong)
+    assert report.headline.startswith("relu_backward changes its argument dy") and "2 times the right value" in str(report)

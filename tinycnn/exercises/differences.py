@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..gradcheck import laws_part, laws_whole
+from ..gradcheck import laws_factor, laws_part, laws_whole
 from ..gradcheck.measure import InputCheck
 from ..gradcheck.scene import Scene, long_axes, same, subsets
 
@@ -80,5 +80,5 @@ def _no_law(s):
     return f"is wrong at {int(s.check.wrong.sum())} of {s.x.size} entries"
 
 
-LAWS = (laws_whole.constant_ratio, _multiple_of_an_input, laws_part.factor_off, laws_whole.axes_swapped, _flipped, _summed,
+LAWS = (laws_factor.constant_ratio, _multiple_of_an_input, laws_part.factor_off, laws_whole.axes_swapped, _flipped, _summed,
         _same_number, _constant_off, laws_part.only_somewhere, laws_whole.shifted, laws_whole.shuffled, _no_law)

@@ -52,9 +52,9 @@ def shape(name, got, right):
 
 
 def dtype(name, got, right):
-    """The dtype is `right`."""
-    got = array(name, got)
-    if got.dtype != np.dtype(right):
+    """The dtype is `right`; float64 for float32 will do. There is no NaN and no infinity where numbers were given."""
+    got = finite(name, got)
+    if got.dtype != np.dtype(right) and (got.dtype, np.dtype(right)) != (np.float64, np.float32):
         raise Wrong(f"{name} is {got.dtype}, expected {np.dtype(right)}: keep the dtype of the input")
 
 
@@ -63,8 +63,9 @@ def finite(name, got):
     got = array(name, got)
     bad = ~np.isfinite(got)
     if bad.any():
-        raise Wrong(f"{name} holds NaN or infinity at {int(bad.sum())} of {bad.size} entries: look for 0 / 0, log(0) or an "
-                    "overflow of exp")
+        raise Wrong(f"{name} holds NaN or infinity at {int(bad.sum())} of {bad.size} entries"
+                    f"{f' of {got.dtype}' * (got.dtype != np.float64)}: look for 0 / 0, log(0) or an overflow of exp")
+    return got
 
 
 def equal(name, got, right):
@@ -136,7 +137,7 @@ def gradient(name, forward, backward, *, options=None, tol=1e-7, seed=0, mistake
     `mistaken` maps sentences to wrong backwards: {"forgets the mean": lambda dy, x: dx}, told when one explains it.
     """
     names = [key for key, v in inputs.items() if np.asarray(v).dtype.kind == "f"]
-    wanted = ", ".join(f"d{key}" for key in names)
+    wanted, changed = ", ".join(f"d{key}" for key in names), set()
 
     def both(*args, **options):
         return forward(*args, **options), (args, options)
@@ -144,13 +145,15 @@ def gradient(name, forward, backward, *, options=None, tol=1e-7, seed=0, mistake
     def pull(dy, cache):
         args, options = cache
         got = backward(dy, *args, **options)
+        changed.update(getattr(backward, "changed", ()))
         got = several(name, got, wanted) if len(names) > 1 else [_single(got)]
         return tuple(None if g is None else array(f"{label} of {name}", g) for label, g in zip(wanted.split(", "), got))
 
     problem = ArrayProblem(both, pull, list(inputs.values()), options, seed, title=name, names=list(inputs))
     report = check(problem, Tolerance(tol), known=lambda report: _known(report, problem, mistaken or {}))
     if not report:
-        raise Wrong("\n".join(str(report).splitlines()[:-1]))
+        lines = str(report).splitlines()[:-1]
+        raise Wrong("\n".join([_changes(name, sorted(changed)), *(f"  {line}" for line in lines)] if changed else lines))
 
 
 def _single(got):
@@ -174,9 +177,13 @@ def unchanged(function, *args, **kwargs):
     """The student's function leaves its arguments alone; returns what it returned."""
     value = function(*args, **kwargs)
     if function.changed:
-        raise Wrong(f"{function.__name__} changes its argument {' and '.join(function.changed)}, which belongs to the "
-                    "caller: compute a new array (x = x + 1, not x += 1)")
+        raise Wrong(_changes(function.__name__, function.changed))
     return value
+
+
+def _changes(name, arguments):
+    return (f"{name} changes its argument {' and '.join(arguments)}, which belongs to the caller: compute a new array "
+            "(x = x + 1, not x += 1)")
 
 
 def same_twice(function, *args, **kwargs):

@@ -2,6 +2,9 @@
 from dataclasses import dataclass
 
 
+MOST = 90   # characters of a line in the table of checks
+
+
 class Wrong(Exception):
     """A check's verdict: the first line says what is wrong in one sentence, further lines where."""
 
@@ -64,9 +67,10 @@ class Report:
         lines = [self.headline, ""]
         lines += [f"  {r.name:{width}}  {r.points:3} of {r.of:3}  {_short(r.headline)}".rstrip() for r in self.results]
         lines += [f"  {'points':{width}}  {self.points:3} of {self.of:3}"]
-        first = next((r for r in self.results if not r.ok), None)
-        if first and "\n" in first.text:
-            lines += ["", f"{first.name}:", *(f"  {line}" for line in first.text.split("\n"))]
+        failed = [r for r in self.results if not r.ok]
+        for r in failed:
+            if "\n" in r.text or len(failed) > 1 and len(r.headline) > MOST:
+                lines += ["", f"{r.name}:", *(f"  {line}" for line in r.text.split("\n"))]
         if self.printed:
             lines += ["", "your code printed:", *(f"  {line}" for line in self.printed.splitlines())]
         return "\n".join([*lines, f"seed {self.seed}"])
@@ -88,5 +92,5 @@ class Report:
     _repr_markdown_ = markdown
 
 
-def _short(text, most=90):
+def _short(text, most=MOST):
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " ..."

@@ -3,11 +3,12 @@ import numpy as np
 
 from .contracts import broken
 from .diagnosis import diagnose
-from .measure import InputCheck, Measurement, Tolerance, check_ties, largest
+from .measure import InputCheck, Measurement, Tolerance, TooSlow, check_ties, largest
 from .numeric import STEP
 from .problem import ArrayProblem, TensorProblem, kept_dice, names_of, title_of
 from .registry import library
 from .report import GradcheckError, Report
+from .smaller import reduced
 
 
 def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True, nondet_tol=0.0, fast_mode=False,
@@ -86,21 +87,31 @@ def check(problem, tolerance, *, known=None, **how):
 
 
 def _check(problem, tolerance, known, *, linear=False, full=None, command="", nondet_tol=0.0, partly=True):
-    checks, cotangents, y = _measure(problem, tolerance, full)
+    try:
+        checks, cotangents, y = _measure(problem, tolerance, full, patient=False)
+    except TooSlow:
+        for smaller in reduced(problem):
+            report = _check(smaller, tolerance, known, linear=linear, command=command, nondet_tol=nondet_tol, partly=partly)
+            if not report:
+                shapes = ", ".join(f"{name} {v.shape}" for name, v in zip(smaller.names, smaller.values))
+                report.note = f"found on a part of the inputs, {shapes}: to look at every entry of yours would take long"
+                return report
+        checks, cotangents, y = _measure(problem, tolerance, full)
     report = Report(problem.title, checks, [], [problem.split(c) for c in cotangents], problem.seed, command)
     if known and not report:
         report.known = known(report)
     if all(c.misshapen is None for c in checks) and not report.known:
         gradients = [[c.analytic[k] for c in checks] for k in range(len(cotangents))]
-        report.broken = broken(problem, cotangents, gradients, max(checks[0].floors), linear=linear, nondet_tol=nondet_tol,
-                               partly=partly)
+        report.grave, found, report.remarks = broken(problem, cotangents, gradients, max(checks[0].floors), linear=linear,
+                                                     nondet_tol=nondet_tol, partly=partly)
+        report.broken = report.grave + found
     for c in checks:
         if not c.ok and not report.known:
-            c.cause = diagnose(c, checks, problem, cotangents, y, lambda other: _measure(other, tolerance, None)[0])
+            c.cause, c.vague = diagnose(c, checks, problem, cotangents, y, lambda other: _measure(other, tolerance, None)[0])
     return report
 
 
-def _measure(problem, tolerance, full):
+def _measure(problem, tolerance, full, patient=True):
     """One InputCheck an input, the two upstream gradients as vectors, and the outputs as one."""
     rng = np.random.default_rng(problem.seed)
     y = problem.vector(problem.values)
@@ -118,7 +129,7 @@ def _measure(problem, tolerance, full):
         analytic = [np.zeros_like(value) if g[i] is None else g[i] for g in gradients]
         checks.append(InputCheck(name, value, analytic, [np.full(value.shape, np.nan) for _ in cotangents], floors,
                                  gradients[0][i] is None, misshapen.get(i)))
-        Measurement(problem, i, checks[i], cotangents, tolerance, rng).run(full)
+        Measurement(problem, i, checks[i], cotangents, tolerance, rng, patient).run(full)
     if all(c.ok for c in checks):
         check_ties(problem, checks, cotangents, tolerance)
     return checks, cotangents, y

@@ -1,7 +1,9 @@
 """What a backward promises besides right numbers. Each contract is a generator of sentences on what is broken."""
+import types
+
 import numpy as np
 
-from .numeric import relative
+from .numeric import nudged, relative
 from .problem import TensorProblem
 from .watch import same_values
 
@@ -15,6 +17,17 @@ class Evidence:
         self.problem, self.cotangents, self.gradients = problem, cotangents, gradients
         self.floor, self.nondet_tol = floor, nondet_tol
 
+    @property
+    def close(self):
+        """CLOSE, or what the last digit of the inputs changes, where that is more (a difference of large numbers)."""
+        if not hasattr(self, "_close"):
+            rng = np.random.default_rng(0)
+            with np.errstate(all="ignore"):
+                (moved,) = self.problem.gradients([nudged(v, rng) for v in self.problem.values], self.cotangents[:1])
+            changes = [relative(a, b, self.floor) for a, b in zip(self.filled(moved), self.gradients[0])]
+            self._close = max([CLOSE, *(30 * c for c in changes if c < 1e-3)])  # more is a kink or a tie
+        return self._close
+
     def values(self):
         """Fresh copies of the inputs."""
         return [v.copy() for v in self.problem.values]
@@ -23,14 +36,14 @@ class Evidence:
         """`gradients` with zeros for those that did not arrive."""
         return [np.zeros_like(v) if g is None else g for g, v in zip(gradients, self.problem.values)]
 
-    def differing(self, one, other, tol=CLOSE):
-        """The names of the inputs whose gradients differ by more than `tol` of their scale."""
+    def differing(self, one, other, tol=None):
+        """The names of the inputs whose gradients differ by more than `tol` (default: rounding) of their scale."""
         return [name for name, a, b in zip(self.problem.names, self.filled(one), self.filled(other))
                 if not self.alike(a, b, tol)]
 
-    def alike(self, a, b, tol=CLOSE):
-        """Whether two gradients are the same up to `tol` of their scale."""
-        return same_values(a, b) or relative(a, b, self.floor) <= tol
+    def alike(self, a, b, tol=None):
+        """Whether two gradients are the same up to `tol` (default: rounding) of their scale."""
+        return same_values(a, b) or relative(a, b, self.floor) <= (self.close if tol is None else tol)
 
 
 def _listing(names):
@@ -38,36 +51,75 @@ def _listing(names):
 
 
 def leaves_its_inputs_alone(e):
-    """Neither forward nor backward writes into the inputs; nothing hands out or overwrites what is not its own."""
-    values = e.values()
-    with e.problem.run(values) as run:
-        inputs = run.inputs
-        after_forward = [not same_values(a, b) for a, b in zip(inputs, e.problem.values)]
+    """Neither forward nor backward writes into the inputs, the upstream gradient or what forward kept."""
+    with e.problem.run(e.values()) as run:
+        early = [not same_values(a, b) for a, b in zip(run.inputs, e.problem.values)]
         run.pull(e.problem.split(e.cotangents[0]))
-        for name, a, b, early in zip(e.problem.names, inputs, e.problem.values, after_forward):
+        for name, a, b, forward in zip(e.problem.names, run.inputs, e.problem.values, early):
             if not same_values(a, b):
-                yield f"{'forward' if early else 'backward'} writes into its input {name}: compute a new array"
-        yield from run.faults
+                yield f"{'forward' if forward else 'backward'} writes into its input {name}: compute a new array"
+        yield from (fault for fault in run.faults if "writes into" in fault)
+
+
+def hands_out_what_is_its_own(e):
+    """Gradients have the right number, dtype and memory."""
+    with e.problem.run(e.values()) as run:
+        run.pull(e.problem.split(e.cotangents[0]))
+        yield from (fault for fault in run.faults if "writes into" not in fault)
+
+
+def forward_answers_twice_the_same(e):
+    """Forward is a function of its inputs, with the same dice."""
+    with np.errstate(all="ignore"):
+        one, other = (e.problem.vector(e.values()) for _ in range(2))
+    if not (same_values(one, other) or relative(one, other) <= max(CLOSE, e.nondet_tol)):
+        yield ("forward keeps state between calls, or draws random numbers of its own: the second call on the same inputs "
+               "answers differently (for random numbers that can be repeated use numpy.random or tinycnn's)")
 
 
 def answers_twice_the_same(e):
-    """A second backward through one graph, after a forward pass elsewhere, and a second graph, give the same gradient."""
+    """A second backward through one graph, and a second graph, give the same gradient."""
+    with e.problem.run(e.values()) as run:
+        first, again, third = (e.filled(run.pull(e.problem.split(e.cotangents[0]))) for _ in range(3))
+    wrong = e.differing(again, first, e.nondet_tol)
+    if wrong:
+        heap = all((b - a).any() and relative(b - a, c - b) < 1e-9 for a, b, c in zip(first, again, third) if (b - a).any())
+        yield (f"the gradient of {_listing(wrong)} grows with every call: what the last call left is added to and never set "
+               "back to zero (keeps state between calls)" if heap else
+               f"a second backward through the same graph gives other gradients of {_listing(wrong)}: backward changes what "
+               "forward saved, or keeps state between calls")
+        return
+    wrong = e.differing(first, e.gradients[0], e.nondet_tol)
+    if wrong:
+        yield ("keeps state between calls, or draws random numbers of its own: the second of two forward and backward "
+               f"passes on the same inputs gives other gradients of {_listing(wrong)}")
+
+
+def keeps_passes_apart(e):
+    """A forward pass elsewhere does not change the gradients of an earlier one."""
     elsewhere = [np.asarray(v + 1e-3) for v in e.problem.values]
     with e.problem.run(e.values()) as run:
         first = e.filled(run.pull(e.problem.split(e.cotangents[0])))
-        again = run.pull(e.problem.split(e.cotangents[0]))
         with np.errstate(all="ignore"):
             e.problem.outputs(elsewhere)
         later = run.pull(e.problem.split(e.cotangents[0]))
-    for other, words in ((e.gradients[0], "two forward and backward passes on the same inputs give different gradients "
-                                          "of {}: is a random number or leftover state involved?"),
-                         (again, "a second backward through the same graph gives other gradients of {}: backward "
-                                 "changes what forward saved"),
-                         (later, "a forward pass on other inputs changes the gradients of {} of the pass before: state "
-                                 "must be kept in ctx (or the cache), not in the class, the module or a global")):
-        wrong = e.differing(first, other, e.nondet_tol)
-        if wrong:
-            yield words.format(_listing(wrong))
+    wrong = e.differing(first, later, e.nondet_tol)
+    if wrong:
+        yield (f"a forward pass on other inputs changes the gradients of {_listing(wrong)} of the pass before: state must "
+               "be kept in ctx (or the cache), not in the class, the module or a global")
+
+
+def is_an_object(problem):
+    """Whether plain functions are methods of an object, or call those of one: a layer that keeps its cache in self."""
+    if isinstance(problem, TensorProblem):
+        return False
+    function = problem.forward
+    near = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    known = getattr(function, "__globals__", {})
+    near += [known[name] for name in getattr(getattr(function, "__code__", None), "co_names", ()) if name in known]
+    near += [n.__self__ for n in [function, *near] if isinstance(n, types.MethodType)]
+    return any(hasattr(n, "__dict__") and not isinstance(n, (type, types.ModuleType, types.FunctionType, types.MethodType))
+               and type(n).__module__ != "builtins" and hasattr(n, "backward") for n in near)
 
 
 def zero_gives_zero(e):
@@ -85,7 +137,11 @@ def is_linear(e):
     (both,) = e.problem.gradients(e.values(), [a + 2 * b])
     for name, g, one, two in zip(e.problem.names, e.filled(both), *e.gradients):
         scale = (np.abs(one) + 2 * np.abs(two)).max(initial=e.floor)
-        if np.abs(g - (one + 2 * two)).max(initial=0) > CLOSE * scale:
+        if g.any() and all((v == v.astype(np.float32)).all() for v in (g, one, two)) and e.values()[0].dtype == float:
+            if np.abs(g - (one + 2 * two)).max(initial=0) > e.close * scale:
+                yield f"the gradient of {name} is rounded to float32, in which it is computed or stored: keep the dtype"
+                continue
+        if np.abs(g - (one + 2 * two)).max(initial=0) > e.close * scale:
             yield (f"the gradient of {name} is not linear in the upstream gradient dy: dy may only be multiplied and "
                    "summed, never squared, clipped, divided by or added to")
 
@@ -100,6 +156,13 @@ def _strided(array):
     return view
 
 
+def _forward_close(e, plain):
+    """What rounding may change in the outputs."""
+    with np.errstate(all="ignore"):
+        moved = e.problem.vector([nudged(v, np.random.default_rng(0)) for v in e.problem.values])
+        return max(CLOSE, min(30 * relative(moved, plain), 1e-3))
+
+
 def does_not_care_for_strides(e):
     """Inputs and upstream gradients that are not contiguous give the same."""
     problem = e.problem
@@ -108,7 +171,7 @@ def does_not_care_for_strides(e):
     except RuntimeError:  # a function that refuses them, as Tensor.view does
         return
     plain = problem.vector(e.values())
-    if not (same_values(outputs, plain) or relative(outputs, plain) <= CLOSE):
+    if not (same_values(outputs, plain) or relative(outputs, plain) <= _forward_close(e, plain)):
         yield "forward gives other values when its inputs are not contiguous (a transposed or sliced array)"
     with problem.run([_strided(v) for v in problem.values]) as run:
         wrong = e.differing(run.pull([_strided(c) for c in problem.split(e.cotangents[0])]), e.gradients[0])
@@ -187,16 +250,24 @@ def is_an_adjoint(e):
             return
 
 
-CONTRACTS = (leaves_its_inputs_alone, answers_twice_the_same, zero_gives_zero, is_linear, does_not_care_for_strides,
-             adds_up, keeps_float32)
+WRITES = (leaves_its_inputs_alone, forward_answers_twice_the_same, answers_twice_the_same)   # before any number
+CONTRACTS = (keeps_passes_apart, hands_out_what_is_its_own, zero_gives_zero, is_linear, does_not_care_for_strides, adds_up,
+             keeps_float32)
 
 
 def broken(problem, cotangents, gradients, floor, *, linear=False, nondet_tol=0.0, partly=True):
-    """Every promise that `problem` breaks, as sentences; `partly`: also with a part of the inputs requiring gradients.
+    """(what makes every number meaningless, other broken promises, remarks), each a list of sentences.
 
-    Gradients smaller than `floor` are rounding errors.
+    `partly`: also with a part of the inputs requiring gradients. Gradients smaller than `floor` are rounding errors. That
+    a layer object keeps its cache is no more than a remark.
     """
-    evidence = Evidence(problem, cotangents, gradients, floor, nondet_tol)
+    e = Evidence(problem, cotangents, gradients, floor, nondet_tol)
     contracts = CONTRACTS + (asks_only_for_what_is_wanted,) * partly + (is_an_adjoint,) * linear
-    found = [sentence for contract in contracts for sentence in contract(evidence)]
-    return list(dict.fromkeys(found))
+    grave, found, remarks = [], [], []
+    for contract in WRITES + contracts:
+        to = grave if contract in WRITES else found
+        if contract is keeps_passes_apart and is_an_object(problem):
+            to = remarks
+        with np.errstate(all="ignore"):
+            to += [sentence for sentence in contract(e) if sentence not in to]
+    return grave, found, remarks

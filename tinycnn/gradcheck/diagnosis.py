@@ -7,8 +7,12 @@ mistreated.
 """
 import numpy as np
 
+from . import laws_dy as upstream
+from . import laws_factor as factor
 from . import laws_jacobian as jacobian
+from . import laws_known as known
 from . import laws_part as part
+from . import laws_place as windows
 from . import laws_sums as sums
 from . import laws_whole as whole
 from .scene import Scene
@@ -25,21 +29,25 @@ def no_law(s):
             f"with the right one {cosine:.4f}){jacobian.pinpointed(s)}")
 
 
-LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.low_precision, whole.upstream_ignored,
-        whole.tie_unfair, whole.constant_ratio, whole.derivative_missing, whole.gradients_exchanged,
-        whole.not_transposed, whole.axes_swapped, whole.reversed_axes, whole.shifted, sums.extra_sum, part.clearly_somewhere,
-        part.one_of_each_row, sums.mistreated_dy, sums.uses_not_added, sums.diagonal_only, part.mask_wrong, part.factor_off,
-        part.term_off, part.factor_per_slice,
-        jacobian.wrong_places, part.only_somewhere, part.normalisation_term, sums.mistreated_input, whole.shuffled,
-        part.passes_without_an_option, part.passes_for_one_example, jacobian.local_derivative, jacobian.wrong_reach,
-        jacobian.factor_per_output, no_law)
+LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.whole_numbers, whole.low_precision,
+        whole.upstream_ignored, upstream.missing_somewhere, upstream.not_linear, whole.tie_unfair, factor.constant_ratio,
+        whole.derivative_missing, whole.gradients_exchanged, whole.not_transposed, whole.axes_swapped, whole.reversed_axes,
+        whole.shifted, sums.extra_sum, sums.winners_over_too_much, known.wrong_sum, part.clearly_somewhere,
+        part.one_of_each_row, sums.mistreated_dy, sums.uses_not_added, sums.diagonal_only, part.mask_wrong,
+        known.at_another_value, part.factor_off, part.term_off, factor.scale_of_slices, part.factor_per_slice,
+        windows.windows, jacobian.wrong_places, part.only_somewhere, part.normalisation_term, known.wrong_axis_term,
+        sums.mistreated_input, whole.shuffled, part.passes_without_an_option, jacobian.local_derivative,
+        known.fewer_terms, known.written_down, jacobian.wrong_reach, jacobian.factor_per_output, part.more_factors,
+        part.passes_for_one_example, no_law)
+
+VAGUE = (no_law, part.passes_for_one_example, whole.shuffled)
 
 
 def diagnose(check, checks, problem, cotangents, y, measure):
-    """The rest of a sentence that starts with the gradient's name: the first law that fits.
+    """(the rest of a sentence that starts with the gradient's name, whether it is vague): the first law that fits.
 
     `measure(problem)` measures another problem, for the laws that try again with less.
     """
     scene = Scene(check, checks, problem, cotangents, y, measure)
     with np.errstate(all="ignore"):
-        return next(words for words in (law(scene) for law in LAWS) if words)
+        return next((words, law in VAGUE) for law, words in ((law, law(scene)) for law in LAWS) if words)

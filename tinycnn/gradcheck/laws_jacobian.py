@@ -5,30 +5,9 @@ multiplies with. Where that matrix is wrong says more than what came of it.
 """
 import numpy as np
 
+from .jacobians import jacobians
+from .laws_known import local_formula
 from .scene import CLOSE, same
-
-OUTPUTS = 1024  # upstream gradients that are tried at most
-
-
-def _jacobians(s):
-    """(the student's, the right one), each (entries of x, outputs); None where they are not to be had."""
-    if not hasattr(s, "jacobians"):
-        s.jacobians = _measured(s)
-    return s.jacobians
-
-
-def _measured(s):
-    right, count = s.check.jacobian, s.vectors[0].size
-    if right is None or s.check.misshapen is not None or count > OUTPUTS or not np.isfinite(right).all():
-        return None
-    i = s.problem.names.index(s.check.name)
-    try:
-        rows = s.problem.gradients([v.copy() for v in s.problem.values], np.eye(count))
-    except Exception:  # backward may not like zeros: then this law has nothing to say
-        return None
-    yours = np.stack([np.zeros(s.x.size) if g[i] is None else g[i].ravel() for g in rows], 1)
-    linear = all(same(yours @ c, a.ravel()) for c, a in zip(s.vectors, s.a))
-    return (yours, right) if linear and np.isfinite(yours).all() else None
 
 
 def _zero(matrix, right):
@@ -56,7 +35,7 @@ def _output(s, j):
 
 def local_derivative(s):
     """Every entry of x reaches one output alone, and backward knows which, but multiplies with a wrong number."""
-    both = _jacobians(s)
+    both = jacobians(s)
     if both is None:
         return None
     yours, right = both
@@ -67,17 +46,18 @@ def local_derivative(s):
         return None  # an output made of several entries is better told otherwise
     e = int(np.where(s.check.wrong.ravel(), np.abs(yours - right).max(1), -1).argmax())
     j = int(alone[e].argmax())
+    formula = local_formula(s)
     numbers = yours[alone]
     if same(numbers, np.full(numbers.shape, numbers[0])):
         return (f"takes the local derivative for {numbers[0]:.6g} at every entry; it is not everywhere the same, at "
                 f"{_at(s, e)} it is {right[e, j]:.6g}")
     return (f"is dy times a wrong local derivative: at {s.check.name} = {s.x.flat[e]:.6g} yours is {yours[e, j]:.6g}, right "
-            f"is {right[e, j]:.6g}")
+            f"is {right[e, j]:.6g}{formula and '; ' + formula}")
 
 
 def wrong_places(s):
     """Backward has the right numbers and multiplies them with other entries of dy."""
-    both = _jacobians(s)
+    both = jacobians(s)
     if both is None or s.x.size < 2:
         return None
     yours, right = both
@@ -95,11 +75,15 @@ def wrong_places(s):
 
 def wrong_reach(s):
     """Right, except that outputs are left out, or counted that do not depend on x."""
-    both = _jacobians(s)
+    both = jacobians(s)
     if both is None:
         return None
     yours, right = both
     wrong, reach = ~_close(yours, right, right), ~_zero(right, right)
+    got = ~_zero(yours, right)
+    if (reach.sum(0) == 1).all() and (got.sum(0) > 1).all() and not (reach & ~got).any() and _even(yours, got):
+        return ("shares dy among all entries of a window or row, where only the chosen one (the maximum) gets it, and gets "
+                "all of it")
     if not wrong.any() or not (reach & ~wrong).any():
         return None
     e, j = map(int, np.argwhere(wrong)[0])
@@ -112,9 +96,15 @@ def wrong_reach(s):
     return None
 
 
+def _even(yours, got):
+    """Whether every output is shared in equal parts."""
+    shares = yours.sum(0) / got.sum(0)
+    return bool((np.abs(yours - got * shares) <= 1e-6 * np.abs(yours).max()).all())
+
+
 def factor_per_output(s):
     """The part of each output is off by a factor of its own."""
-    both = _jacobians(s)
+    both = jacobians(s)
     if both is None or both[0].shape[1] < 2:
         return None
     yours, right = both
@@ -129,7 +119,7 @@ def factor_per_output(s):
 
 def pinpointed(s):
     """Words on one entry of the Jacobian that is wrong, "" where it was not measured."""
-    both = _jacobians(s)
+    both = jacobians(s)
     if both is None:
         return ""
     yours, right = both

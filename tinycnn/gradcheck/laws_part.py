@@ -1,6 +1,7 @@
 """Laws of the diagnosis, third part: one term, one factor, one place, one option. See `diagnosis.py` for what a law is."""
 import numpy as np
 
+from .laws_known import local_formula
 from .scene import CLOSE, long_axes, same, subsets
 
 NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_padding": 0}
@@ -11,12 +12,16 @@ NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_paddin
 def _named_arrays(s):
     """(name, array) of what stands near: the inputs and the output, where they broadcast to the shape of x."""
     for name, array in s.near:
-        try:
-            fitting = np.broadcast_to(array, s.shape)
-        except ValueError:
-            continue
-        if fitting.size > 1 and np.ptp(fitting) > 0 and np.isfinite(fitting).all():
-            yield name, fitting
+        shapes = [array.shape]
+        if array.ndim == 1:  # one number for each index of an axis, such as the weight of a channel
+            shapes += [(array.size,) + (1,) * after for after in range(1, s.x.ndim)]
+        for shape in shapes:
+            try:
+                fitting = np.broadcast_to(array.reshape(shape), s.shape)
+            except ValueError:
+                continue
+            if fitting.size > 1 and np.ptp(fitting) > 0 and np.isfinite(fitting).all():
+                yield name, fitting
 
 
 def factor_off(s):
@@ -30,6 +35,20 @@ def factor_off(s):
     if all(same(np.abs(a), np.abs(n)) for a, n in zip(s.a, s.n)):
         count = int((np.sign(s.a[0]) != np.sign(s.n[0])).sum())
         return f"has the right size but the wrong sign at {count} of {s.x.size} entries" + _where(s)
+
+
+def more_factors(s):
+    """The same with factors that are rarer."""
+    for name, g in _named_arrays(s):
+        for words, f in ((f"(1 + {name})", 1 + g), (f"{name}**3", g ** 3), (f"exp({name})", np.exp(g)),
+                         (f"sqrt({name})", np.sqrt(g)), (f"|{name}|", np.abs(g)), (f"2 * {name}", 2 * g)):
+            if not np.isfinite(f).all() or np.ptp(f) == 0:
+                continue
+            if s.fits(lambda k: s.n[k] * f):
+                return f"has a factor {words} too much"
+            if all(same(a * f, n) for a, n in zip(s.a, s.n)):
+                return f"lacks a factor {words}"
+    return None
 
 
 def mask_wrong(s):
@@ -68,14 +87,14 @@ def factor_per_slice(s):
         for axes in reversed(subsets(long_axes(s.shape)[:5])):
             part = np.broadcast_to(factor.mean(axes, keepdims=True), s.shape)
             if len(axes) < len(long_axes(s.shape)) and same(factor, part):
-                return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale or "
-                        "weight of each slice is missing or doubled")
+                return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale, weight or "
+                        "standard deviation of each slice is missing or doubled, or is another than that of forward")
     if s.y is None or s.y.shape != s.shape or not diagonal(s):
         return None
     e = np.unravel_index(np.where(known, s.check.wrong * np.abs(s.a[0] - s.n[0]), -1).argmax(), s.shape)
-    c = s.dy[0][0][e]
-    return (f"is dy times a wrong local derivative: at {s.check.name} = {s.x[e]:.6g} yours is {s.a[0][e] / c:.6g}, right is "
-            f"{s.n[0][e] / c:.6g}")
+    c, formula = s.dy[0][0][e], local_formula(s)
+    return (f"is dy times a wrong local derivative{_where(s)}: at {s.check.name} = {s.x[e]:.6g} yours is "
+            f"{s.a[0][e] / c:.6g}, right is {s.n[0][e] / c:.6g}{formula and '; ' + formula}")
 
 
 def diagonal(s):
@@ -120,24 +139,33 @@ def normalisation_term(s):
         means = [o.mean(axes, keepdims=True) for o in off]
         if all(same(o, np.broadcast_to(m, s.shape)) for o, m in zip(off, means)):
             return (f"is off by a constant {over}: the term through the mean is missing or wrong (subtract the mean of the "
-                    "gradient, every x also moves the mean)")
+                    "gradient, every entry also moves the mean)")
         centred = s.x - s.x.mean(axes, keepdims=True)
         if not (centred ** 2).sum(axes).all():
             continue
-        for base, words in ((centred, "the term through the variance is missing or wrong (every x also moves the "
-                                      "standard deviation)"),
-                            (s.x, "a term proportional to x is missing or wrong (every x also moves the norm or scale)")):
+        for base, words in ((centred, "the term through the variance is missing or wrong (every entry also moves "
+                                      "the standard deviation)"),
+                            (s.x, f"a term proportional to {s.check.name} is missing or wrong (every entry also moves "
+                                  "the norm or scale)")):
             if all(same(o, _fit(o, base, axes)) for o in off):
-                return f"is off by a multiple of x {over}: {words}"
+                return f"is off by a multiple of {s.check.name} {over}: {words}"
         if all(same(o - m, _fit(o, centred, axes)) for o, m in zip(off, means)):
-            return (f"is off by a constant and a multiple of x {over}: the terms through mean and variance are missing or "
-                    "wrong")
+            return (f"is off by a constant and a multiple of {s.check.name} {over}: the terms through mean and variance "
+                    "are missing or wrong, or run over other axes than in forward")
         if s.y is not None and s.y.shape == s.shape:
+            if all(_swapped(s, axes, *pair) for pair in zip(s.a, s.n, s.draws)):
+                return (f"has the term y * sum(...) {over}, where exp(y) * sum(...) belongs: y is a logarithm")
             for base, name in ((s.y, "y"), (np.exp(np.minimum(s.y, 50.0)), "exp(y)")):
                 if (base ** 2).sum(axes).all() and all(same(o, _fit(o, base, axes)) for o in off):
                     return (f"is off by {name} times a number that is constant {over}: the term {name} * sum(dy * ...) is "
                             "missing or wrong (every x also moves the denominator)")
     return None
+
+
+def _swapped(s, axes, a, n, k):
+    """Whether A is dy plus a multiple of y along `axes`, and N dy plus one of exp(y)."""
+    return all((base ** 2).sum(axes).all() and same(g - s.dy[k][0], _fit(g - s.dy[k][0], base, axes))
+               for g, base in ((a, s.y), (n, np.exp(np.minimum(s.y, 50.0)))))
 
 
 def _fit(off, base, axes):
@@ -160,7 +188,11 @@ def clearly_somewhere(s):
 
 def _where(s):
     """The place of the wrong entries in words, "" where none fits."""
-    wrong = s.check.wrong
+    return place(s, s.check.wrong)
+
+
+def place(s, wrong):
+    """The place of the entries `wrong` in words, "" where none fits."""
     right = s.check.measured & ~wrong & (np.abs(s.n[0]) > 0)  # a right zero proves nothing
     if not right.any() or not wrong.any():
         return ""
@@ -191,11 +223,19 @@ def _where(s):
             continue
         for step in (2, 3):
             if len({b % step for b in bad}) == 1 and s.shape[axis] > step + 1:
-                return f" only at every {'second' if step == 2 else 'third'} index of {s.axis(axis)}: look at the stride"
+                return (f" only at every {'second' if step == 2 else 'third'} index of {s.axis(axis)}: look at the step of "
+                        "a slice or range (stride, dilation)")
+        ends = ("either a range, loop or slice stops short or starts late, or what comes from the other steps of a "
+                "sequence (through a later step, a sum, a mask) is missing")
+        last = good == {s.shape[axis] - 1}
+        if s.shape[axis] > 2 and (last or good == {0} and "batch" not in s.axis(axis)):
+            return (f" everywhere but at the {'last' if last else 'first'} index of {s.axis(axis)}: in a sequence, what "
+                    f"comes back from the {'later' if last else 'earlier'} steps (or through a mask) is missing or wrong; "
+                    "otherwise look at a range or slice")
         if min(bad) > max(good):
-            return f" only from index {min(bad)} of {s.axis(axis)} on: look at how a range or a group ends"
+            return f" only from index {min(bad)} of {s.axis(axis)} on: {ends}"
         if max(bad) < min(good):
-            return f" only below index {max(bad) + 1} of {s.axis(axis)}: look at how a range or a group starts"
+            return f" only below index {max(bad) + 1} of {s.axis(axis)}: {ends}"
         if len(bad) <= 4:
             return f" only at indices {sorted(map(int, bad))} of {s.axis(axis)}"
     return ""
@@ -219,7 +259,13 @@ def _border(s, wrong, right):
     for width in (1, 2):
         inside = tuple(slice(width, s.shape[i] - width) if i in spatial else slice(None) for i in range(s.x.ndim))
         if right[inside].any() and not wrong[inside].any() and all(s.shape[i] > 2 * width for i in spatial):
-            return f" only at the border ({width} wide): look at the padding"
+            sides = [(i, side) for i in spatial for side in (slice(width), slice(s.shape[i] - width, None))
+                     if wrong[tuple(side if j == i else slice(None) for j in range(s.x.ndim))].mean() > 0.5]
+            if len(sides) == 2 * len(spatial):
+                return f" only at the border ({width} wide): look at the padding"
+            if sides and all(side.stop is None for _, side in sides):
+                return (f" only at the end of {s.axes([i for i, _ in sides])} ({width} wide): a loop over the places of a "
+                        "window ends too early, or the padding is cut off on one side")
     return ""
 
 
@@ -259,8 +305,8 @@ def passes_for_one_example(s):
         return None
     count = s.y.shape[0]
     if s.problem.values[0].shape[:1] == (count,) and _right_again(s, batch=count):
-        return (f"is right for a batch of one but wrong for {count} examples: look at what is summed or averaged over the "
-                "batch")
+        return (f"is right where axis 0 has one index alone, and wrong for {count}: look at what is summed, averaged or "
+                "overwritten (= for +=) over the examples of a batch, or the steps of a sequence")
     return None
 
 
@@ -270,4 +316,5 @@ def _right_again(s, **change):
         checks = s.measure(s.problem.variant(**change))
     except Exception:  # the smaller problem is a guess: that it cannot run only means that this law has nothing to say
         return False
-    return checks[s.problem.names.index(s.check.name)].ok
+    check = checks[s.problem.names.index(s.check.name)]
+    return check.ok and any(np.abs(a).max(initial=0) > 1e-9 * scale for a, scale in zip(check.analytic, s.check.scales))

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 
 from .numeric import line, slope
-from .scene import CLOSE, long_axes, subsets
+from .scene import CLOSE, long_axes, same, subsets
 
 
 def extra_sum(s):
@@ -12,6 +12,10 @@ def extra_sum(s):
     if not all(np.isfinite(n).all() for n in s.n):
         return None
     for axes in subsets(long_axes(s.shape)[:5]):
+        chosen = (np.abs(s.n[0]) > CLOSE * s.check.scales[0]).sum(axes)
+        if (chosen == 1).all() and s.fits(lambda k: np.broadcast_to(s.n[k].sum(axes, keepdims=True), s.shape)):
+            return (f"is handed to every entry along {s.axes(axes)}, where only the chosen one (the maximum, the index, the "
+                    "label) has a gradient: a mask is forgotten")
         for words, reduce in (("summed", np.sum), ("averaged", np.mean)):
             if s.fits(lambda k: np.broadcast_to(reduce(s.n[k], axis=axes, keepdims=True), s.shape)):
                 return f"is {words} over {s.axes(axes)}, where every index has a gradient of its own"
@@ -32,6 +36,8 @@ def _changes(s):
     for m in range(len(s.ys) if s.y is None else 0):
         yield (f"counts only output {m} of {len(s.ys)}: add the gradients that arrive through the other outputs",
                lambda dy, m=m: [c if i == m else c * 0 for i, c in enumerate(dy)])
+        yield (f"has the wrong sign for the part that comes through output {m} of {len(s.ys)}",
+               lambda dy, m=m: [c * (-1 if i == m else 1) for i, c in enumerate(dy)])
         yield (f"ignores the upstream gradient of output {m}", lambda dy, m=m: [c * (i != m) for i, c in enumerate(dy)])
     if s.y is None:
         return
@@ -94,8 +100,24 @@ def uses_not_added(s):
                 terms = terms.sum(channels) if channels else terms
                 return terms[np.arange(s.x.size), chosen].reshape(s.shape)
             if s.fits(make):
-                return ("keeps only one of the terms that meet in an entry: where several windows or indices use it, their "
-                        "gradients must be added, with += (or add.at) in the place of =")
+                return ("keeps only one of the terms that meet in an entry: where several windows, indices or later steps "
+                        "use it, their gradients must be added, with += (or add.at) in the place of =")
+    return None
+
+
+def winners_over_too_much(s):
+    """Forward chooses one entry in each slice, backward only one in a larger slice."""
+    chosen, yours = (np.abs(g[0]) > CLOSE * s.check.scales[0] for g in (s.n, s.a))
+    if s.x.ndim < 2 or (yours & ~chosen).any() or yours.sum() >= chosen.sum() or not yours.any():
+        return None
+    if not all(same(a[yours], n[yours]) for a, n in zip(s.a, s.n)):
+        return None
+    for axes in subsets(long_axes(s.shape)[:4]):
+        if (chosen.sum(axes) == 1).all() and chosen.sum() > 1:
+            for more in subsets([i for i in long_axes(s.shape) if i not in axes]):
+                if (yours.sum(axes + more) == 1).all():
+                    return (f"has one winner over {s.axes(sorted(axes + more))} together, where forward chooses one for "
+                            f"each index of {s.axes(more)}: take the maximum over {s.axes(axes)} alone")
     return None
 
 
@@ -118,7 +140,9 @@ def mistreated_input(s):
     numbers = [(a * direction).sum() for a in s.a]
     for other in s.others:
         i = s.problem.names.index(other.name)
-        for words, changed in _variants(other.value):
+        changes = [(f"replaced by {third.name}", third.value) for third in [s.check, *s.others]
+                   if third is not other and third.value.shape == other.value.shape]
+        for words, changed in [*_variants(other.value), *changes]:
             values = list(s.problem.values)
             values[i] = changed
             column = slope(line(s.problem, {index: direction}, values))

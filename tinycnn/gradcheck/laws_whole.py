@@ -3,11 +3,8 @@ import itertools
 
 import numpy as np
 
+from .numeric import line
 from .scene import CLOSE, long_axes, same, subsets
-
-CONSTANTS = (("e", np.e), ("sqrt(2)", 2 ** 0.5), ("pi", np.pi), ("2 pi", 2 * np.pi), ("sqrt(pi)", np.pi ** 0.5),
-             ("sqrt(2 pi)", (2 * np.pi) ** 0.5), ("2 / sqrt(pi)", 2 / np.pi ** 0.5), ("sqrt(2 / pi)", (2 / np.pi) ** 0.5),
-             ("log(2)", np.log(2)), ("log(10)", np.log(10)))
 
 
 # ---- nothing, or nonsense ---------------------------------------------------------------------------------------------
@@ -23,9 +20,13 @@ def wrong_shape(s):
         if g.ndim and np.sum(g, axis=axes).size == n.size and same(np.sum(g, axis=axes).reshape(s.shape), n):
             return (f"{known}: sum it over axis {' and '.join(map(str, axes))}, along which {s.check.name} was used for "
                     "every index (broadcast)")
-    for order in itertools.permutations(range(g.ndim)) if g.ndim <= 5 else ():
+    for order in itertools.permutations(range(g.ndim)) if 2 <= g.ndim <= 5 else ():
         if same(g.transpose(order), n):
             return f"{known}: its axes are in the wrong order, transpose it with {order}"
+    for other in s.others:
+        if g.shape == other.value.shape and same(g, other.numeric[-1]):
+            return (f"is {other.shown}, of shape {g.shape}, where {s.check.name} has shape {s.shape}: backward returns the "
+                    "gradients in another order than forward has its inputs")
     if g.size == n.size and same(g.reshape(s.shape), n):
         return f"{known}: the numbers are right, reshape them"
     return known
@@ -45,16 +46,54 @@ def not_connected(s):
         return (f"is missing: no gradient reaches {s.check.name}, though the output depends on it. backward returned None "
                 "for it, or the graph was cut (.detach(), .data, .numpy(), no_grad)")
     if not any(a.any() for a in s.a):
-        return f"is zero everywhere, though the output depends on {s.check.name}: its path is not connected"
+        return (f"is zero everywhere, though the output depends on {s.check.name}: its path is not connected, or the loop "
+                "that should fill it never runs")
 
 
 def low_precision(s):
-    """Right to the first digits only."""
+    """Right to the first digits only, or to float32 or float16 exactly; or forward itself goes in such steps."""
+    if s.check.wrong.sum() < 2 or not all(np.isfinite(a).all() for a in s.a):
+        return None
+    kind = _stairs(s)
+    if kind:
+        return (f"cannot be right to more than the precision of {kind}: forward computes in {kind} somewhere, so that its "
+                "output moves in steps; keep the dtype of the input")
+    for dtype, close in ((np.float16, 0.02), (np.float32, 1e-3)):
+        if all((a == a.astype(dtype)).all() and same(a, n, close) for a, n in zip(s.a, s.n)):
+            return (f"is rounded to {dtype.__name__}, in which it is computed or stored: keep the dtype of the input")
     errors = [np.abs(a - n).max() / scale for a, n, scale in zip(s.a, s.n, s.check.scales) if np.isfinite(n).all()]
-    if errors and s.check.wrong.sum() > 1 and max(errors) < 1e-5 and all(same(a, n, 1e-4) for a, n in zip(s.a, s.n)):
-        kind = str(s.a[0].dtype) if s.a[0].dtype != np.float64 else "float32"
-        return (f"is right to {max(errors):.0e} only, which is the precision of {kind}: look where it is computed or stored "
+    most = max(errors, default=1.0)
+    if most < 1e-5 and all(same(a, n, 1e-4) for a, n in zip(s.a, s.n)):
+        return (f"is right to {most:.0e} only, which is the precision of float32: look where it is computed or stored "
                 "in that dtype, and keep the dtype of the input")
+    off = [(a / n - 1)[n != 0] for a, n in zip(s.a, s.n)]
+    if all(o.size > 3 and np.abs(o).max() < 1e-3 and o.min() < 0 < o.max() for o in off) and 1e-6 < most < 1e-3:
+        return (f"is right to {most:.0e} only, and off now up, now down: the precision of float16, in which something is "
+                "computed or stored; keep the dtype of the input")
+
+
+def _stairs(s):
+    """The dtype in whose steps the output moves, None where it moves smoothly."""
+    index = s.problem.names.index(s.check.name) if s.check.name in s.problem.names else None
+    if index is None or not s.x.size:
+        return None
+    direction = np.random.default_rng(0).uniform(0.5, 1.0, s.shape) * np.maximum(np.abs(s.x), 0.1)
+    y = line(s.problem, {index: direction})
+    centre, far = y(0.0), y(1e-2)
+    moving = np.isfinite(far) & (np.abs(far - centre) > 1e-4 * np.abs(centre))
+    if moving.sum() < 3:
+        return None
+    for step, kind in ((1e-6, "float16"), (1e-10, "float32")):
+        if (y(step) == centre)[moving].mean() > 0.6:
+            return kind
+
+
+def whole_numbers(s):
+    """Every entry is a whole number, and should not be."""
+    a, n = np.stack(s.a), np.stack(s.n)
+    if np.isfinite(a).all() and (a == np.round(a)).all() and a.any() and (np.abs(n - np.round(n)) > 1e-6).mean() > 0.5:
+        return ("holds whole numbers only: somewhere an array of integers is made or written into (np.zeros with dtype int, "
+                "zeros_like of integers, astype(int), //); make it float")
 
 
 def upstream_ignored(s):
@@ -81,78 +120,6 @@ def gradients_exchanged(s):
             both = all(same(other.analytic[k], s.n[k]) for k in s.draws)
             reason = "backward returns the gradients in the wrong order" if both else "the gradient of another input"
             return f"is {other.shown}: {reason}"
-
-
-# ---- one factor -------------------------------------------------------------------------------------------------------
-
-def constant_ratio(s):
-    """A = r N."""
-    ratios = []
-    for a, n in zip(s.a, s.n):
-        known = np.isfinite(n)
-        square = (n[known] ** 2).sum()
-        ratios.append((a[known] * n[known]).sum() / square if square else np.nan)
-    r = ratios[0]
-    if not np.isfinite(r) or abs(ratios[1] - r) > CLOSE * abs(r) or not s.fits(lambda k: r * s.n[k]):
-        return None
-    if s.n[0].size == 1 and _explain(s, r) is None:
-        return None
-    if abs(r + 1) < CLOSE:
-        return "has the wrong sign: it is -1 times the right value"
-    times = f"is {r:.6g} times the right value"
-    return f"{times}: {_explain(s, r) or 'a constant factor is wrong'}"
-
-
-def _explain(s, r):
-    """What the factor r may come from, None where it is no known number."""
-    if abs(r + 1) < CLOSE:
-        return "the sign"
-    sign = " and the sign is wrong" if r < 0 else ""
-    size = max(abs(r), 1 / abs(r))
-    sums = "a sum stands where the forward takes the mean" if abs(r) > 1 else "a mean stands where the sum belongs"
-    counts = [(what, count) for what, count in _counts(s) if count > 1]
-    found = [f"{count} is {what}" for what, count in counts if abs(size / count - 1) < CLOSE]
-    if abs(size - 2) < CLOSE:
-        doubt = f" ({found[0]}, so it may also be that {sums})" if found else ""
-        return ("counted twice, or the 2 of a derivative of a square" if abs(r) > 1 else
-                "the 2 of the derivative of a square is lost, or a term was halved") + doubt + sign
-    if found:
-        return f"{found[0]}, {sums}{sign}"
-    for what, count in counts:
-        if count > 2 and abs(size * (count - 1) / count - 1) < CLOSE:
-            return f"that is n/(n - 1) or its inverse with n = {count}, {what}: n - 1 (Bessel) and n are mixed up{sign}"
-        if "axis" in what and abs(size / count ** 0.5 - 1) < CLOSE:
-            return f"that is the square root of {count}, {what}, or its inverse{sign}"
-    if s.y is not None and s.y.size == 1 and s.y.any():
-        for times in (1, 2, 3):
-            if abs(abs(r) / abs(times * s.y.item()) - 1) < CLOSE or abs(abs(r * times * s.y.item()) - 1) < CLOSE:
-                return f"that is {times} y or its inverse: a factor y is missing or too much{sign}".replace(" 1 y", " y")
-    for name, value in s.problem.options.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value not in (0, 1):
-            for what, factor in ((name, value), (f"1 - {name}", 1 - value)):
-                if factor and abs(size / abs(factor) - 1) < CLOSE or factor and abs(size * abs(factor) - 1) < CLOSE:
-                    return f"the factor {what} is missing or counted twice{sign}"
-    for words, number in CONSTANTS:
-        if abs(size / max(number, 1 / number) - 1) < CLOSE:
-            return f"that is {words}, or its inverse: a constant is missing or counted twice{sign}"
-    return None
-
-
-def _counts(s):
-    """(words, number) of the sizes that a sum or a mean may run over."""
-    arrays = [("y", s.y)] if s.y is not None else []
-    arrays += [(s.check.name, s.x)] + [(c.name, c.value) for c in s.others]
-    if s.y is not None and s.y.ndim > 1 or s.x.ndim > 1:
-        yield "the batch size", (s.y if s.y is not None and s.y.ndim > 1 else s.x).shape[0]
-    if s.y is None:
-        yield "the number of outputs", len(s.ys)
-    for name, array in arrays:
-        yield f"the number of elements of {name}", array.size
-        for i, size in enumerate(array.shape):
-            yield f"the size of axis {i} of {name}", size
-        for r in range(2, array.ndim):
-            for axes in itertools.combinations(range(array.ndim), r):
-                yield f"the size of axes {axes} of {name}", int(np.prod([array.shape[i] for i in axes]))
 
 
 def derivative_missing(s):

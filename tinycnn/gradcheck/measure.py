@@ -5,18 +5,20 @@ no error in the gradient escapes it except by an accident of probability zero. I
 kink. So small inputs are measured entry by entry at once, larger ones when the gate fails, and very large ones by bisection:
 the failing half of a failing block, again and again.
 """
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .numeric import SMALL as SMALL_STEPS
-from .numeric import STEP, Bounds, line, look_closer, slope
+from .numeric import FURTHER, STEP, Bounds, line, look_closer, rounding, slope
 
 SMALL = 48             # entries that are always measured one by one
 FULL = 4096            # entries that are measured one by one when the gate fails; beyond, bisection
 LOOKS = 512            # entries that bisection measures at most
 CLEAR = 0.01           # part of the tolerance beyond which a smaller step is tried: the error may be that of the step
 JACOBIAN = 2_000_000   # numbers of a Jacobian that is kept for the diagnosis
+BUDGET = 2.0           # seconds that one input may take entry by entry, before smaller inputs are tried
+SPENT = 4.0            # seconds that a search by halves may take
 TIES = 64              # groups of equal values that get a joint step
 
 
@@ -52,6 +54,7 @@ class InputCheck:
     jacobian: np.ndarray = None    # d outputs / d entries, (entries, outputs), where it was kept
     tie: tuple = None              # (value, how many, analytic, numeric) of a joint step that disagrees
     cause: str = ""
+    vague: bool = False            # the cause says where or how much, not why
     scales: list = field(default_factory=list)
 
     @property
@@ -70,12 +73,18 @@ class InputCheck:
         return f"d{self.name}" if len(self.name) <= 2 else f"the gradient of {self.name}"
 
 
-class Measurement:
-    """The work on input `index` of `problem`."""
+class TooSlow(Exception):
+    """An input is wrong, and to look at all of its entries would take long."""
 
-    def __init__(self, problem, index, check, cotangents, tolerance, rng):
+
+class Measurement:
+    """The work on input `index` of `problem`. Where it would take long it is refused (TooSlow), unless `patient`."""
+
+    def __init__(self, problem, index, check, cotangents, tolerance, rng, patient=True):
+        self.patient = patient
         self.problem, self.index, self.check, self.rng = problem, index, check, rng
         self.cotangents, self.tolerance = cotangents, tolerance
+        self.centre = self.noise = None
         shape = check.value.shape
         check.wrong, check.kinks, check.jumps = (np.zeros(shape, bool) for _ in range(3))
         check.scales = [max(largest(a), floor) for a, floor in zip(check.analytic, check.floors)]
@@ -88,7 +97,12 @@ class Measurement:
         if entries or entries is None and size <= SMALL or self.check.misshapen is not None:
             self.measure(np.arange(size), keep=True)
         elif not self.passes(self._direction()):
-            if size <= FULL:
+            start = time.perf_counter()
+            self.problem.vector(self.problem.values)
+            slow = min(size, LOOKS if size > FULL else size) * 8 * (time.perf_counter() - start) > BUDGET and not entries
+            if slow and not self.patient:
+                raise TooSlow
+            if size <= FULL and not slow:
                 self.measure(np.arange(size), keep=True)
             else:
                 self.bisect()
@@ -103,7 +117,7 @@ class Measurement:
         """Whether gradient and slope agree along `direction`; if `note`, the error counts as that of the input."""
         y, best = line(self.problem, {self.index: direction}), np.inf
         numbers = [(a * direction).sum() for a in self.check.analytic]
-        for step in (self.tolerance.step, SMALL_STEPS[0]):
+        for step in (self.tolerance.step, FURTHER[1]):
             column, errors = slope(y, step), []
             for c, number, scale in zip(self.cotangents, numbers, self.check.scales):
                 slack = self.tolerance.slack(scale, c @ column)
@@ -123,8 +137,9 @@ class Measurement:
         check = self.check
         if keep and check.value.size * self.cotangents[0].size <= JACOBIAN:
             check.jacobian = np.empty((check.value.size, self.cotangents[0].size))
+        columns = {}
         for e in entries:
-            column = slope(self._line(e), self.tolerance.step)
+            columns[e] = column = slope(self._line(e), self.tolerance.step)
             for c, numeric in zip(self.cotangents, check.numeric):
                 numeric.flat[e] = c @ column
             if check.jacobian is not None:
@@ -133,7 +148,7 @@ class Measurement:
         for e in entries:
             numbers = [n.flat[e] for n in check.numeric]
             if not self._agree(e, numbers, numbers, CLEAR):
-                self._look_closer(e)
+                self._look_closer(e, columns[e])
             self._note_error(e)
 
     def _line(self, e):
@@ -147,13 +162,15 @@ class Measurement:
         return all(low - part * slack(scale, low) <= a.flat[e] <= high + part * slack(scale, high)
                    for a, low, high, scale in zip(self.check.analytic, lows, highs, self.check.scales))
 
-    def _look_closer(self, e):
-        """Judge entry e again with small steps and one-sided slopes."""
+    def _look_closer(self, e, column):
+        """Judge entry e, whose first slope was `column`, again with small steps and one-sided slopes."""
         check = self.check
+        if self.noise is None:
+            self.centre, self.noise = self.problem.vector(self.problem.values), rounding(self.problem)
 
         def agrees(bounds):
             return self._agree(e, *zip(*(bounds.interval(c) for c in self.cotangents)))
-        bounds = look_closer(self._line(e), agrees)
+        bounds = look_closer(self._line(e), agrees, self.centre, column, self.noise)
         for c, a, numeric in zip(self.cotangents, check.analytic, check.numeric):
             numeric.flat[e] = bounds.nearest(c, a.flat[e])
         if check.jacobian is not None:
@@ -177,8 +194,8 @@ class Measurement:
     def bisect(self):
         """Find wrong entries of a very large input: split failing blocks in halves, measure small ones."""
         direction = self._direction().reshape(-1)
-        blocks, looks = [np.arange(direction.size)], 0
-        while blocks and looks < LOOKS:
+        blocks, looks, start = [np.arange(direction.size)], 0, time.perf_counter()
+        while blocks and looks < LOOKS and (time.perf_counter() - start < SPENT or not self.check.wrong.any()):
             block = blocks.pop(self.rng.integers(len(blocks)))
             if block.size <= 16:
                 self.measure(block)

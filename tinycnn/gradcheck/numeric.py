@@ -14,7 +14,8 @@ wrong.
 import numpy as np
 
 STEP = 1e-3            # of the first look
-SMALL = (1e-5, 1e-6)   # of the second, at entries where the first disagrees
+FURTHER = tuple(10.0 ** -k for k in range(4, 13))   # of further ones, at entries where the first disagrees
+SETTLED = 1e-8         # two steps agree when their slopes differ by less than this part of the steepest
 
 
 def line(problem, direction, origin=None):
@@ -40,26 +41,29 @@ def slope(y, h=STEP):
 
 
 @np.errstate(all="ignore")
-def _three_slopes(y, h):
-    """dy/dt at 0 from both sides, from the left and from the right, the latter two to second order, and how large y is."""
-    centre, right, left, right2, left2 = (y(t) for t in (0.0, h, -h, 2 * h, -2 * h))
+def _three_slopes(y, h, centre):
+    """dy/dt at 0 from both sides, from the left and from the right, the latter two to second order."""
+    right, left, right2, left2 = (y(t) for t in (h, -h, 2 * h, -2 * h))
     both = (8 * _minus(right, left) - _minus(right2, left2)) / (12 * h)
     from_left = (_minus(left2, centre) - 4 * _minus(left, centre)) / (2 * h)
     from_right = (4 * _minus(right, centre) - _minus(right2, centre)) / (2 * h)
-    size = np.abs(centre[np.isfinite(centre)])
-    return both, from_left, from_right, size.max() if size.size else 0.0
+    return both, from_left, from_right
 
 
 class Bounds:
-    """The slopes dy/dt that are right, between `lower` and `upper`: one and the same vector except at a kink or jump."""
+    """The slopes dy/dt that are right, between `lower` and `upper`: one and the same vector except at a kink or jump.
 
-    def __init__(self, lower, upper, kind="smooth"):
-        self.lower, self.upper, self.kind = lower, upper, kind
+    `doubt` is how much of each number may be a rounding error.
+    """
+
+    def __init__(self, lower, upper, kind="smooth", doubt=0.0):
+        self.lower, self.upper, self.kind, self.doubt = lower, upper, kind, doubt
 
     def interval(self, cotangent):
         """The least and the greatest right value of <cotangent, dy/dt>."""
         a, b = cotangent * self.lower, cotangent * self.upper
-        return np.minimum(a, b).sum(), np.maximum(a, b).sum()
+        doubt = 3 * float(np.linalg.norm(cotangent * self.doubt))
+        return np.minimum(a, b).sum() - doubt, np.maximum(a, b).sum() + doubt
 
     def nearest(self, cotangent, number):
         """The right value of <cotangent, dy/dt> that is nearest to `number`."""
@@ -67,29 +71,67 @@ class Bounds:
         return low if not low <= number else min(number, high)
 
 
+def rounding(problem, draws=5):
+    """How far rounding moves each output: what it changes by when the last digit of every input does.
+
+    A difference of large numbers, as x - mean(x) at an offset, moves a lot; a function that rounds to float32 on its way
+    does not even notice, so that this tells the one from the other.
+    """
+    centre = problem.vector(problem.values)
+    finite = np.abs(np.where(np.isfinite(centre), centre, 0.0))
+    most, rng = np.finfo(float).eps * finite, np.random.default_rng(0)
+    for _ in range(draws):
+        with np.errstate(all="ignore"):
+            moved = np.abs(_minus(problem.vector([nudged(v, rng) for v in problem.values]), centre))
+        jumps = ~(moved <= 1e-3 * max(finite.max(initial=0), 1e-300))
+        most = np.maximum(most, np.where(jumps, 0.0, moved))
+    return 2 * most
+
+
+def nudged(array, rng):
+    """`array` with the last digit of every entry moved up or down."""
+    return np.asarray(np.nextafter(array, np.where(rng.random(array.shape) < 0.5, -np.inf, np.inf)))
+
+
 @np.errstate(all="ignore")
-def look_closer(y, agrees):
-    """The Bounds of dy/dt where the first look disagreed: smaller steps, then left and right slopes.
+def look_closer(y, agrees, centre=None, first=None, noise=0.0):
+    """The Bounds of dy/dt where the first look disagreed: the step shrinks until two slopes agree, from either side too.
 
     `agrees(bounds)` tells whether the gradient under test lies within. At a kink the bounds hold an interval for every
     output element whose gap stays open, because each may choose its own value. At a jump the slopes grow as the step
-    shrinks.
+    shrinks. A step that leaves the domain (of log, near 0) makes NaN, which agrees with nothing. `centre` is y(0), `first`
+    the slope of the first look, `noise` how much of y is rounding.
     """
-    looks = []
-    for h in SMALL:
-        both, left, right, size = _three_slopes(y, h)
-        smooth, gap = Bounds(both, both), np.abs(right - left)
-        if agrees(smooth):
-            return smooth
-        looks.append((smooth, left, right, gap, np.maximum(np.abs(left), np.abs(right))))
-    (smooth, left, right, gap, steep), (last, *_, last_gap, last_steep) = looks
-    if (~(last_steep <= 2 * steep) & (steep * SMALL[0] > 1e-5 * size)).any():
-        return Bounds(last.lower, last.upper, "jump")
-    stays = (gap > 1e-5 * steep.max(initial=0)) & (gap > 1e-7 * size) & (last_gap > gap / 2)
-    if not stays.any():
-        return smooth if np.isfinite(smooth.lower).all() else last
-    lower, upper = np.minimum(left, right), np.maximum(left, right)
-    return Bounds(np.where(stays, lower, smooth.lower), np.where(stays, upper, smooth.upper), "kink")
+    centre = y(0.0) if centre is None else centre
+    before, best, last, kink = slope(y) if first is None else first, None, None, None
+    for h in FURTHER:
+        both, left, right = _three_slopes(y, h, centre)
+        gap, steep = np.abs(right - left), np.maximum(np.abs(left), np.abs(right))
+        top, doubt, change = steep[np.isfinite(steep)].max(initial=0), noise / h, np.abs(both - before)
+        smooth = np.isfinite(both) & (change <= SETTLED * top + 2 * doubt) & (gap <= 1e-4 * top + 9 * doubt)
+        if smooth.all():
+            if np.linalg.norm(doubt) > SETTLED * top:  # then the larger step tells more
+                return Bounds(before, before, doubt=doubt / 10)
+            return Bounds(both, both, doubt=doubt)
+        far = float((change + doubt).sum())
+        if np.isfinite(far) and (best is None or far < best[0]):
+            best = far, Bounds(both, both, doubt=doubt)
+            if agrees(best[1]):
+                return best[1]
+        stays = ~smooth & (gap > 1e-5 * top) & (gap > 9 * doubt)
+        if last and stays.any():
+            still = stays & (np.abs(left - last[0]) <= 1e-4 * top) & (np.abs(right - last[1]) <= 1e-4 * top)
+            if (smooth | still).all() and (kink is None or np.linalg.norm(doubt) <= SETTLED * top):
+                kink = Bounds(np.where(still, np.minimum(left, right), both), np.where(still, np.maximum(left, right), both),
+                              "kink", doubt)
+                if agrees(kink):
+                    return kink  # otherwise the kink may be nearby only: look closer
+        before, last, grows = both, (left, right, gap, steep), steep > 5 * (last[3] if last else np.inf)
+    if kink:
+        return kink
+    if last and np.isfinite(last[3]).all() and np.any(grows & (last[3] * h > 9 * np.asarray(noise))):
+        return Bounds(before, before, "jump")
+    return best[1] if best else Bounds(before, before)
 
 
 def relative(a, b, floor=0.0):

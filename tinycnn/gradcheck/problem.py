@@ -19,6 +19,7 @@ from ..engine.function import Function
 from ..engine.grad_mode import enable_grad, no_grad
 from ..nn.module import Module
 from ..engine.tensor import Tensor, wrap
+from .smaller import cut_down, numbers_of
 from .watch import Watch, alien_memory, same_values
 
 
@@ -53,13 +54,6 @@ def flatten(output):
     return [output]
 
 
-def _first_of(value, batch):
-    """The first example of a tensor or array of `batch` examples; anything else is itself."""
-    if batch is None or getattr(value, "shape", ())[:1] != (batch,):
-        return value
-    return wrap(value.array[:1]).requires_grad_(value.requires_grad) if isinstance(value, Tensor) else value[:1]
-
-
 class Problem:
     """The common part: `values` (float64 arrays of the inputs with a gradient), their `names`, and the shapes of the
     outputs.
@@ -89,6 +83,13 @@ class Problem:
         """One list of gradients (arrays, or None) for each cotangent vector, all from one forward pass at `values`."""
         with self.run(values, **how) as run:
             return [run.pull(self.split(v)) for v in vectors]
+
+    @functools.cached_property
+    def numbers(self):
+        """The numbers that the function works with besides its arrays, by name."""
+        own = {name: v for name, v in self.options.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+        given = {name: v for name, v in zip(self.argument_names, self.given) if isinstance(v, (int, float))}
+        return numbers_of(self.function) | given | own
 
     def _look(self):
         """Learn the outputs' shapes from a first run."""
@@ -153,7 +154,8 @@ class TensorProblem(Problem):
             self.fn = fn.apply
         names = names or names_of(fn.forward if self.module else fn, len(inputs))
         asked = any(isinstance(v, Tensor) and v.requires_grad for v in inputs)
-        self.inputs = list(inputs)
+        self.inputs = self.given = list(inputs)
+        self.function, self.argument_names = fn.forward if self.module else fn, names
         self.places = [i for i, v in enumerate(inputs)
                        if _is_floating(v) and (not asked or isinstance(v, Tensor) and v.requires_grad)]
         self.parameters = []
@@ -169,14 +171,15 @@ class TensorProblem(Problem):
         self.values = [to_numpy(array).astype(np.float64) for array in sources]
         self._look()
 
-    def variant(self, options=None, batch=None):
-        """The same problem with other options, or with the first of `batch` examples alone."""
+    def variant(self, options=None, batch=None, cut=None):
+        """The same problem with other options, or on less: see `smaller.py`."""
         fn, names = self.source
-        inputs = [_first_of(v, batch) for v in self.inputs]
+        inputs = cut_down(self.inputs, batch, cut)
         return TensorProblem(fn, inputs, self.options if options is None else options, self.seed, self.title, names)
 
     def outputs(self, values):
-        """The floating-point outputs at `values`, without recording."""
+        """The floating-point outputs at `values`, without recording; forward gets copies, in case it writes into them."""
+        values = [v.copy() for v in values]
         with no_grad(), self._ready(values, [False] * len(values), np.float64, None) as leaves:
             return [to_numpy(y.array).astype(np.float64, copy=False) for y in self._call(leaves)]
 
@@ -268,24 +271,25 @@ class ArrayProblem(Problem):
     def __init__(self, forward, backward, arrays, options=None, seed=0, title=None, names=None):
         super().__init__(title or title_of(forward), options, seed)
         self.forward, self.backward = forward, backward
-        self.arguments = [np.asarray(a) if isinstance(a, (list, float)) else a for a in arrays]
+        self.arguments = self.given = [np.asarray(a) if isinstance(a, (list, float)) else a for a in arrays]
         self.places = [i for i, a in enumerate(self.arguments) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
         if not self.places:
             raise ValueError(f"check_functions: {self.title} got no floating-point array, so there is no gradient to check")
-        self.all_names = names = names or names_of(forward, len(arrays))
+        self.all_names = self.argument_names = names = names or names_of(forward, len(arrays))
+        self.function = forward
         self.names = [names[i] for i in self.places]
         self.values = [self.arguments[i].astype(np.float64) for i in self.places]
         self._look()
 
-    def variant(self, options=None, batch=None):
-        """The same problem with other options, or with the first of `batch` examples alone."""
-        arguments = [_first_of(a, batch) for a in self.arguments]
+    def variant(self, options=None, batch=None, cut=None):
+        """The same problem with other options, or on less: see `smaller.py`."""
+        arguments = cut_down(self.arguments, batch, cut)
         return ArrayProblem(self.forward, self.backward, arguments, self.options if options is None else options, self.seed,
                             self.title, self.all_names)
 
     def outputs(self, values):
-        """The floating-point outputs at `values`."""
-        return self._forward(values)[1]
+        """The floating-point outputs at `values`; forward gets copies, in case it writes into them."""
+        return self._forward([v.copy() for v in values])[1]
 
     def _forward(self, values):
         arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in self.arguments]

@@ -11,11 +11,13 @@ class Report:
 
     Attributes: `ok`; `cause`, one sentence; `error`, the worst relative error; `kinks`, how many entries were judged between
     two slopes; `inputs`, one InputCheck for each gradient (with `analytic` and `numeric`, lists of two arrays, for the two
-    upstream gradients `dy`); `broken`, the promises that backward breaks; `seed`.
+    upstream gradients `dy`); `broken`, the promises that backward breaks; `remarks`, what is worth knowing though all is
+    right; `seed`.
     """
 
     def __init__(self, title, inputs, broken, dy, seed, command):
         self.title, self.inputs, self.broken, self.dy, self.seed, self.command = title, inputs, broken, dy, seed, command
+        self.grave, self.remarks, self.note = [], [], ""
         self.known = None  # a sentence of the caller's that explains it
 
     @property
@@ -44,12 +46,13 @@ class Report:
     @property
     def cause(self):
         """The first thing that is wrong, as one sentence; empty when nothing is."""
-        if self.known:
+        wrong = [check for check in self.inputs if not check.ok]
+        if self.known and not self.grave:
             return self.known
-        for check in self.inputs:
-            if not check.ok:
-                return f"{check.shown} {check.cause}"
-        return self.broken[0] if self.broken else ""
+        if self.grave or self.broken and all(check.vague for check in wrong):
+            return (self.grave or self.broken)[0]
+        first = next((check for check in wrong if not check.vague), wrong[0]) if wrong else None
+        return f"{first.shown} {first.cause}" if first else ""
 
     def worst(self, check):
         """(index, analytic, numeric, relative error) of the worst entry of one input, None where none was measured."""
@@ -68,8 +71,8 @@ class Report:
             kinks = f"; entries at kinks, between the slopes: {self.kinks}" if self.kinks else ""
             kinks += f"; entries at jumps, not judged: {self.jumps}" if self.jumps else ""
             return (f"{self.title}: right. {names}: worst relative error {self.error:.1e}, two random upstream gradients "
-                    f"from seed {self.seed}{kinks}")
-        lines = [f"{self.title}: {self.cause}"]
+                    f"from seed {self.seed}{kinks}" + "".join(f"\n  remark: {sentence}" for sentence in self.remarks))
+        lines = [f"{self.title}: {self.cause}"] + [f"  {self.note}"] * bool(self.note)
         lines += [line for check in self.inputs for line in self._about(check)]
         lines += [f"  promise broken: {sentence}" for sentence in self.broken if sentence != self.cause]
         lines.append(f"  again: {self.command} (upstream gradients from seed {self.seed})")

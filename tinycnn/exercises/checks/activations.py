@@ -49,6 +49,10 @@ def with_a_kink(student, rng):
         "is the absolute value of x: below zero it must be 0": np.abs(x)})
     expect.close("leaky_relu(x, slope)", student.leaky_relu(x, slope), leaky_relu(x, slope=slope), mistaken={
         "has the slope on the wrong side: x above zero, slope * x below": np.where(x > 0, slope * x, x)})
+    for steep in (1.7, -0.4):
+        expect.close(f"leaky_relu(x, {steep})", student.leaky_relu(x, steep), leaky_relu(x, slope=steep), mistaken={
+            "is the larger of x and slope * x, which is right for slopes between 0 and 1 alone: ask whether x > 0":
+                np.maximum(x, steep * x)})
     expect.gradient("relu_backward", relu, student.relu_backward, x=x, mistaken={
         "uses relu(x) where its derivative belongs, which is 1 above zero and 0 below": lambda dy, x: dy * relu(x)})
     expect.gradient("leaky_relu_backward", leaky_relu, student.leaky_relu_backward, x=x, options={"slope": slope}, mistaken={
@@ -99,6 +103,10 @@ def extremes(student, rng):
     small = rng.uniform(-45, -38, 5)
     expect.close("softplus(x) for x about -40", student.softplus(small), softplus(small), mistaken={
         "is 0: 1 + exp(x) has been rounded to 1; log1p(t) computes log(1 + t) exactly": 0 * small})
+    tiny = rng.uniform(-740, -715, 4)
+    if not np.all(expect.array("sigmoid(x)", student.sigmoid(tiny))):
+        raise expect.Wrong("sigmoid(x) for x about -720 is 0, because exp(-x) is infinity there: no infinity may be on the "
+                           "way into the result; exp of a negative number never overflows")
     expect.close("sigmoid(x) for x about -40", student.sigmoid(small), sigmoid(small), mistaken={
         "is 0: it has lost a small number in the sum with 1": 0 * small})
 
@@ -123,6 +131,11 @@ exercise.mistake("the slope of the right side at 0", old="np.where(x > 0, dy, 0)
                  says="right side at x = 0")
 exercise.mistake("the sigmoid overflows", old="    e = np.exp(-np.abs(x))\n    return np.where(x > 0, 1, e) / (1 + e)",
                  new="    return np.exp(x) / (1 + np.exp(x))", says="sigmoid.*NaN or infinity.*exp")
+exercise.mistake("an infinity on the way to 0", says="infinity there",
+                 old="    e = np.exp(-np.abs(x))\n    return np.where(x > 0, 1, e) / (1 + e)",
+                 new="    return 1 / (1 + np.exp(-x))")
+exercise.mistake("the larger of x and slope * x", old="np.where(x > 0, x, slope * x)", new="np.maximum(x, slope * x)",
+                 says="larger of x and slope")
 exercise.mistake("x in the place of s", old="dy * s * (1 - s)", new="dy * x * (1 - x)", says="uses x where the result")
 exercise.mistake("s is not multiplied by 1 - s", old="dy * s * (1 - s)", new="dy * (1 - s)", says="sigmoid_backward: dx")
 exercise.mistake("tanh without the square", old="1 - y * y", new="1 - y", says="forgets the square")

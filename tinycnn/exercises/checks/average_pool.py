@@ -147,4 +147,3 @@ exercise.mistake("the border is not cut off", old="return padded[:, :, padding:p
 exercise.mistake("the border is cut off at the end only", new="return padded[:, :, :H, :W]",
                  old="return padded[:, :, padding:padding + H, padding:padding + W]",
                  says="look at the padding|how padding enters backward")
-exercise.mistake("m makes float64 of float32", old="y / m.astype(x.dtype)", new="y / m", says="y is float64")

@@ -144,4 +144,3 @@ exercise.mistake("the window is flipped", old="+= columns[:, :, p, q]", new="+= 
 exercise.mistake("the rows are read with the channels last", old="columns.reshape(N, C, KH, KW, OH, OW)",
                  new="columns.reshape(N, KH, KW, C, OH, OW).transpose(0, 3, 1, 2, 4, 5)", says=r"order \(p, q, c\)")
 exercise.mistake("only for one picture", old="+= columns[:, :, p, q]", new="+= columns[:1, :, p, q]", says="x for a window")
-exercise.mistake("float64 whatever comes in", old=", columns.dtype)", new=")", says="x is float64, expected float32")

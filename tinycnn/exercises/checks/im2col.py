@@ -142,5 +142,4 @@ exercise.mistake("all padding on one side", old="(padding, padding), (padding, p
                  new="(2 * padding, 0), (2 * padding, 0)))", says="all of the padding on the left")
 exercise.mistake("the border is repeated", old="(padding, padding), (padding, padding)))",
                  new='(padding, padding), (padding, padding)), mode="edge")', says="the padding is zeros")
-exercise.mistake("float64 whatever comes in", old="OH, OW), x.dtype)", new="OH, OW))", says="is float64, expected float32")
 exercise.mistake("the bias is forgotten", old=" + b[:, None]\n", new="\n", says="without the bias")

@@ -87,9 +87,9 @@ def compare(student, rng, tape, result, mistaken=None, **shapes):
     expect_all(got, names, result)
     for name in names:
         expect.close(f"the gradient of {name}", got[name], right[name], mistaken=mistaken and mistaken(name, right))
-    for name in set(got) - set(names):
-        if np.any(got[name]):
-            raise expect.Wrong(f"backward gives a gradient of {name}, on which {result} does not depend")
+    for name in sorted(set(got) - set(names)):
+        zeros = ", be it zeros: leave the name out" * (not np.any(got[name]))
+        raise expect.Wrong(f"backward gives a gradient of {name}, on which {result} does not depend{zeros}")
 
 
 @exercise.check(points=15, name="forward")
@@ -184,5 +184,8 @@ exercise.mistake("the sum hands back a number", old="(dy * np.ones_like(inputs[0
                  says="one number dy must go to every|pull of sum.*shape")
 exercise.mistake("an idle entry is pulled", old="        if name not in gradients:\n            continue\n", new="",
                  says="KeyError")
+exercise.mistake("zeros for names without a gradient", old="    return gradients\n",
+                 new="    return {name: gradients.get(name, 0 * a) for name, a in values.items()}\n",
+                 says="leave the name out")
 exercise.mistake("forward stores into the caller's dict", old="    values = dict(values)\n", new="",
                  says="belongs to the caller: copy it")

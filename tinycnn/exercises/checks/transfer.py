@@ -77,6 +77,11 @@ def head(student, rng):
             "is divided by H: divide by its root": normal / 3,
             "is divided by the root of the number of classes: divide by sqrt(H)": normal / math.sqrt(K)})
         expect.close("b2 of the new network", new["b2"], np.zeros(K))
+        shared = student.run("new = replace_head(p, normal)\nfor name in ('w1', 'b1'):\n    new[name] += 1\n"
+                             "result = [name for name in ('w1', 'b1') if (p[name] == new[name]).all()]", p=p, normal=normal)
+        if shared:
+            raise expect.Wrong(f"{shared[0]} of the new network is the very array of the old one: whoever trains the new "
+                               "one changes the old one; the body is copied, .copy()")
 
 
 @exercise.check(points=30, name="the gradients")
@@ -164,6 +169,8 @@ exercise.mistake("the old head stays", old='    new["w2"] = normal / np.sqrt(nor
 exercise.mistake("the old dict gets the new head", says="replace_head changes its argument parameters",
                  old='    new = {"w1": parameters["w1"].copy(), "b1": parameters["b1"].copy()}\n',
                  new="    new = parameters\n")
+exercise.mistake("the body is shared", old='"w1": parameters["w1"].copy()', new='"w1": parameters["w1"]',
+                 says="w1 of the new network is the very array")
 exercise.mistake("the head is frozen, not the body", old="if name not in frozen", new="if not frozen or name in frozen",
                  says="gradients has an entry for b1, w1, though frozen")
 exercise.mistake("frozen gradients are zeros",

@@ -11,7 +11,8 @@ exercise = Exercise(
            "The slope of a * b along a is b, and that of a ** n is n * a ** (n - 1). In backward, += adds what each use "
            "contributes; = would forget the other uses.",
            "backward: visit(v) marks v as seen, visits its parents that are not yet seen, then appends v to a list. "
-           "Set self.grad = 1 and walk the list from its end: for parent, slope: parent.grad += slope * v.grad."))
+           "Set every grad in it to 0 and self.grad = 1, and walk it from its end: for parent, slope: "
+           "parent.grad += slope * v.grad."))
 
 LATE = ("lacks what arrived too late: a number handed its gradient on before all its uses had added theirs (walk the "
         "numbers in an order with parents first, from its end)")
@@ -111,7 +112,7 @@ result = (uses[0], a.grad)
 """
 
 
-@exercise.check(points=10, name="a chain of diamonds")
+@exercise.check(points=5, name="a chain of diamonds")
 def diamonds(student, rng):
     uses, gradient = student.run(COUNTING, a=draw(rng))
     expect.close("a.grad behind 10 diamonds y = y * 0.5 + y * 0.5", gradient, 1.0)
@@ -121,9 +122,39 @@ def diamonds(student, rng):
                            "every number once")
 
 
+AGAIN = """
+a, b = Value(a), Value(b)
+y = a * b + a
+z = y * y
+y.backward()
+y.backward()
+twice = (a.grad, b.grad)
+z.backward()
+result = (twice, (a.grad, b.grad))
+"""
+
+
+@exercise.check(points=5, name="a second backward")
+def again(student, rng):
+    a, b = draw(rng), draw(rng)
+    twice, other = student.run(AGAIN, a=a, b=b)
+    doubled = "is doubled: backward adds to what an earlier one left; set grad to 0 first, of all that it walks over"
+    piled = "has piled up: backward adds to what an earlier one left, on the way too; set grad to 0 first, of all of it"
+    left = "still holds a part of an earlier backward: set grad to 0 first, of all that backward walks over"
+    y = a * b + a
+    for name, got, right, heap in (("a", twice[0], b + 1, 3 * b + 2), ("b", twice[1], a, 3 * a)):
+        expect.close(f"{name}.grad after y.backward() was called twice", got, right, mistaken={
+            doubled: 2 * right, piled: heap})
+    for name, got, slope, before in (("a", other[0], 2 * y * (b + 1), b + 1), ("b", other[1], 2 * y * a, a)):
+        expect.close(f"{name}.grad after y.backward() and then z.backward()", got, slope, mistaken={
+            left: slope + before, left + " ": slope + 2 * before})
+
+
 exercise.mistake("the last use wins", old="parent.grad += slope", new="parent.grad = slope", says=r"\+= and not =")
 exercise.mistake("the slopes of a product are exchanged", old="(other.data, self.data)", new="(self.data, other.data)",
                  says="slope of a \\* b along a is b")
+exercise.mistake("what an earlier backward left stays", old="            value.grad = 0.0", new="            pass",
+                 says="adds to what an earlier one left")
 exercise.mistake("the exponent stays", old="self.data ** (exponent - 1)", new="self.data ** exponent",
                  says="lower the exponent")
 exercise.mistake("tanh with x for y", old="1 - y * y", new="1 - self.data ** 2", says="with its result y")

@@ -58,7 +58,10 @@ class Value:
         ### END SOLUTION
 
     def backward(self):
-        """Set `grad` of everything that self was made of to the derivative of self; self.grad is 1."""
+        """Set `grad` of everything that self was made of to the derivative of self; self.grad is 1.
+
+        What an earlier backward has left in `grad` does not count.
+        """
         ### BEGIN SOLUTION
         order, seen = [], set()
 
@@ -70,6 +73,8 @@ class Value:
                 order.append(value)
 
         visit(self)
+        for value in order:
+            value.grad = 0.0
         self.grad = 1.0
         for value in reversed(order):
             for parent, slope in zip(value.parents, value.slopes):
