@@ -22,7 +22,7 @@ import numpy as np
 
 from ..ops.norm import Normalize, facing, mean_over, moments, sum_onto, sum_over
 from .columns import channels_first, channels_last
-from .serving import on_cpu
+from .serving import on_cpu, summable
 from .workers import aligned, parallel
 
 WIDTH = 2**13   # numbers in a row, about,
@@ -41,8 +41,8 @@ def sum_of_rows_first(x, axes):
 
 
 def normalised_on_cpu(ctx, x, *rest, **options):
-    """An array of NumPy's."""
-    return type(x) is np.ndarray
+    """An array of NumPy's, but of float16."""
+    return summable(x)
 
 
 @Normalize.forward.road(normalised_on_cpu)
@@ -175,8 +175,8 @@ def matrices(x, *others):
 
 
 def channels_on_cpu(x, axes):
-    """An array of NumPy's (N, C, *S), and all axes but the channels."""
-    return type(x) is np.ndarray and x.size > 0 and x.ndim > 1 and axes == (0, *range(2, x.ndim))
+    """An array of NumPy's (N, C, *S), but of float16, and all axes but the channels."""
+    return summable(x) and x.size > 0 and x.ndim > 1 and axes == (0, *range(2, x.ndim))
 
 
 @moments.road(channels_on_cpu)

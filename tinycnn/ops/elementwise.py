@@ -11,6 +11,7 @@ from ..engine.arrays import array_module, device_of, is_array
 from ..engine.dtype import category, float64, get_default_dtype, result_type
 from ..engine.formula import formula
 from ..engine.function import Function
+from ..engine.half import widened
 from ..engine.tensor import Tensor, as_tensor, method, wrap
 from .inplace import twin
 from .unary import Staircase
@@ -22,7 +23,7 @@ def unbroadcast(dy, shape):
         return dy
     extra = dy.ndim - len(shape)
     repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and dy.shape[i + extra] != 1)
-    return dy.sum((*range(extra), *repeated), keepdims=True).reshape(shape)
+    return widened(dy).sum((*range(extra), *repeated), keepdims=True).reshape(shape)
 
 
 class Add(Function):
@@ -149,7 +150,11 @@ class Remainder(Function):
 
 
 class Atan2(Function):
-    """z = the angle of the point (x, y), from -pi to pi.  dy = dz x / (x^2 + y^2), dx = -dz y / (x^2 + y^2)."""
+    """z = the angle of the point (x, y), from -pi to pi.  dy = dz x / r^2, dx = -dz y / r^2 with r^2 = x^2 + y^2.
+
+    The origin has no angle; z is 0 there, and 0 is taken for its gradients. x / r^2 = (x / r) / r, which neither overflows
+    nor vanishes where r^2 would.
+    """
 
     @staticmethod
     def forward(ctx, y, x):
@@ -160,8 +165,11 @@ class Atan2(Function):
     def backward(ctx, dz):
         y, x = ctx.saved_tensors
         need_y, need_x = ctx.needs_input_grad
-        dz = dz / (x * x + y * y)
-        return unbroadcast(dz * x, y.shape) if need_y else None, unbroadcast(-dz * y, x.shape) if need_x else None
+        xp = array_module(dz)
+        r = xp.hypot(x, y)
+        r = r + (r == 0)
+        return (unbroadcast(dz * (x / r / r), y.shape) if need_y else None,
+                unbroadcast(-dz * (y / r / r), x.shape) if need_x else None)
 
 
 # ---- what all functions of two inputs share --------------------------------------------------------------------------

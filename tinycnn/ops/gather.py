@@ -8,6 +8,7 @@ import operator
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
+from ..engine.half import widened
 from ..engine.tensor import Tensor, as_tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
@@ -29,7 +30,7 @@ class MaskedFill(Function):
     def backward(ctx, dy):
         (mask,), xp = ctx.saved_tensors, array_module(dy)
         return (unbroadcast(xp.where(mask, 0, dy), ctx.shape) if ctx.needs_input_grad[0] else None,
-                xp.where(mask, dy, 0).sum() if ctx.needs_input_grad[1] else None)
+                widened(xp.where(mask, dy, 0)).sum() if ctx.needs_input_grad[1] else None)
 
 
 # ---- a tensor of positions along one dimension -----------------------------------------------------------------------

@@ -70,7 +70,7 @@ def _corners(positions, sizes, nearest):
         yield index, inside, weights, [1 if up else -1 for up in upper]
 
 
-class GridSample(Function):
+class GridSample(Function, wide=True):
     """x (N, C, *S), grid (N, *O, D) -> y (N, C, *O): y[n, :, o] is picture n at the point grid[n, o], for D axes.
 
     p = position(grid) in pixels, axis by axis (the last coordinate of the grid belongs to the first axis), and

@@ -6,6 +6,7 @@ import math
 from ..engine.arrays import array_module, quiet
 from ..engine.formula import formula
 from ..engine.function import Function
+from ..engine.half import wide, widened
 from ..engine.tensor import Tensor, check_floating
 from .elementwise import unbroadcast
 from .inplace import check_apart
@@ -34,6 +35,7 @@ def moments(x, axes):
 
     The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
     """
+    x = widened(x)
     mu = mean_over(x, axes)
     return mu, mean_over((x - mu) ** 2, axes)
 
@@ -49,7 +51,7 @@ def sum_onto(x, axes):
     return sum_over(x, others).reshape([x.shape[axis] for axis in axes])
 
 
-class Normalize(Function):
+class Normalize(Function, wide=True):
     """y = w xhat + b with xhat = (x - mu) r, r = 1/sqrt(var + eps); mu, var: mean and biased variance of x over `axes`.
 
     x (any shape), w and b (the sizes of x along the axes `along`, or None) -> y, shaped like x.
@@ -113,7 +115,7 @@ class Normalize(Function):
         return dx, dw, db
 
 
-class RMSNorm(Function):
+class RMSNorm(Function, wide=True):
     """y = w x r with r = 1/sqrt(mean(x^2) + eps), the mean over the last axes, those of w: x (..., *D), w (*D) or None.
 
     Derivation, as for `Normalize` without the mean; g = dy w, xhat = x r, i and j run over the m elements of one row:
@@ -167,7 +169,7 @@ def window_sum(x, before, after):
     return s
 
 
-class LocalResponseNorm(Function):
+class LocalResponseNorm(Function, wide=True):
     """y_c = x_c s_c^-beta with s_c = k + alpha/n sum_j x_j^2, j from c - n//2 to c + (n-1)//2: x (N, C, *S), n = `size`.
 
     Derivation. x_i stands in y_i itself and in s_c of every channel c whose window holds i: c from i - (n-1)//2 to
@@ -346,6 +348,7 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     return LocalResponseNorm.apply(input, size=size, alpha=alpha, beta=beta, k=k)
 
 
+@wide
 def normalize(input, p=2.0, dim=1, eps=1e-12):
     """input / max(||input||_p, eps), the norm over dimension `dim` (an int or a tuple)."""
     check_floating("normalize", input=input)

@@ -88,7 +88,7 @@ def _smooth_taps(xp, size, out, scale, mode, align_corners, dtype):
     return xp.minimum(index, last).astype(np.int64), (weight / weight.sum(0)).astype(dtype)
 
 
-class Interpolate(Function):
+class Interpolate(Function, wide=True):
     """x (N, C, *S) -> y (N, C, *O), every spatial axis resized by its taps, one after the other.
 
     One axis:       y[o] = sum_k weight[k, o] x[index[k, o]] = sum_i A[o, i] x[i],  A[o, i] = sum of weight[k, o] where
