@@ -45,6 +45,7 @@ class Function:
     line = ""         # where the user called it, known in anomaly mode
     backward_recorded = None
     put = None
+    materialize = True  # whether backward gets zeros, not None, for an output that received no gradient
     _saved = ()
     _known = ()       # the ids of the inputs and of what forward returned, among which saved arrays are looked for
     _versions = ()
@@ -75,13 +76,17 @@ class Function:
         with quiet():
             result = cls.forward(ctx, *arrays, **options)
         results = result if isinstance(result, tuple) else (result,)
-        outputs = [_wrap_output(y, tensors, cls, options) for y in results]
+        outputs = ctx.wrap_outputs(results, tensors, options)
         if mode.anomaly:
             ctx.line = user_line()
             check_finite(ctx, "forward", [*arrays, *options.values()], [y.array for y in outputs])
         if True in needs:
             ctx.record(args, tensors, outputs, [*arrays, *results])
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+    def wrap_outputs(self, results, tensors, options):
+        """What forward returned, as Tensors."""
+        return [_wrap_output(y, tensors, type(self), options) for y in results]
 
     def record(self, args, tensors, outputs, arrays):
         """Take the place between inputs and outputs in the graph, and note what must not be overwritten until backward."""
