@@ -105,7 +105,7 @@ def _complete(node, dy):
 
 def _check(node, dy, dx):
     """`dx` with the dtypes of the inputs; RuntimeError where it is not one gradient in its shape for each of them."""
-    if any(node.edges[len(dx):]) or any(gradient is not None for gradient in dx[len(node.edges):]):
+    if any(node.edges[len(dx):]):
         raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {len(node.edges)} inputs")
     out = []
     for edge, gradient in zip(node.edges, dx):

@@ -93,7 +93,7 @@ def constant_ratio(s):
         square = (n[known] ** 2).sum()
         ratios.append((a[known] * n[known]).sum() / square if square else np.nan)
     r = ratios[0]
-    if not np.isfinite(r) or abs(ratios[1] - r) > CLOSE * abs(r) or not s.fits(lambda k: r * s.n[k]):
+    if not np.isfinite(r) or abs(r - 1) < CLOSE or abs(ratios[1] - r) > CLOSE * abs(r) or not s.fits(lambda k: r * s.n[k]):
         return None
     if s.n[0].size == 1 and _explain(s, r) is None:
         return None

@@ -14,7 +14,8 @@ wrong.
 import numpy as np
 
 STEP = 1e-3            # of the first look
-SMALL = (1e-5, 1e-6)   # of the second, at entries where the first disagrees
+SMALL = (1e-5, 1e-6)   # of the second, at entries where the first disagrees,
+TINY = (1e-8, 1e-10)   # and of the third, where the second left the domain of the function
 
 
 def line(problem, direction, origin=None):
@@ -82,6 +83,11 @@ def look_closer(y, agrees):
         if agrees(smooth):
             return smooth
         looks.append((smooth, left, right, gap, np.maximum(np.abs(left), np.abs(right))))
+    if not np.isfinite(looks[-1][0].lower).all():
+        for h in TINY:
+            tiny = Bounds(*[slope(y, h)] * 2)
+            if agrees(tiny):
+                return tiny
     (smooth, left, right, gap, steep), (last, *_, last_gap, last_steep) = looks
     if (~(last_steep <= 2 * steep) & (steep * SMALL[0] > 1e-5 * size)).any():
         return Bounds(last.lower, last.upper, "jump")

@@ -238,7 +238,7 @@ def softplus(input, beta=1.0, threshold=20.0):
 
 def softsign(input):
     """x / (1 + |x|)."""
-    check_floating("softsign", input=input)
+    input = floating("softsign", input)
     return input / (1 + abs(input))
 
 
@@ -250,7 +250,7 @@ def logsigmoid(input):
 
 def tanhshrink(input):
     """x - tanh(x)."""
-    check_floating("tanhshrink", input=input)
+    input = floating("tanhshrink", input)
     return input - tanh(input)
 
 

@@ -258,6 +258,8 @@ def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_paddi
 def _checked(function, dims, input, weight, bias, stride, padding, dilation, groups):
     """`input` as a batch, and the options of Conv, after checking everything."""
     x, _ = as_batch(function, input, dims)
+    if 0 in x.shape[2:]:
+        raise ValueError(f"{function}: input must not be empty in space, got shape {input.shape}")
     groups = _check_weight(function, dims, input, weight, groups)
     kernel, expected = weight.shape[2:], weight.shape[1] * groups
     if x.shape[1] != expected:

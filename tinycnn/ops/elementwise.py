@@ -122,7 +122,11 @@ class Pow(Function):
 
 @formula
 def power(x, y):
-    """x ** y, of arrays or Tensors."""
+    """x ** y, of arrays or Tensors. x^-n of integers is 1 / x^n rounded towards 0: 0, but for x = 1 and x = -1."""
+    if is_array(y) and "f" not in (x.dtype.kind, y.dtype.kind) and (y < 0).any():
+        xp = array_module(x)
+        z = x ** xp.abs(y)
+        return xp.where((y < 0) & (xp.abs(x) != 1), 0, z)
     return x ** y
 
 
@@ -282,7 +286,10 @@ def fmod(input, other):
 
 @method("pow")
 def pow(input, exponent):
-    """input ** exponent, broadcast; either may be a number. RuntimeError for integers to a negative number."""
+    """input ** exponent, broadcast; either may be a number. RuntimeError for integers to a negative number.
+
+    A tensor of integers may hold negative exponents: the powers are rounded towards 0, as they are in PyTorch.
+    """
     input, exponent = operand("pow", "input", input), operand("pow", "exponent", exponent)
     dtype = result_type(input, exponent)
     if category(dtype) < 2 and not isinstance(exponent, Tensor) and exponent < 0:

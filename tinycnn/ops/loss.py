@@ -85,10 +85,10 @@ class BinaryCrossEntropy(Function, wide=True):
 
 
 def _logarithms(p):
-    """log p and log(1 - p), at least -100, without taking the logarithm of 0."""
+    """log p and log(1 - p), at least -100, without taking the logarithm of 0; NaN of NaN."""
     xp = array_module(p)
-    log_p = xp.where(p > 0, xp.log(xp.where(p > 0, p, 1)), -100)
-    log_q = xp.where(p < 1, xp.log1p(-xp.where(p < 1, p, 0)), -100)
+    log_p = xp.where(p <= 0, -100, xp.log(xp.where(p <= 0, 1, p)))
+    log_q = xp.where(p >= 1, -100, xp.log1p(-xp.where(p >= 1, 0, p)))
     return xp.maximum(log_p, -100), xp.maximum(log_q, -100)
 
 
@@ -251,13 +251,15 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     """-(target log input + (1 - target) log(1 - input)) for probabilities `input`; each logarithm is at least -100.
 
-    `weight` multiplies the losses, broadcast. Prefer `binary_cross_entropy_with_logits`. ValueError where an input lies
-    outside [0, 1] (on a GPU, which would have to be waited for, the loss is then NaN).
+    `weight` multiplies the losses, broadcast. Prefer `binary_cross_entropy_with_logits`. ValueError where an input or a
+    target lies outside [0, 1] or is NaN (on a GPU, which would have to be waited for, nobody looks).
     """
     _check_pair("binary_cross_entropy", input, target, reduction)
-    if array_module(input.array) is np and ((input.array < 0) | (input.array > 1)).any():
-        raise ValueError("binary_cross_entropy: input holds probabilities and must lie in [0, 1], got values from "
-                         f"{input.array.min()} to {input.array.max()}; for scores use binary_cross_entropy_with_logits")
+    for name, x in (("input", input.array), ("target", target.array)):
+        if array_module(x) is np and not ((x >= 0) & (x <= 1)).all():
+            advice = "; for scores use binary_cross_entropy_with_logits" if name == "input" else ""
+            raise ValueError(f"binary_cross_entropy: {name} holds probabilities and must lie in [0, 1], got values from "
+                             f"{x.min()} to {x.max()}{advice}")
     return reduced(_weighted("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight), reduction)
 
 
@@ -280,6 +282,8 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="m
 def kl_div(input, target, *, reduction="mean", log_target=False):
     """target (log target - input): the divergence from the log-probabilities `input` to the probabilities `target`.
 
+    0 where the target is 0, NaN where it is negative.
+
     With `log_target` the target holds logarithms as well. `reduction` "batchmean" divides the sum by the first dimension,
     which is the divergence of the mathematicians; "mean" divides by the number of elements.
     """
@@ -287,7 +291,7 @@ def kl_div(input, target, *, reduction="mean", log_target=False):
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        loss = target * ((target + (target.detach() <= 0).to(target.dtype)).log() - input)  # 0 log 0 = 0
+        loss = target * ((target + (target.detach() == 0).to(target.dtype)).log() - input)  # 0 log 0 = 0
     return loss.sum() / input.shape[0] if reduction == "batchmean" and input.ndim else reduced(loss, reduction)
 
 

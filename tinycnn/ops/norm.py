@@ -242,21 +242,22 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
     In training, mean and biased variance are those of the batch, over N and S; `running_mean` and `running_var` (tensors
     (C,) or None) are updated in place, running = (1 - momentum) running + momentum statistic, with the unbiased variance.
-    Otherwise the running statistics are used, as constants. ValueError where a channel has fewer than two values to
-    train on.
+    Otherwise the running statistics are used, as constants. ValueError where a channel has one value only to train on. An
+    empty batch gives an empty result and leaves the running statistics as they are.
     """
     _check("batch_norm", input, 2, "(N, C) or (N, C, *S)", None, running_mean=running_mean, running_var=running_var,
            weight=weight, bias=bias)
     x, axes = input.array, (0, *range(2, input.ndim))
     if training:
         count = input.numel() // max(input.shape[1], 1)
-        if input.shape[1] and count < 2:
+        if input.shape[1] and count == 1:
             raise ValueError("batch_norm: expected more than 1 value per channel when training, got input shape "
                              f"{input.shape}")
         with quiet():
             mu, var = moments(x, axes)
-        _update("batch_norm", running_mean, mu, momentum)
-        _update("batch_norm", running_var, var, momentum, count / (count - 1))
+        if count:
+            _update("batch_norm", running_mean, mu, momentum)
+            _update("batch_norm", running_var, var, momentum, count / (count - 1))
         return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=(mu, var))
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: running_mean and running_var must be given when training is False")

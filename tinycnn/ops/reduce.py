@@ -232,8 +232,8 @@ def reduction(function):
 
 @reduction
 def sum(input, dim=None, keepdim=False, *, dtype=None):
-    """The sum along `dim`, by default of all elements; bool and integers give int64. `dtype`: convert first."""
-    return reduce("sum", Sum, _converted(input, dtype), dim, keepdim)
+    """The sum along `dim`, by default of all elements; bool and integers give int64. `dtype`: convert first, and give that."""
+    return _converted(reduce("sum", Sum, _converted(input, dtype), dim, keepdim), dtype)
 
 
 @reduction
@@ -267,7 +267,7 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     else:
         axis = one_dim("prod", dim, input.ndim)
     check_keepdim("prod", keepdim)
-    return Prod.apply(input, axis=axis, keepdim=keepdim)
+    return _converted(Prod.apply(input, axis=axis, keepdim=keepdim), dtype)
 
 
 @reduction
@@ -345,7 +345,7 @@ def count_nonzero(input, dim=None):
 def cumsum(input, dim, *, dtype=None):
     """The running sum along `dim`; bool and integers give int64."""
     axis, input = one_dim("cumsum", dim, input.ndim), _converted(input, dtype)
-    return Cumsum.apply(input, axis=axis) if input.ndim else Sum.apply(input, axes=(), keepdim=False)
+    return _converted(Cumsum.apply(input, axis=axis) if input.ndim else Sum.apply(input, axes=(), keepdim=False), dtype)
 
 
 # ---- what they share -------------------------------------------------------------------------------------------------

@@ -84,7 +84,8 @@ def cumprod(input, dim, *, dtype=None):
     """The running product along `dim`; bool and integers give int64."""
     axis = one_dim("cumprod", dim, input.ndim)
     input = input if dtype is None else input.to(as_dtype(dtype))
-    return Cumprod.apply(input, axis=axis) if input.ndim else input.prod()
+    product = Cumprod.apply(input, axis=axis) if input.ndim else input.prod()
+    return product if dtype is None else product.to(as_dtype(dtype))
 
 
 @reduction
