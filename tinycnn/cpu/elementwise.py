@@ -107,13 +107,12 @@ def backward_by_pieces(function, gradient):
 
 def hardswish_gradient(dy, x):
     """dx."""
-    inside = (x > -3) & (x < 3)
-    return dy * ((2 * x + 3) / 6 * inside + (x >= 3))
+    return dy * np.where((x > -3) & (x < 3), (2 * x + 3) / 6, x >= 3)
 
 
 forward_by_pieces(Hardsigmoid, lambda x: np.clip(x + 3, 0, 6) / 6, keeps_y=True)
 backward_by_pieces(Hardsigmoid, lambda dy, y: dy / 6 * ((y > 0) & (y < 1)))
-forward_by_pieces(Hardswish, lambda x: x * np.clip(x + 3, 0, 6) / 6)
+forward_by_pieces(Hardswish, lambda x: x * (np.clip(x + 3, 0, 6) / 6))
 backward_by_pieces(Hardswish, hardswish_gradient)
 forward_by_pieces(Sigmoid, logistic, keeps_y=True)
 backward_by_pieces(Sigmoid, lambda dy, y: dy * y * (1 - y))
@@ -121,7 +120,12 @@ forward_by_pieces(SiLU, lambda x: x * logistic(x))
 backward_by_pieces(SiLU, lambda dy, x: dy * SiLU.slope(x, logistic(x)))
 
 
-@GELU.forward.road(of_pieces)
+def of_summable_pieces(ctx, x, **options):
+    """NumPy arrays of 2^17 numbers or more, but of float16."""
+    return of_pieces(ctx, x) and x.dtype != np.float16
+
+
+@GELU.forward.road(of_summable_pieces)
 def gelu_by_pieces(ctx, x, approximate):
     """Piece by piece: all operations on one while it stays in the cache."""
     ctx.exact = approximate == "none"
@@ -129,7 +133,7 @@ def gelu_by_pieces(ctx, x, approximate):
     return by_pieces(lambda x: x * GELU.probability(x, ctx.exact, erf, np.tanh), x)
 
 
-@GELU.backward.road(of_pieces)
+@GELU.backward.road(of_summable_pieces)
 def gelu_gradient_by_pieces(ctx, dy):
     """Piece by piece: all operations on one while it stays in the cache."""
     return by_pieces(lambda dy, x: dy * GELU.slope(x, ctx.exact, erf, np.tanh, np.exp), dy, *ctx.saved_tensors)

@@ -132,7 +132,7 @@ class Softplus(Function):
         return dy * where(t > ctx.threshold, 1.0, sigmoid(t))
 
 
-class GELU(Function):
+class GELU(Function, wide=True):
     """y = x P(x), where P is the probability that a standard normal number lies below x: (1 + erf(x / sqrt 2)) / 2.
 
     f' = P + x p with the normal density p = e^(-x^2 / 2) / sqrt(2 pi).

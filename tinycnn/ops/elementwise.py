@@ -125,8 +125,7 @@ def power(x, y):
     """x ** y, of arrays or Tensors. x^-n of integers is 1 / x^n rounded towards 0: 0, but for x = 1 and x = -1."""
     if is_array(y) and "f" not in (x.dtype.kind, y.dtype.kind) and (y < 0).any():
         xp = array_module(x)
-        z = x ** xp.abs(y)
-        return xp.where((y < 0) & (xp.abs(x) != 1), 0, z)
+        return xp.where((y < 0) & (xp.abs(x) != 1), 0, x ** xp.where(y < 0, y & 1, y))
     return x ** y
 
 
@@ -369,7 +368,7 @@ def _truncated(x, y):
 # ---- operators and in-place forms ------------------------------------------------------------------------------------
 
 def operator(function, *names):
-    """Make `function` the operator of Tensor under `names`; a reflected one (`__radd__`) gets its operands swapped.
+    """Make `function` the operator of Tensor under the first of `names`; a second, reflected (`__radd__`), swaps operands.
 
     Where the other operand is nothing that tensors know, Python goes on to ask that operand.
     """
@@ -378,8 +377,8 @@ def operator(function, *names):
 
     def reflected(x, y):
         return function(y, x) if _known(y) else NotImplemented
-    for name in names:
-        method(name)(reflected if name.startswith("__r") else forward)
+    for name, form in zip(names, (forward, reflected)):
+        method(name)(form)
 
 
 def _known(value):

@@ -3,10 +3,13 @@ which mean and variance are taken.
 """
 import math
 
+import numpy as np
+
 from ..engine.arrays import array_module, quiet
+from ..engine.dtype import float32
 from ..engine.formula import formula
 from ..engine.function import Function
-from ..engine.half import wide, widened
+from ..engine.half import is_half, wide, widened
 from ..engine.tensor import Tensor, check_floating
 from .elementwise import unbroadcast
 from .inplace import check_apart
@@ -329,10 +332,10 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """Divide input (..., *normalized_shape) by its root mean square over the last dimensions, then scale by weight.
 
-    `eps` None is the machine epsilon of the dtype.
+    `eps` None is the machine epsilon of the dtype, for float16 that of float32, in which it is computed.
     """
     axes = _trailing("rms_norm", input, normalized_shape, weight=weight)
-    eps = float(array_module(input.array).finfo(input.dtype).eps) if eps is None else eps
+    eps = float(np.finfo(float32 if is_half(input) else input.dtype).eps) if eps is None else eps
     return RMSNorm.apply(input, weight, axes=axes, eps=eps)
 
 

@@ -110,13 +110,12 @@ class Hardswish(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return x * array_module(x).clip(x + 3, 0, 6) / 6
+        return x * (array_module(x).clip(x + 3, 0, 6) / 6)
 
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        inside = (x > -3) & (x < 3)
-        return dy * ((2 * x + 3) / 6 * inside + (x >= 3))
+        return dy * array_module(x).where((x > -3) & (x < 3), (2 * x + 3) / 6, (x >= 3) * 1.0)
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
@@ -153,7 +152,7 @@ def relu(input, inplace=False):
 @activation(integers=True)
 def relu6(input, inplace=False):
     """min(max(x, 0), 6)."""
-    return Hardtanh.apply(input, low=0.0, high=6.0)
+    return hardtanh(input, 0, 6)
 
 
 @activation

@@ -17,7 +17,7 @@ from ..engine.half import wide
 from ..engine.tensor import check_floating, check_tensor, method, wrap
 from .inplace import twin
 from .selection import where
-from .unary import Staircase, abs
+from .unary import Staircase, abs, floating
 
 
 class Sum(Function, wide=True):
@@ -156,7 +156,8 @@ class LogSumExp(Function, wide=True):
     @staticmethod
     def backward(ctx, dy):
         x, y = ctx.saved_tensors
-        e = array_module(x).exp(x - y.reshape(ctx.kept))
+        xp, y = array_module(x), y.reshape(ctx.kept)
+        e = xp.where(x == y, 1.0, xp.exp(x - y))  # 1, where both are the same infinity, too
         return dy.reshape(ctx.kept) * (e / e.sum(ctx.axes, keepdims=True))
 
 
@@ -318,7 +319,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
 @reduction
 def logsumexp(input, dim, keepdim=False):
     """log(sum(e^x)) along `dim`, without overflow."""
-    check_floating("logsumexp", input=input)
+    input = floating("logsumexp", input)
     return reduce("logsumexp", LogSumExp, input, dim, keepdim)
 
 

@@ -106,7 +106,7 @@ def _backward(method):
     return call
 
 
-class Once(Operation):
+class _Once(Operation):
     """A gradient g that is a function of others, but of a kind that must not be differentiated again."""
 
     @staticmethod
@@ -129,7 +129,7 @@ def once_differentiable(method):
         if not sources or not mode.recording:
             return results
         several = isinstance(results, (tuple, list))
-        marked = [g if g is None else Once.apply(g, *sources) for g in (results if several else (results,))]
+        marked = [g if g is None else _Once.apply(g, *sources) for g in (results if several else (results,))]
         return tuple(marked) if several else marked[0]
     return call
 
