@@ -23,13 +23,15 @@ def half(values, repeat=1):
 
 REDUCTIONS = {
     "sum": lambda x: x.sum(), "mean": lambda x: x.mean(), "var": lambda x: x.var(), "std": lambda x: x.std(),
-    "norm": lambda x: x.norm(), "norm 1": lambda x: x.norm(1), "norm 3": lambda x: x.norm(3), "cumsum": lambda x: x.cumsum(0),
-    "logsumexp": lambda x: x.logsumexp(0), "softmax": lambda x: x.softmax(0), "log_softmax": lambda x: x.log_softmax(0),
+    "norm": lambda x: x.norm(), "norm 1": lambda x: x.norm(1), "norm 3": lambda x: x.norm(3),
+    "cumsum": lambda x: x.cumsum(0),
+    "logsumexp": lambda x: x.logsumexp(0), "softmax": lambda x: x.softmax(0), "log_softmax": lambda x: x[:60].log_softmax(0),
     "nansum": lambda x: x.nansum(), "nanmean": lambda x: x.nanmean(), "var_mean": lambda x: t.var_mean(x)[0],
     "matmul": lambda x: x @ x,
     "linear": lambda x: F.linear(x, x[None], x[:1]), "einsum": lambda x: t.einsum("i,i->", x, x),
     "layer_norm": lambda x: F.layer_norm(x, x.shape), "rms_norm": lambda x: F.rms_norm(x, x.shape),
-    "normalize": lambda x: F.normalize(x, dim=0), "batch_norm": lambda x: F.batch_norm(x[:, None], None, None, training=True),
+    "normalize": lambda x: F.normalize(x, dim=0),
+    "batch_norm": lambda x: F.batch_norm(x[:, None], None, None, training=True),
     "group_norm": lambda x: F.group_norm(x.reshape(1, 2, -1), 1), "instance_norm": lambda x: F.instance_norm(x[None, None]),
     "local_response_norm": lambda x: F.local_response_norm(x[None, :8, None], 3),
     "avg_pool1d": lambda x: F.avg_pool1d(x[None], 500), "adaptive_avg_pool1d": lambda x: F.adaptive_avg_pool1d(x[None], 3),
@@ -57,7 +59,7 @@ def test_float16_is_float32_rounded(name, values):
     for dtype in (t.float16, t.float32):
         leaf = x.to(dtype, copy=True).requires_grad_()
         y = REDUCTIONS[name](leaf)
-        y.backward(t.ones_like(y) / 16)
+        y.backward((t.arange(y.numel()) % 3).reshape(y.shape).to(dtype) / 16 if y.ndim else None)
         assert y.dtype == leaf.grad.dtype == dtype
         results.append([y.detach(), leaf.grad])
     for ours, right in zip(*results):
@@ -90,7 +92,7 @@ def test_running_statistics_of_float16_are_those_of_float32():
 
 
 def test_gradients_of_float16_can_be_differentiated_again():
-    """y = x^3 summed: y' = 3 x^2, y'' = 6 x; of the variance of two numbers a, b: (a - b)^2 / 2, second derivatives 1, -1."""
+    """The variance of two numbers a, b is (a - b)^2 / 2: its second derivatives are 1 and -1."""
     x = half([1.0, 3.0]).requires_grad_()
     (dx,) = t.autograd.grad(x.var(), x, create_graph=True)
     assert dx.tolist() == [-2, 2] and dx.dtype == np.float16

@@ -39,7 +39,8 @@ class Embedding(Module):
         check_floating("Embedding.from_pretrained", embeddings=embeddings)
         if embeddings.ndim != 2:
             raise ValueError(f"Embedding.from_pretrained: embeddings must have 2 dimensions, got shape {embeddings.shape}")
-        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, _weight=embeddings, _freeze=freeze)
+        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, _weight=embeddings,
+                   _freeze=freeze)
 
     def reset_parameters(self):
         """Draw the rows anew."""

@@ -69,8 +69,8 @@ def with_scalars(function):
         if x.ndim and index.ndim:
             return function(x, dim, index, *others, **options)
         if not x.ndim and index.numel() != 1 and function.__name__ != "gather":
-            raise RuntimeError(f"{function.__name__}: a 0-d tensor has one element, so index must hold one position, got shape "
-                               f"{index.shape}")
+            raise RuntimeError(f"{function.__name__}: a 0-d tensor has one element, so index must hold one position, got "
+                               f"shape {index.shape}")
         shape = index.shape if function.__name__ == "gather" else x.shape
         others = [_vector(v) if x.ndim < 2 else v for v in others]
         options = {name: _vector(v) if x.ndim < 2 else v for name, v in options.items()}

@@ -94,8 +94,8 @@ def far_slope(d, a):
 def _corners(positions, sizes, mode, padding_mode, align_corners):
     """The pixels that each point reads, as (index into the flat picture, inside, weights, slopes of the weights).
 
-    They are the combinations of the taps of all axes; weights and slopes stand an axis each. Where a coordinate is NaN, so is
-    a weight, and that counts as inside.
+    They are the combinations of the taps of all axes; weights and slopes stand an axis each. Where a coordinate is NaN, so
+    is a weight, and that counts as inside.
     """
     unknown = functools.reduce(operator.or_, map(array_module(positions[0]).isnan, positions))
     for taps in itertools.product(*(_taps(p, mode) for p in positions)):
@@ -169,13 +169,13 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     """input (N, C, H, W) read at the points grid (N, P, Q, 2) -> (N, C, P, Q); in space (N, C, D, H, W), (N, P, Q, R, 3).
 
     A point is (x, y), or (x, y, z), from -1 to 1 over the picture (see `affine_grid` for `align_corners`). `mode`:
-    "bilinear" (also for the trilinear), "nearest" or, of pictures only, "bicubic". `padding_mode` says what lies outside the picture: "zeros", the
-    "border" pixel, or the picture's "reflection".
+    "bilinear" (also for the trilinear), "nearest" or, of pictures only, "bicubic". `padding_mode` says what lies outside the
+    picture: "zeros", the "border" pixel, or the picture's "reflection". A point that is NaN gives NaN.
     """
     check_floating("grid_sample", input=input, grid=grid)
     if mode not in ("bilinear", "nearest", "bicubic") or mode == "bicubic" and input.ndim == 5:
-        raise ValueError(f"grid_sample: mode must be 'bilinear' or 'nearest', or for (N, C, H, W) 'bicubic', got {mode!r} for "
-                         f"shape {input.shape}")
+        raise ValueError(f"grid_sample: mode must be 'bilinear' or 'nearest', or for (N, C, H, W) 'bicubic', got {mode!r} "
+                         f"for shape {input.shape}")
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(f"grid_sample: padding_mode must be 'zeros', 'border' or 'reflection', got {padding_mode!r}")
     dims = input.ndim - 2

@@ -115,7 +115,7 @@ class Hardswish(Function):
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        return dy * array_module(x).where((x > -3) & (x < 3), (2 * x + 3) / 6, (x >= 3) * 1.0)
+        return dy * array_module(x).where((x > -3) & (x < 3), (2 * x + 3) / 6, x >= 3)
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------

@@ -233,7 +233,10 @@ def reduction(function):
 
 @reduction
 def sum(input, dim=None, keepdim=False, *, dtype=None):
-    """The sum along `dim`, by default of all elements; bool and integers give int64. `dtype`: convert first, and give that."""
+    """The sum along `dim`, by default of all elements; bool and integers give int64.
+
+    `dtype`, here and in the functions below: convert first, and give that.
+    """
     return _converted(reduce("sum", Sum, _converted(input, dtype), dim, keepdim), dtype)
 
 

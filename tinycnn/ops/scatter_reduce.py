@@ -84,24 +84,25 @@ class ScatterProduct(Function, wide=True):
     @staticmethod
     def gradients(ctx, dy, x, src, index, x_array, src_array, product):
         """dx and dsrc, from arrays or Tensors; what is 0 is known from arrays."""
-        own, theirs = x_array == 0, src_array == 0
+        nothing, theirs = x_array == 0, src_array == 0
+        own = nothing.copy()
         if not ctx.include_self:
-            own = own.copy()
             own[index] = False
         zeros = own.astype(x_array.dtype)
         add_at(zeros, index, theirs.astype(zeros.dtype))
         none, one = zeros == 0, zeros == 1
         if isinstance(dy, Tensor):
-            own, theirs, none, one = map(wrap, (own, theirs, none, one))
+            own, nothing, theirs, none, one = map(wrap, (own, nothing, theirs, none, one))
             part = functools.partial(GetItem.apply, basic=...)
             at = [wrap(i) for i in index]
         else:
             def part(a, *index):
                 return a[index]
             at = index
-        x, src = x + own, src + theirs  # 1 for 0
+        x, src = x + nothing, src + theirs  # 1 for 0
         g = dy * product(x, src, index, ctx.include_self)
-        dx, dsrc = g * (own & one | ~own & none) / x, part(g, *at) * (theirs & part(one, *at) | ~theirs & part(none, *at)) / src
+        dx = g * (own & one | ~own & none) / x
+        dsrc = part(g, *at) * (theirs & part(one, *at) | ~theirs & part(none, *at)) / src
         if not ctx.include_self:
             untouched = array_module(x_array).ones(x_array.shape, bool)
             untouched[index] = False

@@ -3,6 +3,7 @@
 An optimizer is one method, `update`, on plain arrays: the rule of its paper for one parameter. Arrays are updated in place,
 so that the layers, which hold the same Parameters, see the new weights.
 """
+import math
 from collections import defaultdict
 from copy import deepcopy
 
@@ -46,8 +47,8 @@ def number(name, value):
     if isinstance(value, (tuple, list)):
         return type(value)(number(name, v) for v in value)
     if isinstance(value, Tensor) or is_array(value):
-        if value.size != 1 if is_array(value) else value.numel() != 1:
-            raise ValueError(f"optimizer: {name} must be a number or a tensor of one element, got one of shape {value.shape}")
+        if math.prod(value.shape) != 1:
+            raise ValueError(f"optimizer: {name} must be a number or a tensor of one element, got shape {value.shape}")
         return value.item()
     return value
 
@@ -195,8 +196,8 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict):
-        """Continue from what `state_dict` of an equally built optimizer returned (copied; cast to each parameter's dtype, float16 to
-        float32).
+        """Continue from what `state_dict` of an equally built optimizer returned (copied; cast to each parameter's dtype,
+        float16 to float32).
 
         Raises ValueError when the groups, or the numbers of parameters in them, differ.
         """

@@ -59,8 +59,9 @@ class Function(Operation):
         changed = {id(t.array): t for t in tensors if any(t.array is array for array in self._dirty)}
         for t in changed.values():
             if mode.recording and t.requires_grad and (t.grad_fn is None or t._viewed_at is not None):
-                raise RuntimeError(f"{self.name()}: mark_dirty: an input is a {'leaf' if t.grad_fn is None else 'view'} that "
-                                   "requires a gradient, which cannot be changed in place: call the function with x.clone()")
+                kind = "leaf" if t.grad_fn is None else "view"
+                raise RuntimeError(f"{self.name()}: mark_dirty: an input is a {kind} that requires a gradient, which cannot "
+                                   "be changed in place: call the function with x.clone()")
             t._version.writes += 1
             t._version.rewrites += True in self.needs_input_grad
         wrapped = super().wrap_outputs(results, tensors, options)
@@ -100,8 +101,8 @@ def _backward(method):
                 results = method(ctx, *_tensors(values))
         results, count = results if isinstance(results, (tuple, list)) else (results,), len(ctx.needs_input_grad)
         if len(results) < count or any(g is not None for g in results[count:]):
-            raise RuntimeError(f"{ctx.name()}: backward returned {len(results)} gradients for {count} inputs of forward: one "
-                               "for each is expected, None for those that have none")
+            raise RuntimeError(f"{ctx.name()}: backward returned {len(results)} gradients for {count} inputs of forward: "
+                               "one for each is expected, None for those that have none")
         return tuple(results) if any(isinstance(v, Tensor) for v in values) else _arrays(results)
     return call
 
