@@ -46,9 +46,13 @@ def test_points_outside_read_zeros_the_border_or_the_reflection():
     assert values == [0, 4, 3.5]
 
 
-def test_a_point_that_is_no_number_reads_nothing():
-    y = grid_sample(t.ones(1, 1, 2, 2), t.full((1, 1, 1, 2), float("nan")), mode="nearest")
-    assert y.item() == 0
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+def test_a_point_that_is_no_number_reads_none(mode, padding_mode):
+    nan = float("nan")
+    grid = t.tensor([[[[nan, 0.0], [0.0, 0.0], [9.0, nan]]]])
+    y = grid_sample(t.ones(1, 1, 2, 2), grid, mode, padding_mode, align_corners=False)
+    assert y.isnan().tolist() == [[[[True, False, True]]]]
 
 
 def test_only_the_wanted_gradient_is_computed():
@@ -66,7 +70,7 @@ def test_only_the_wanted_gradient_is_computed():
     ((1, 1, 4, 4), (1, 2, 2), {}, r"\(1, 2, 2\)"),
     ((1, 1, 4), (1, 2, 1), {}, r"\(1, 1, 4\)"),
     ((1, 1, 0, 4), (1, 2, 2, 2), {}, r"empty.*\(1, 1, 0, 4\)"),
-    ((1, 1, 4, 4), (1, 2, 2, 2), dict(mode="bicubic"), "mode.*'bicubic'"),
+    ((1, 1, 4, 4), (1, 2, 2, 2), dict(mode="cubic"), "mode.*'cubic'"),
     ((1, 1, 4, 4), (1, 2, 2, 2), dict(padding_mode="circular"), "padding_mode.*'circular'"),
 ])
 def test_grid_sample_says_what_is_wrong(x, grid, options, message):

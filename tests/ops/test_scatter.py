@@ -9,7 +9,7 @@ I = t.tensor([[0, 1, 2], [2, 1, 0]])  # noqa: E741
 
 
 @pytest.mark.parametrize("call, exception, words", [
-    (lambda: X.scatter_reduce(1, I, X, "prod"), ValueError, r"scatter_reduce: reduce must be .* got 'prod'"),
+    (lambda: X.scatter_reduce(1, I, X, "product"), ValueError, r"scatter_reduce: reduce must be .* got 'product'"),
     (lambda: X.scatter_reduce(1, I + 1, X, "sum"), IndexError, r"scatter_reduce: index 3 is out of range"),
     (lambda: X.scatter_reduce(1, I, X.double(), "sum"), TypeError, r"scatter_reduce: src .* float32, got float64"),
     (lambda: X.index_reduce(0, I[0, :2], X[:1], "mean"), RuntimeError, r"index_reduce: source .*\(2, 3\).*\(1, 3\)"),

@@ -6,7 +6,7 @@ from ..ops import attention as formulas
 from ..ops.attention import Attention, gradients
 from .compiled import exactly
 from .elementwise import exp
-from .serving import compiled_floats
+from .serving import compiled_floats, summable
 from .softmax import highest, total
 from .workers import parallel
 
@@ -14,8 +14,8 @@ PIECE_BYTES = 2**19
 
 
 def divisible(ctx, q, k, v, mask, m=None, scale=None):
-    """NumPy arrays of which q, k and v have the batch in common."""
-    return (type(q) is np.ndarray and q.ndim > 2 and q.dtype == k.dtype == v.dtype
+    """NumPy arrays, but of float16, of which q, k and v have the batch in common."""
+    return (summable(q) and q.ndim > 2 and q.dtype == k.dtype == v.dtype
             and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
             and (mask is None or np.broadcast_shapes(mask.shape[:-2], q.shape[:-2]) == q.shape[:-2]))
 

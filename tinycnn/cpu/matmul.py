@@ -6,6 +6,7 @@ result each. How it is cut depends on its shape alone.
 import numpy as np
 
 from ..engine import arrays
+from ..engine.half import widened
 from ..ops.elementwise import unbroadcast
 from ..ops.matmul import Linear, MatMul, rows
 from . import workers
@@ -21,8 +22,7 @@ def product(a, b, out=None, row=None):
     times as fast.
     """
     if type(a) is np.ndarray and a.dtype == b.dtype == np.float16 and out is None:
-        y = product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
-        return y if row is None else y + row
+        return product(*map(widened, (a, b)), row=widened(row)).astype(np.float16)
     if not worth_cutting(a, b):
         y = a @ b if out is None else np.matmul(a, b, out=out)
         if row is not None:
@@ -175,4 +175,4 @@ def linear_backward_on_cpu(ctx, dy):
         dx, dw = product(dy, w) if need_x else None, product(dy.T, rows(x)) if need_w else None
     if need_x:
         dx = in_order(dx.reshape(x.shape), order, back=True)
-    return dx, dw, column_sums(dy) if need_b else None
+    return dx, dw, column_sums(widened(dy)) if need_b else None

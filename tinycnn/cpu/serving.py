@@ -9,6 +9,11 @@ def on_cpu(x, *rest, **options):
     return type(x) is np.ndarray
 
 
+def summable(x, *rest, **options):
+    """An array of NumPy's, but of float16, which is summed in float32."""
+    return type(x) is np.ndarray and x.dtype != np.float16
+
+
 def halves(x, *rest, **options):
     """An array of NumPy's of float16."""
     return type(x) is np.ndarray and x.dtype == np.float16

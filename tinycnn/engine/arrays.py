@@ -11,6 +11,7 @@ import os
 import numpy as np
 
 from .formula import formula
+from .half import widened
 
 _MODULES = {np.ndarray: np}  # array type -> the library that made it; cupy joins when it is first asked for
 PREPARE = []                 # functions of CuPy, called when it joins: `gpu/` has a wish or two
@@ -284,7 +285,10 @@ def diagonal(x, k, axis1, axis2):
 @formula
 def scatter_add(target, index, values):
     """`target[index] += values` where an index that occurs twice adds twice, always in the same order."""
-    array_module(target).add.at(target, index, values)
+    total = widened(target)
+    array_module(target).add.at(total, index, values)
+    if total is not target:
+        target[...] = total
 
 
 @formula

@@ -72,9 +72,9 @@ def added(total, gradient):
 def accumulate(leaf, gradient):
     """Add `gradient` to `leaf.grad`, in memory that is the leaf's own (a recorded gradient keeps its history instead)."""
     if isinstance(gradient, Tensor):
-        leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+        leaf._grad = gradient if leaf.grad is None else leaf.grad + gradient
     elif leaf.grad is None:
-        leaf.grad = wrap(kept(gradient))
+        leaf._grad = wrap(kept(gradient))
     else:
         leaf.grad.array += gradient
     for hook in leaf.post_hooks or ():
@@ -92,6 +92,8 @@ def _complete(node, dy):
     like = next(g for g in dy if g is not None)
     for nr, gradient in enumerate(dy):
         if gradient is None:
+            if not node.materialize:
+                continue
             shape, dtype = node.output_types[nr]
             dy[nr] = array_module(like).zeros(shape, dtype=dtype)
         for hook in node.hooks.get(nr, ()) if node.hooks else ():
@@ -103,7 +105,7 @@ def _complete(node, dy):
 
 def _check(node, dy, dx):
     """`dx` with the dtypes of the inputs; RuntimeError where it is not one gradient in its shape for each of them."""
-    if len(dx) < len(node.edges) and any(node.edges[len(dx):]):
+    if any(node.edges[len(dx):]):
         raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {len(node.edges)} inputs")
     out = []
     for edge, gradient in zip(node.edges, dx):
@@ -166,12 +168,16 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
     walk(roots, create_graph if retain_graph is None else retain_graph, create_graph)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, allow_unused=False):
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, allow_unused=None,
+         materialize_grads=False):
     """The derivatives of `outputs` with respect to `inputs`, as a tuple of Tensors; no `grad` attribute changes.
 
     `retain_graph` and `create_graph` as in `Tensor.backward`. Raises RuntimeError for an input that does not require a
-    gradient, or that the outputs do not depend on (unless `allow_unused`, when its place holds None).
+    gradient, or that the outputs do not depend on; unless `allow_unused`, when its place holds None, or `materialize_grads`,
+    when it holds zeros.
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads puts zeros where an input is unused, which allow_unused=False forbids")
     if not only_inputs:
         raise ValueError("grad: only_inputs=False is gone from PyTorch, too: use backward to add to the grad of all leaves")
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -183,7 +189,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     walk = enable_grad(_walk) if create_graph else _walk
     found = walk(roots, retain_graph, create_graph, {edge_of(t) for t in inputs})
     for i, t in enumerate(inputs):
-        if edge_of(t) not in found and not allow_unused:
+        if edge_of(t) not in found and not (materialize_grads if allow_unused is None else allow_unused):
             raise RuntimeError(f"grad: the outputs do not depend on inputs[{i}]; pass allow_unused=True to get None for it")
     found = {edge: g if create_graph else wrap(g.copy()) for edge, g in found.items()}
+    if materialize_grads:
+        found = {edge_of(t): wrap(array_module(t.array).zeros_like(t.array)) for t in inputs} | found
     return tuple(found.get(edge_of(t)) for t in inputs)

@@ -10,6 +10,7 @@ from .anomaly import check_finite, user_line
 from .arrays import as_array, device_of, is_array, quiet
 from .formula import formula
 from .grad_mode import mode
+from .half import widen_methods, widened
 from .tensor import Tensor, wrap
 
 _order = itertools.count()
@@ -35,6 +36,8 @@ class Function:
     `backward_recorded`, the same gradients in Tensor operations. There, a saved intermediate result is a constant; where it
     depends on the inputs, it must be computed again, from saved inputs or from a `stand_in` for one.
 
+    An operation that sums is declared as `class Sum(Function, wide=True)`: given float16, both of its methods get float32.
+
     An operation that returns a view may define `put(whole, part, **options)`: `whole` with `part` where the view shows it,
     in Tensor operations, so that autograd can record a write through the view.
     """
@@ -42,13 +45,17 @@ class Function:
     line = ""         # where the user called it, known in anomaly mode
     backward_recorded = None
     put = None
+    materialize = True  # whether backward gets zeros, not None, for an output that received no gradient
     _saved = ()
     _known = ()       # the ids of the inputs and of what forward returned, among which saved arrays are looked for
     _versions = ()
-    _recorded = False  # whether backward runs on Tensors just now
+    _recorded = False  # whether backward runs on Tensors just now,
+    _widens = False    # and whether it computes in float32 what was saved as float16
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, wide=False, **options):
         super().__init_subclass__(**options)
+        if wide:
+            widen_methods(cls)
         for name in ("forward", "backward"):
             if isinstance(cls.__dict__.get(name), staticmethod):
                 cls.__dict__[name].__func__.road = functools.partial(_road, cls, name)
@@ -69,13 +76,17 @@ class Function:
         with quiet():
             result = cls.forward(ctx, *arrays, **options)
         results = result if isinstance(result, tuple) else (result,)
-        outputs = [_wrap_output(y, tensors, cls, options) for y in results]
+        outputs = ctx.wrap_outputs(results, tensors, options)
         if mode.anomaly:
             ctx.line = user_line()
             check_finite(ctx, "forward", [*arrays, *options.values()], [y.array for y in outputs])
         if True in needs:
             ctx.record(args, tensors, outputs, [*arrays, *results])
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+    def wrap_outputs(self, results, tensors, options):
+        """What forward returned, as Tensors."""
+        return [_wrap_output(y, tensors, type(self), options) for y in results]
 
     def record(self, args, tensors, outputs, arrays):
         """Take the place between inputs and outputs in the graph, and note what must not be overwritten until backward."""
@@ -108,7 +119,8 @@ class Function:
             if version.writes != writes:
                 raise RuntimeError(f"backward: a tensor that {self.name()} needs was changed in place after it was used "
                                    "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
-        return self._saved_history() if self._recorded else self._saved
+        saved = self._saved_history() if self._recorded else self._saved
+        return tuple(map(widened, saved)) if self._widens else saved
 
     def differentiate(self, *grad_outputs):
         """The gradients of the inputs as recorded Tensors, from Tensors."""

@@ -34,7 +34,6 @@ class Tensor:
     Function that made this tensor, None for a leaf.
     """
     requires_grad = False
-    grad = None
     grad_fn = None
     output_nr = 0        # which output of grad_fn this tensor is
     hooks = None         # of a leaf; those of other tensors live in grad_fn
@@ -44,6 +43,7 @@ class Tensor:
     is_sparse = is_quantized = False   # kinds of tensors that PyTorch has and code asks about
     _viewed_at = None    # of a view: the value of _version.rewrites when it was made
     _borrowed = False    # whether a NumPy array outside shows the same memory
+    _grad = None
     _view = None         # of a view: the tensor, the Function and the options that made it
 
     __array_priority__ = 1000  # `numpy_array + tensor` asks the tensor
@@ -168,6 +168,22 @@ class Tensor:
         return -1 if self.device.index is None else self.device.index
 
     # ---- gradients ----
+    @property
+    def grad(self):
+        """The gradient that backward has added up so far, a Tensor of this shape, dtype and device; None before."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value):
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
+            for name in ("shape", "dtype", "device"):
+                if getattr(value, name) != getattr(self, name):
+                    raise RuntimeError(f"grad: a gradient must have the {name} of its tensor, {getattr(self, name)}, got "
+                                       f"{getattr(value, name)}")
+        self._grad = value
+
     def requires_grad_(self, requires_grad=True):
         """Ask for (or, on a leaf, refuse) a gradient; returns the tensor itself."""
         if requires_grad and not self.is_floating_point():
@@ -260,7 +276,7 @@ class Tensor:
         copy.__dict__.update(self.__dict__)
         copy.array, copy._version = self.array.copy(), Version()
         copy.hooks = copy._viewed_at = copy._view = None
-        copy.grad = None if self.grad is None else wrap(self.grad.array.copy())
+        copy._grad = None if self.grad is None else wrap(self.grad.array.copy())
         return copy
 
 

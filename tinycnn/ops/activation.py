@@ -132,7 +132,7 @@ class Softplus(Function):
         return dy * where(t > ctx.threshold, 1.0, sigmoid(t))
 
 
-class GELU(Function):
+class GELU(Function, wide=True):
     """y = x P(x), where P is the probability that a standard normal number lies below x: (1 + erf(x / sqrt 2)) / 2.
 
     f' = P + x p with the normal density p = e^(-x^2 / 2) / sqrt(2 pi).
@@ -238,7 +238,7 @@ def softplus(input, beta=1.0, threshold=20.0):
 
 def softsign(input):
     """x / (1 + |x|)."""
-    check_floating("softsign", input=input)
+    input = floating("softsign", input)
     return input / (1 + abs(input))
 
 
@@ -250,7 +250,7 @@ def logsigmoid(input):
 
 def tanhshrink(input):
     """x - tanh(x)."""
-    check_floating("tanhshrink", input=input)
+    input = floating("tanhshrink", input)
     return input - tanh(input)
 
 

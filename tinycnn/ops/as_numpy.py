@@ -19,6 +19,7 @@ from .rearrange import cat, flip, roll, stack, tril, triu
 from .reduce import cumsum
 from .selection import clamp, maximum, minimum, where
 from .shape import broadcast_to, movedim, permute, unsqueeze
+from .special import hypot
 from .unary import abs, cos, cosh, exp, floor, log, log1p, round, sign, sin, sinh, sqrt, trunc
 
 
@@ -40,7 +41,7 @@ def _library(xp):
         **{name: creation(name) for name in ("arange", "full", "ones", "zeros")},
         full_like=full_like, ones_like=ones_like, zeros_like=zeros_like, asarray=as_tensor,
         abs=abs, cos=cos, cosh=cosh, exp=exp, floor=floor, log=log, log1p=log1p, rint=round, sign=sign, sin=sin, sinh=sinh,
-        sqrt=sqrt, trunc=trunc, fmod=fmod, isnan=isnan, add=types.SimpleNamespace(at=_add_at),
+        sqrt=sqrt, trunc=trunc, fmod=fmod, hypot=hypot, isnan=isnan, add=types.SimpleNamespace(at=_add_at),
         clip=clamp, maximum=_bounded(maximum, "min"), minimum=_bounded(minimum, "max"), where=where, cumsum=cumsum,
         broadcast_to=broadcast_to, concatenate=cat, expand_dims=unsqueeze, flip=flip, moveaxis=movedim, roll=roll,
         stack=stack, take_along_axis=take_along_dim, transpose=permute, tril=tril, triu=triu)

@@ -12,7 +12,7 @@ from .selection import where
 from .softmax import Softmax
 
 
-class Attention(Function):
+class Attention(Function, wide=True):
     """y = (P m) v with P = softmax(a q k^T + mask) along its rows.
 
     q (..., L, E), k (..., S, E), v (..., S, V); mask (broadcast against (..., L, S)) or None is added to the scores, -inf

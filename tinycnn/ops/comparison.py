@@ -57,6 +57,10 @@ bitwise_and = _binary("bitwise_and", "bitwise_and", "The bits set in both, of bo
 bitwise_or = _binary("bitwise_or", "bitwise_or", "The bits set in at least one, of bool or integers.", whole=True)
 bitwise_xor = _binary("bitwise_xor", "bitwise_xor", "The bits set in exactly one, of bool or integers.", whole=True)
 
+bitwise_left_shift = _binary("bitwise_left_shift", "left_shift",
+                             "input * 2^other, of integers; bits beyond the last are lost.", whole=True)
+bitwise_right_shift = _binary("bitwise_right_shift", "right_shift", "input / 2^other rounded down, of integers.", whole=True)
+
 isposinf = _test("isposinf", "isposinf", "Where input is +infinity.")
 isneginf = _test("isneginf", "isneginf", "Where input is -infinity.")
 signbit = _test("signbit", "signbit", "Where input is negative; -0 is.")
@@ -109,7 +113,8 @@ def heaviside(input, values):
 
 for _function in (eq, ne, lt, le, gt, ge):
     operator(_function, f"__{_function.__name__}__")
-for _function, _name in ((bitwise_and, "and"), (bitwise_or, "or"), (bitwise_xor, "xor")):
+for _function, _name in ((bitwise_and, "and"), (bitwise_or, "or"), (bitwise_xor, "xor"),
+                         (bitwise_left_shift, "lshift"), (bitwise_right_shift, "rshift")):
     operator(_function, f"__{_name}__", f"__r{_name}__")
     twin(_function, f"__i{_name}__")
 for _function in (eq, logical_and, logical_or, logical_xor, logical_not, bitwise_not, heaviside):
@@ -117,7 +122,7 @@ for _function in (eq, logical_and, logical_or, logical_xor, logical_not, bitwise
 for _function, _name in ((ne, "not_equal_"), (lt, "less_"), (le, "less_equal_"), (gt, "greater_"), (ge, "greater_equal_")):
     twin(_function, _name)
 
-__all__ = ["allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "greater",
-           "greater_equal", "gt", "heaviside", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le",
-           "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne", "not_equal",
-           "signbit"]
+__all__ = ["allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+           "bitwise_xor", "eq", "equal", "ge", "greater", "greater_equal", "gt", "heaviside", "isclose", "isfinite", "isinf",
+           "isnan", "isneginf", "isposinf", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+           "logical_xor", "lt", "ne", "not_equal", "signbit"]

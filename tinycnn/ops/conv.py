@@ -35,11 +35,13 @@ import math
 
 from ..engine.formula import formula
 from ..engine.function import Function
+from ..engine.half import wide
 from ..engine.tensor import Tensor, check_floating
 from .unfold import as_batch, col2im, count_windows, im2col, sizes
 
 
 @formula
+@wide
 def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = w @ cols + b."""
     if isinstance(x, Tensor):
@@ -51,6 +53,7 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
 
 
 @formula
+@wide
 def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy @ cols^T."""
     if isinstance(x, Tensor):
@@ -62,6 +65,7 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
 
 
 @formula
+@wide
 def input_gradient(dy, w, size, stride, padding, dilation, groups):
     """dy (N, F, *O), w (F, C/G, *K) -> dx (N, C, *size):  dcols = w^T @ dy, and every pixel collects its copies."""
     if isinstance(dy, Tensor):
@@ -72,6 +76,7 @@ def input_gradient(dy, w, size, stride, padding, dilation, groups):
 
 
 @formula
+@wide
 def bias_gradient(dy):
     """db[f] = sum_{n, o} dy[n, f, o]: the bias was added at every place of every image."""
     return dy.sum((0, *range(2, dy.ndim)))
@@ -253,6 +258,8 @@ def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_paddi
 def _checked(function, dims, input, weight, bias, stride, padding, dilation, groups):
     """`input` as a batch, and the options of Conv, after checking everything."""
     x, _ = as_batch(function, input, dims)
+    if 0 in x.shape[2:]:
+        raise ValueError(f"{function}: input must not be empty in space, got shape {input.shape}")
     groups = _check_weight(function, dims, input, weight, groups)
     kernel, expected = weight.shape[2:], weight.shape[1] * groups
     if x.shape[1] != expected:

@@ -11,6 +11,7 @@ from ..engine.arrays import array_module, device_of, is_array
 from ..engine.dtype import category, float64, get_default_dtype, result_type
 from ..engine.formula import formula
 from ..engine.function import Function
+from ..engine.half import widened
 from ..engine.tensor import Tensor, as_tensor, method, wrap
 from .inplace import twin
 from .unary import Staircase
@@ -22,7 +23,7 @@ def unbroadcast(dy, shape):
         return dy
     extra = dy.ndim - len(shape)
     repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and dy.shape[i + extra] != 1)
-    return dy.sum((*range(extra), *repeated), keepdims=True).reshape(shape)
+    return widened(dy).sum((*range(extra), *repeated), keepdims=True).reshape(shape)
 
 
 class Add(Function):
@@ -121,7 +122,10 @@ class Pow(Function):
 
 @formula
 def power(x, y):
-    """x ** y, of arrays or Tensors."""
+    """x ** y, of arrays or Tensors. x^-n of integers is 1 / x^n rounded towards 0: 0, but for x = 1 and x = -1."""
+    if is_array(y) and "f" not in (x.dtype.kind, y.dtype.kind) and (y < 0).any():
+        xp = array_module(x)
+        return xp.where((y < 0) & (xp.abs(x) != 1), 0, x ** xp.where(y < 0, y & 1, y))
     return x ** y
 
 
@@ -149,7 +153,11 @@ class Remainder(Function):
 
 
 class Atan2(Function):
-    """z = the angle of the point (x, y), from -pi to pi.  dy = dz x / (x^2 + y^2), dx = -dz y / (x^2 + y^2)."""
+    """z = the angle of the point (x, y), from -pi to pi.  dy = dz x / r^2, dx = -dz y / r^2 with r^2 = x^2 + y^2.
+
+    The origin has no angle; z is 0 there, and 0 is taken for its gradients. x / r^2 = (x / r) / r, which neither overflows
+    nor vanishes where r^2 would.
+    """
 
     @staticmethod
     def forward(ctx, y, x):
@@ -160,8 +168,11 @@ class Atan2(Function):
     def backward(ctx, dz):
         y, x = ctx.saved_tensors
         need_y, need_x = ctx.needs_input_grad
-        dz = dz / (x * x + y * y)
-        return unbroadcast(dz * x, y.shape) if need_y else None, unbroadcast(-dz * y, x.shape) if need_x else None
+        xp = array_module(dz)
+        r = xp.hypot(x, y)
+        r = r + (r == 0)
+        return (unbroadcast(dz * (x / r / r), y.shape) if need_y else None,
+                unbroadcast(-dz * (y / r / r), x.shape) if need_x else None)
 
 
 # ---- what all functions of two inputs share --------------------------------------------------------------------------
@@ -274,7 +285,10 @@ def fmod(input, other):
 
 @method("pow")
 def pow(input, exponent):
-    """input ** exponent, broadcast; either may be a number. RuntimeError for integers to a negative number."""
+    """input ** exponent, broadcast; either may be a number. RuntimeError for integers to a negative number.
+
+    A tensor of integers may hold negative exponents: the powers are rounded towards 0, as they are in PyTorch.
+    """
     input, exponent = operand("pow", "input", input), operand("pow", "exponent", exponent)
     dtype = result_type(input, exponent)
     if category(dtype) < 2 and not isinstance(exponent, Tensor) and exponent < 0:
@@ -354,7 +368,7 @@ def _truncated(x, y):
 # ---- operators and in-place forms ------------------------------------------------------------------------------------
 
 def operator(function, *names):
-    """Make `function` the operator of Tensor under `names`; a reflected one (`__radd__`) gets its operands swapped.
+    """Make `function` the operator of Tensor under the first of `names`; a second, reflected (`__radd__`), swaps operands.
 
     Where the other operand is nothing that tensors know, Python goes on to ask that operand.
     """
@@ -363,8 +377,8 @@ def operator(function, *names):
 
     def reflected(x, y):
         return function(y, x) if _known(y) else NotImplemented
-    for name in names:
-        method(name)(reflected if name.startswith("__r") else forward)
+    for name, form in zip(names, (forward, reflected)):
+        method(name)(form)
 
 
 def _known(value):

@@ -11,13 +11,13 @@ class Embedding(Function):
     """The rows of a table: w (V, D), index (*S) of integers below V -> y (*S, D), y[s] = w[index[s]].
 
     A row that is looked up several times collects from all of them, dw[v] = sum of dy[s] over all s with index[s] = v. The
-    row `padding_idx` is a constant that training leaves alone: dw = 0 there.
+    row `padding_idx` is a constant that training leaves alone: dw = 0 there. `by_frequency` takes the mean, not the sum.
     Cost: copies of numbers only, no multiplications. Saved: index.
     """
 
     @staticmethod
-    def forward(ctx, w, index, padding_idx):
-        ctx.shape, ctx.padding_idx = w.shape, padding_idx
+    def forward(ctx, w, index, padding_idx, by_frequency=False):
+        ctx.shape, ctx.padding_idx, ctx.by_frequency = w.shape, padding_idx, by_frequency
         ctx.save_for_backward(index)
         return w.take(index, 0)
 
@@ -25,6 +25,8 @@ class Embedding(Function):
     def backward(ctx, dy):
         (index,) = ctx.saved_tensors
         dw = array_module(dy).zeros(ctx.shape, dy.dtype)
+        if ctx.by_frequency:
+            dy = dy / occurrences(index, ctx.shape[0]).astype(dy.dtype)
         scatter_add(dw, index, dy)
         if ctx.padding_idx is not None:
             dw[ctx.padding_idx] = 0
@@ -33,17 +35,27 @@ class Embedding(Function):
     @staticmethod
     def backward_recorded(ctx, dy):
         (index,) = ctx.saved_tensors
+        if ctx.by_frequency:
+            dy = dy / wrap(occurrences(index.array, ctx.shape[0]))
         dw = AddItem.apply(dy.new_zeros(ctx.shape), dy, index, basic=...)
         if ctx.padding_idx is not None:
             dw[ctx.padding_idx] = 0
         return dw, None
 
 
-def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0):
+def occurrences(index, rows):
+    """How often the row that each entry of `index` names is named by all of them: index (*S) -> (*S, 1)."""
+    count = array_module(index).zeros(rows, np.int64)
+    scatter_add(count, index, 1)
+    return count[index][..., None]
+
+
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False):
     """The rows of `weight` (V, D) that the integers `input` (*S) name, as a tensor (*S, D).
 
     The row `padding_idx`, which may count from the end, gets no gradient. With `max_norm`, the rows that are named are first
-    shortened, in the table itself, to at most that length, in the norm of type `norm_type`.
+    shortened, in the table itself, to at most that length, in the norm of type `norm_type`. With `scale_grad_by_freq`, a row
+    that is named several times gets the mean of its gradients, not their sum.
     """
     check_tensor("embedding", input=input)
     check_floating("embedding", weight=weight)
@@ -57,7 +69,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0):
     check_range("embedding", input.array, rows, 0)
     if max_norm is not None:
         _shorten(weight, input, float(max_norm), norm_type)
-    return Embedding.apply(weight, input, padding_idx=padding_idx)
+    return Embedding.apply(weight, input, padding_idx=padding_idx, by_frequency=bool(scale_grad_by_freq))
 
 
 def _shorten(weight, index, max_norm, norm_type):

@@ -3,11 +3,13 @@
 `gather`, `scatter`, `index_select` and their kin only build an index for the operations of `indexing.py`; new here is
 filling under a mask (`MaskedFill`).
 """
+import functools
 import math
 import operator
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
+from ..engine.half import widened
 from ..engine.tensor import Tensor, as_tensor, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
@@ -29,7 +31,7 @@ class MaskedFill(Function):
     def backward(ctx, dy):
         (mask,), xp = ctx.saved_tensors, array_module(dy)
         return (unbroadcast(xp.where(mask, 0, dy), ctx.shape) if ctx.needs_input_grad[0] else None,
-                xp.where(mask, dy, 0).sum() if ctx.needs_input_grad[1] else None)
+                widened(xp.where(mask, dy, 0)).sum() if ctx.needs_input_grad[1] else None)
 
 
 # ---- a tensor of positions along one dimension -----------------------------------------------------------------------
@@ -59,7 +61,30 @@ def fitting(function, index, name, x, but=None):
                            f"{x.shape} and be no larger{where}")
 
 
+def with_scalars(function):
+    """Let `function(x, dim, index, ...)` take a 0-d x, or a 0-d index, which count as vectors of one element."""
+    @functools.wraps(function)
+    def call(x, dim, index, *others, **options):
+        check_tensor(function.__name__, x=x, index=index)
+        if x.ndim and index.ndim:
+            return function(x, dim, index, *others, **options)
+        if not x.ndim and index.numel() != 1 and function.__name__ != "gather":
+            raise RuntimeError(f"{function.__name__}: a 0-d tensor has one element, so index must hold one position, got "
+                               f"shape {index.shape}")
+        shape = index.shape if function.__name__ == "gather" else x.shape
+        others = [_vector(v) if x.ndim < 2 else v for v in others]
+        options = {name: _vector(v) if x.ndim < 2 else v for name, v in options.items()}
+        y = function(_vector(x), dim, _vector(index), *others, **options)
+        return y if x.ndim and function.__name__ != "gather" else reshape(y, shape)
+    return call
+
+
+def _vector(value):
+    return reshape(value, 1) if isinstance(value, Tensor) and value.ndim == 0 else value
+
+
 @method("gather")
+@with_scalars
 def gather(x, dim, index):
     """y[i, j, k] = x[index[i, j, k], j, k] for dim 0, and so on; y has the shape of `index`."""
     check_tensor("gather", x=x)
@@ -70,6 +95,7 @@ def gather(x, dim, index):
 
 
 @method("scatter")
+@with_scalars
 def scatter(x, dim, index, src=None, *, value=None):
     """A copy of x with y[index[i, j, k], j, k] = src[i, j, k] for dim 0, and so on; src may be one number (or `value`).
 
@@ -83,6 +109,7 @@ def scatter(x, dim, index, src=None, *, value=None):
 
 
 @method("scatter_add")
+@with_scalars
 def scatter_add(x, dim, index, src):
     """A copy of x with y[index[i, j, k], j, k] += src[i, j, k] for dim 0, and so on; what meets in one place adds up."""
     check_tensor("scatter_add", x=x, src=src)
@@ -104,6 +131,7 @@ def part_of(function, x, index, src):
 
 
 @method("index_select")
+@with_scalars
 def index_select(x, dim, index):
     """The slices of x at the positions `index` (a vector) along `dim`: a copy."""
     check_tensor("index_select", x=x)
@@ -113,6 +141,7 @@ def index_select(x, dim, index):
 
 
 @method("index_add")
+@with_scalars
 def index_add(x, dim, index, source, *, alpha=1):
     """A copy of x to whose slices at the positions `index` along `dim` the slices of alpha * source are added."""
     check_tensor("index_add", x=x, source=source)
@@ -126,6 +155,7 @@ def index_add(x, dim, index, source, *, alpha=1):
 
 
 @method("index_copy")
+@with_scalars
 def index_copy(x, dim, index, source):
     """A copy of x whose slices at the positions `index` along `dim` are the slices of `source`."""
     check_tensor("index_copy", x=x, source=source)
@@ -139,15 +169,16 @@ def index_copy(x, dim, index, source):
 
 
 @method("index_fill")
+@with_scalars
 def index_fill(x, dim, index, value):
     """A copy of x with `value` (a number or a 0-d tensor) in the slices at the positions `index` along `dim`."""
     check_tensor("index_fill", x=x)
     dim = check_dim("index_fill", dim, x.ndim)
     check_positions("index_fill", index, dim, x.shape[dim], 1)
     if isinstance(value, Tensor):
-        if value.ndim:
+        if value.numel() != 1:
             raise RuntimeError(f"index_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
-        value = value.to(x.dtype)
+        value = reshape(value, ()).to(x.dtype)
     mask = array_module(x.array).zeros(x.shape[dim], bool)
     mask[index.array] = True
     return MaskedFill.apply(x, value, mask.reshape([-1 if d == dim else 1 for d in range(x.ndim)]))
@@ -226,9 +257,18 @@ def take_along_dim(x, indices, dim=None):
 
 
 @method("repeat_interleave")
-def repeat_interleave(x, repeats, dim=None):
-    """Every slice of x along `dim` `repeats` times in a row (a number, or a vector with one a slice); without dim, flat."""
+def repeat_interleave(x, repeats, dim=None, *, output_size=None):
+    """Every slice of x along `dim` `repeats` times in a row (a number, or a vector with one a slice); without dim, flat.
+
+    `output_size`, where known, is the size of the result along `dim`; RuntimeError where it is another.
+    """
     check_tensor("repeat_interleave", x=x)
+    if output_size is not None:
+        y = repeat_interleave(x, repeats, dim)
+        if y.shape[0 if dim is None else dim] != output_size:
+            raise RuntimeError(f"repeat_interleave: output_size must be {y.shape[0 if dim is None else dim]}, got "
+                               f"{output_size}")
+        return y
     x, dim = (ravel(x), 0) if dim is None else (x, check_dim("repeat_interleave", dim, x.ndim))
     if not isinstance(repeats, Tensor):
         repeats, before, after = operator.index(repeats), x.shape[:dim + 1], x.shape[dim + 1:]

@@ -1,12 +1,15 @@
 """Pictures read at given points, between pixels and beyond the border: the core of a spatial transformer."""
+import functools
 import itertools
 import math
+import operator
 
 import numpy as np
 
 from ..engine.arrays import array_module, scatter_add
 from ..engine.function import Function
 from ..engine.tensor import check_floating, wrap
+from .resize import far, near
 from .shape import reshape
 
 
@@ -33,12 +36,20 @@ def affine_grid(theta, size, align_corners=None):
     return reshape(wrap(points) @ theta.mT, (n, *space, dims))
 
 
-def _position(g, size, padding_mode, align_corners):
+def _position(g, size, mode, padding_mode, align_corners):
     """Where a coordinate g (-1 to 1 over the picture) lies on an axis of `size` pixels, and the derivative by g."""
-    xp = array_module(g)
     stretch = (size - 1) / 2 if align_corners else size / 2
     p = (g + 1) * stretch - (0 if align_corners else 0.5)
-    slope = xp.full_like(p, stretch)
+    if mode == "bicubic":  # which reads around the point, wherever that lies; then each pixel is sought in the picture
+        return p, array_module(g).full_like(p, stretch)
+    p, slope = _in_picture(p, size, padding_mode, align_corners)
+    return p, slope * stretch
+
+
+def _in_picture(p, size, padding_mode, align_corners):
+    """The place p on an axis of `size` pixels moved into the picture, and the derivative by p."""
+    xp = array_module(p)
+    slope = xp.ones_like(p)
     if padding_mode == "reflection":  # p runs to and fro between the edges; each turn changes the sign of the slope
         low, span = (0, size - 1) if align_corners else (-0.5, size)
         distance = xp.abs(p - low)
@@ -52,33 +63,61 @@ def _position(g, size, padding_mode, align_corners):
     return p, slope
 
 
-def _corners(positions, sizes, nearest):
-    """The pixels that each point reads, as (index into the flat picture, inside, weights, directions).
+def _taps(p, mode):
+    """The pixels of one axis that the point p reads: (place, weight, derivative of the weight by p) of each.
 
-    Linear: the 2^D pixels around the point. Of its two neighbours on an axis the upper one, at distance t from the lower,
-    has weight t, with derivative (direction) 1, the lower 1 - t, with derivative -1. Weights stand an axis each.
+    Linear: of the two neighbours of p, the upper one, at distance t from the lower, has weight t, the lower 1 - t. Cubic:
+    Keys' kernel with a = -3/4 at two neighbours on either side. The weight of the nearest pixel is 1, of NaN it is NaN.
     """
-    xp = array_module(positions[0])
-    floors = [xp.rint(p) if nearest else xp.floor(p) for p in positions]
-    for upper in itertools.product((0,) if nearest else (0, 1), repeat=len(sizes)):
-        index, inside, weights = 0, True, []
-        for p, floor, size, up in zip(positions, floors, sizes, upper):
-            at = floor + up
-            inside = inside & (at >= 0) & (at <= size - 1)
+    xp = array_module(p)
+    if mode == "nearest":
+        return [(xp.rint(p), xp.where(xp.isnan(p), p, 1), 0)]
+    floor = xp.floor(p)
+    t = p - floor
+    if mode == "bilinear":
+        return [(floor, 1 - t, -1), (floor + 1, t, 1)]
+    a, u = -0.75, 1 - t
+    return [(floor - 1, far(t + 1, a), far_slope(t + 1, a)), (floor, near(t, a), near_slope(t, a)),
+            (floor + 1, near(u, a), -near_slope(u, a)), (floor + 2, far(u + 1, a), -far_slope(u + 1, a))]
+
+
+def near_slope(d, a):
+    """The derivative of `near`."""
+    return (3 * (a + 2) * d - 2 * (a + 3)) * d
+
+
+def far_slope(d, a):
+    """The derivative of `far`."""
+    return (3 * a * d - 10 * a) * d + 8 * a
+
+
+def _corners(positions, sizes, mode, padding_mode, align_corners):
+    """The pixels that each point reads, as (index into the flat picture, inside, weights, slopes of the weights).
+
+    They are the combinations of the taps of all axes; weights and slopes stand an axis each. Where a coordinate is NaN, so
+    is a weight, and that counts as inside.
+    """
+    unknown = functools.reduce(operator.or_, map(array_module(positions[0]).isnan, positions))
+    for taps in itertools.product(*(_taps(p, mode) for p in positions)):
+        index, inside = 0, True
+        for (at, _, _), size in zip(taps, sizes):
+            if mode == "bicubic":
+                at, _ = _in_picture(at, size, padding_mode, align_corners)
+            inside = inside & ~((at < 0) | (at > size - 1))
             index = index * size + at.astype(np.int64).clip(0, size - 1)
-            weights.append(xp.ones_like(p) if nearest else p - floor if up else 1 - (p - floor))
-        yield index, inside, weights, [1 if up else -1 for up in upper]
+        yield index, inside | unknown, [weight for _, weight, _ in taps], [slope for _, _, slope in taps]
 
 
-class GridSample(Function):
+class GridSample(Function, wide=True):
     """x (N, C, *S), grid (N, *O, D) -> y (N, C, *O): y[n, :, o] is picture n at the point grid[n, o], for D axes.
 
     p = position(grid) in pixels, axis by axis (the last coordinate of the grid belongs to the first axis), and
     y[o] = sum over the corners q around p of w_q x[q], w_q = prod_a w_qa, w_qa = t_a or 1 - t_a, t_a = p_a - floor(p_a).
-    A corner outside the picture counts 0.
+    A corner outside the picture counts 0. A point that is NaN reads NaN. Cubic interpolation reads more corners, with other
+    weights (see `_taps`); the rest is the same.
 
     dx[q]  = sum over the o that read q of w_q dy[o]: the corners are scattered back.
-    dp_a   = sum over channels and corners of dy x[q] dw_q/dp_a, dw_q/dp_a = +-1 * prod of the other weights;
+    dp_a   = sum over channels and corners of dy x[q] dw_q/dp_a, dw_q/dp_a = dw_qa/dp_a * prod of the other weights;
     dgrid  = dp * dposition/dgrid, the slope: S/2, with the sign of reflections, 0 where the border clips.
     For the nearest pixel y is constant around almost every p: dgrid = 0.
 
@@ -88,12 +127,12 @@ class GridSample(Function):
     @staticmethod
     def forward(ctx, x, grid, mode, padding_mode, align_corners):
         ctx.save_for_backward(x, grid)
-        ctx.nearest, ctx.padding_mode, ctx.align_corners = mode == "nearest", padding_mode, align_corners
+        ctx.options = mode, padding_mode, align_corners
         xp, sizes = array_module(x), x.shape[2:]
         pixels = x.reshape(*x.shape[:2], math.prod(sizes))
         positions = [p for p, _ in GridSample.places(ctx, grid, sizes)]
         y = xp.zeros((*x.shape[:2], math.prod(grid.shape[1:-1])), x.dtype)
-        for index, inside, weights, _ in _corners(positions, sizes, ctx.nearest):
+        for index, inside, weights, _ in _corners(positions, sizes, *ctx.options):
             weight = xp.where(inside, math.prod(weights), 0)
             y += weight[:, None] * xp.take_along_axis(pixels, index[:, None], 2)
         return y.reshape(*x.shape[:2], *grid.shape[1:-1])
@@ -108,14 +147,14 @@ class GridSample(Function):
         dx = xp.zeros(math.prod(x.shape), x.dtype) if need_x else None
         dp = [xp.zeros_like(p) for p, _ in places]
         planes = xp.arange(n * c).reshape(n, c, 1) * pixels.shape[2]
-        for index, inside, weights, directions in _corners([p for p, _ in places], sizes, ctx.nearest):
+        for index, inside, weights, slopes in _corners([p for p, _ in places], sizes, *ctx.options):
             if need_x:
                 weight = xp.where(inside, math.prod(weights), 0)
                 scatter_add(dx, (planes + index[:, None]).ravel(), (weight[:, None] * dy).ravel())
-            if need_grid and not ctx.nearest:
+            if need_grid and ctx.options[0] != "nearest":
                 dw = xp.where(inside, (dy * xp.take_along_axis(pixels, index[:, None], 2)).sum(1), 0)
-                for a, direction in enumerate(directions):
-                    dp[a] += dw * direction * math.prod(weights[:a] + weights[a + 1:])
+                for a, slope in enumerate(slopes):
+                    dp[a] += dw * slope * math.prod(weights[:a] + weights[a + 1:])
         dgrid = xp.stack([d * slope for d, (_, slope) in zip(dp, places)][::-1], -1)
         return dx.reshape(x.shape) if need_x else None, dgrid.reshape(grid.shape) if need_grid else None
 
@@ -123,19 +162,20 @@ class GridSample(Function):
     def places(ctx, grid, sizes):
         """(position, slope) of every point, each (N, points), an axis each."""
         points = grid.reshape(len(grid), math.prod(grid.shape[1:-1]), len(sizes))
-        return [_position(points[..., -1 - a], size, ctx.padding_mode, ctx.align_corners) for a, size in enumerate(sizes)]
+        return [_position(points[..., -1 - a], size, *ctx.options) for a, size in enumerate(sizes)]
 
 
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
     """input (N, C, H, W) read at the points grid (N, P, Q, 2) -> (N, C, P, Q); in space (N, C, D, H, W), (N, P, Q, R, 3).
 
     A point is (x, y), or (x, y, z), from -1 to 1 over the picture (see `affine_grid` for `align_corners`). `mode`:
-    "bilinear" (also for the trilinear) or "nearest". `padding_mode` says what lies outside the picture: "zeros", the
-    "border" pixel, or the picture's "reflection".
+    "bilinear" (also for the trilinear), "nearest" or, of pictures only, "bicubic". `padding_mode` says what lies outside the
+    picture: "zeros", the "border" pixel, or the picture's "reflection". A point that is NaN gives NaN.
     """
     check_floating("grid_sample", input=input, grid=grid)
-    if mode not in ("bilinear", "nearest"):
-        raise ValueError(f"grid_sample: mode must be 'bilinear' or 'nearest', got {mode!r}")
+    if mode not in ("bilinear", "nearest", "bicubic") or mode == "bicubic" and input.ndim == 5:
+        raise ValueError(f"grid_sample: mode must be 'bilinear' or 'nearest', or for (N, C, H, W) 'bicubic', got {mode!r} "
+                         f"for shape {input.shape}")
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(f"grid_sample: padding_mode must be 'zeros', 'border' or 'reflection', got {padding_mode!r}")
     dims = input.ndim - 2

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
+from ..engine.half import wide
 from ..engine.tensor import Tensor, check_floating, check_tensor
 from .activation import sigmoid, softplus
 from .creation import ones_like
@@ -20,7 +21,7 @@ from .elementwise import check_broadcast
 from .shape import broadcast_tensors
 
 
-class SquaredError(Function):
+class SquaredError(Function, wide=True):
     """l = (x - t)^2, elementwise.  dx = 2 (x - t) dl, dt = -dx.  Saved: x and t."""
 
     @staticmethod
@@ -36,7 +37,7 @@ class SquaredError(Function):
         return dx, -dx
 
 
-class SmoothL1(Function):
+class SmoothL1(Function, wide=True):
     """l = d^2 / (2 beta) where |d| < beta, else |d| - beta/2, with d = x - t: a parabola that goes over into two lines.
 
     Derivation: dl/dd = d / beta inside and sign(d) outside, that is, d / beta cut off at -1 and 1. dx = dl clip(d / beta),
@@ -59,7 +60,7 @@ class SmoothL1(Function):
         return dx, -dx
 
 
-class BinaryCrossEntropy(Function):
+class BinaryCrossEntropy(Function, wide=True):
     """l = -(t log p + (1 - t) log(1 - p)), elementwise: probabilities p, targets t in [0, 1]; logarithms of at least -100.
 
     Derivation: dl/dp = -t/p + (1 - t)/(1 - p) = (p - t) / (p (1 - p)), the divisor kept above 1e-12;
@@ -84,14 +85,14 @@ class BinaryCrossEntropy(Function):
 
 
 def _logarithms(p):
-    """log p and log(1 - p), at least -100, without taking the logarithm of 0."""
+    """log p and log(1 - p), at least -100, without taking the logarithm of 0; NaN of NaN."""
     xp = array_module(p)
-    log_p = xp.where(p > 0, xp.log(xp.where(p > 0, p, 1)), -100)
-    log_q = xp.where(p < 1, xp.log1p(-xp.where(p < 1, p, 0)), -100)
+    log_p = xp.where(p <= 0, -100, xp.log(xp.where(p <= 0, 1, p)))
+    log_q = xp.where(p >= 1, -100, xp.log1p(-xp.where(p >= 1, 0, p)))
     return xp.maximum(log_p, -100), xp.maximum(log_q, -100)
 
 
-class BCEWithLogits(Function):
+class BCEWithLogits(Function, wide=True):
     """l = -(c t log s + (1 - t) log(1 - s)) with s = 1 / (1 + e^-x), elementwise: scores x, targets t; c = `pos_weight`.
 
     Stable form: log(1 - s) = -x + log s and log s = -softplus(-x) = min(x, 0) - log(1 + e^-|x|), so
@@ -177,18 +178,21 @@ def _expand(function, name, tensor, shape):
 
 # ---- regression ------------------------------------------------------------------------------------------------------
 
+@wide
 def mse_loss(input, target, *, reduction="mean"):
     """(input - target)^2."""
     _check_pair("mse_loss", input, target, reduction)
     return reduced(SquaredError.apply(input, target), reduction)
 
 
+@wide
 def l1_loss(input, target, *, reduction="mean"):
     """|input - target|."""
     _check_pair("l1_loss", input, target, reduction)
     return reduced((input - target).abs(), reduction)
 
 
+@wide
 def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     """d^2 / (2 beta) where |d| < beta, else |d| - beta/2, with d = input - target; `l1_loss` for beta 0."""
     _check_pair("smooth_l1_loss", input, target, reduction)
@@ -198,6 +202,7 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     return reduced(loss, reduction)
 
 
+@wide
 def huber_loss(input, target, reduction="mean", delta=1.0):
     """d^2 / 2 where |d| < delta, else delta (|d| - delta/2), with d = input - target: delta times `smooth_l1_loss`."""
     _check_pair("huber_loss", input, target, reduction)
@@ -206,6 +211,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
     return reduced(SmoothL1.apply(input, target, beta=delta) * delta, reduction)
 
 
+@wide
 def poisson_nll_loss(input, target, log_input=True, full=False, *, eps=1e-8, reduction="mean"):
     """The negative log-likelihood of counts: e^input - target input, or input - target log(input + eps) without `log_input`.
 
@@ -219,6 +225,7 @@ def poisson_nll_loss(input, target, log_input=True, full=False, *, eps=1e-8, red
     return reduced(loss, reduction)
 
 
+@wide
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """(log var + (input - target)^2 / var) / 2 with var at least `eps`: the target is normal around input.
 
@@ -240,19 +247,23 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 # ---- probabilities ---------------------------------------------------------------------------------------------------
 
+@wide
 def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     """-(target log input + (1 - target) log(1 - input)) for probabilities `input`; each logarithm is at least -100.
 
-    `weight` multiplies the losses, broadcast. Prefer `binary_cross_entropy_with_logits`. ValueError where an input lies
-    outside [0, 1] (on a GPU, which would have to be waited for, the loss is then NaN).
+    `weight` multiplies the losses, broadcast. Prefer `binary_cross_entropy_with_logits`. ValueError where an input or a
+    target lies outside [0, 1] or is NaN (on a GPU, which would have to be waited for, nobody looks).
     """
     _check_pair("binary_cross_entropy", input, target, reduction)
-    if array_module(input.array) is np and ((input.array < 0) | (input.array > 1)).any():
-        raise ValueError("binary_cross_entropy: input holds probabilities and must lie in [0, 1], got values from "
-                         f"{input.array.min()} to {input.array.max()}; for scores use binary_cross_entropy_with_logits")
+    for name, x in (("input", input.array), ("target", target.array)):
+        if array_module(x) is np and not ((x >= 0) & (x <= 1)).all():
+            advice = "; for scores use binary_cross_entropy_with_logits" if name == "input" else ""
+            raise ValueError(f"binary_cross_entropy: {name} holds probabilities and must lie in [0, 1], got values from "
+                             f"{x.min()} to {x.max()}{advice}")
     return reduced(_weighted("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight), reduction)
 
 
+@wide
 def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="mean", pos_weight=None):
     """`binary_cross_entropy` of sigmoid(input), stable for scores of any size.
 
@@ -267,8 +278,11 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="m
     return reduced(_weighted(name, BCEWithLogits.apply(input, target, pos_weight), weight), reduction)
 
 
+@wide
 def kl_div(input, target, *, reduction="mean", log_target=False):
     """target (log target - input): the divergence from the log-probabilities `input` to the probabilities `target`.
+
+    0 where the target is 0, NaN where it is negative.
 
     With `log_target` the target holds logarithms as well. `reduction` "batchmean" divides the sum by the first dimension,
     which is the divergence of the mathematicians; "mean" divides by the number of elements.
@@ -277,12 +291,13 @@ def kl_div(input, target, *, reduction="mean", log_target=False):
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        loss = target * ((target + (target.detach() <= 0).to(target.dtype)).log() - input)  # 0 log 0 = 0
+        loss = target * ((target + (target.detach() == 0).to(target.dtype)).log() - input)  # 0 log 0 = 0
     return loss.sum() / input.shape[0] if reduction == "batchmean" and input.ndim else reduced(loss, reduction)
 
 
 # ---- distances and margins -------------------------------------------------------------------------------------------
 
+@wide
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; x1 and x2 broadcast."""
     check_floating("cosine_similarity", x1=x1, x2=x2)
@@ -291,6 +306,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     return (x1 * x2).sum(dim)
 
 
+@wide
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """The p-norm of x1 - x2 + eps along the last dimension; x1 and x2 broadcast."""
     check_floating("pairwise_distance", x1=x1, x2=x2)
@@ -298,6 +314,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
+@wide
 def cosine_embedding_loss(input1, input2, target, margin=0.0, *, reduction="mean"):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1: inputs (N, D) or (D)."""
     name = "cosine_embedding_loss"
@@ -308,6 +325,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, *, reduction="mean
     return reduced(_select(target, 1, 1 - cos) + _select(target, -1, (cos - margin).clamp(min=0)), reduction)
 
 
+@wide
 def margin_ranking_loss(input1, input2, target, margin=0.0, *, reduction="mean"):
     """max(0, -target (input1 - input2) + margin): target 1 where input1 should be the larger one, else -1."""
     _check_pair("margin_ranking_loss", input1, input2, reduction, ("input1", "input2"))
@@ -315,6 +333,7 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, *, reduction="mean")
     return reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
 
 
+@wide
 def hinge_embedding_loss(input, target, margin=1.0, *, reduction="mean"):
     """input where target is 1, max(0, margin - input) where it is -1."""
     check_reduction("hinge_embedding_loss", reduction)
@@ -323,6 +342,7 @@ def hinge_embedding_loss(input, target, margin=1.0, *, reduction="mean"):
     return reduced(_select(target, 1, input) + _select(target, -1, (margin - input).clamp(min=0)), reduction)
 
 
+@wide
 def soft_margin_loss(input, target, *, reduction="mean"):
     """log(1 + e^(-target input)), target 1 or -1: `binary_cross_entropy_with_logits` with other names for the classes."""
     check_reduction("soft_margin_loss", reduction)
@@ -344,6 +364,7 @@ def _select(target, sign, loss):
     return loss * (target.detach() == sign).to(loss.dtype)
 
 
+@wide
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, swap=False, *, reduction="mean"):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with d = `pairwise_distance`: inputs (N, D) or (D).
 

@@ -4,6 +4,7 @@ The score of a right class shall exceed that of a wrong one by the margin; what 
 gradient is zero: such cases no longer count.
 """
 from ..engine.arrays import array_module
+from ..engine.half import wide
 from ..engine.tensor import check_floating, check_tensor, wrap
 from .loss import BCEWithLogits, check_reduction, pairwise_distance, reduced
 
@@ -23,6 +24,7 @@ def _check_scores(function, input, target, reduction, target_shape):
                          f"{target.shape}")
 
 
+@wide
 def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction="mean"):
     """sum over i != t of max(0, margin - x_t + x_i)^p / C, for scores x (N, C) or (C) and right classes t (N) or ().
 
@@ -46,6 +48,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction=
     return reduced(loss if weight is None else loss * weight[target], reduction)
 
 
+@wide
 def multilabel_margin_loss(input, target, *, reduction="mean"):
     """sum over right j, wrong i of max(0, 1 - x_j + x_i) / C, for scores x (N, C) or (C).
 
@@ -63,6 +66,7 @@ def multilabel_margin_loss(input, target, *, reduction="mean"):
     return reduced((missing * pairs).sum((-2, -1)) / classes, reduction)
 
 
+@wide
 def multilabel_soft_margin_loss(input, target, weight=None, *, reduction="mean"):
     """The mean over classes of `binary_cross_entropy_with_logits`: scores (*, C), and a target of 0 and 1 of that shape.
 
@@ -82,6 +86,7 @@ def multilabel_soft_margin_loss(input, target, weight=None, *, reduction="mean")
     return reduced(loss.mean(-1), reduction)
 
 
+@wide
 def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False,
                                       reduction="mean"):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with any `distance_function` d of two tensors.

@@ -17,7 +17,7 @@ def rows(x):
 
 # ---- the operations --------------------------------------------------------------------------------------------------
 
-class MatMul(Function):
+class MatMul(Function, wide=True):
     """x (..., N, K), y (..., K, M) -> z (..., N, M): a product of matrices, or of batches of them that broadcast.
 
     z[n, m] = sum_k x[n, k] y[k, m], so
@@ -47,7 +47,7 @@ class MatMul(Function):
         return dx, dy
 
 
-class Linear(Function):
+class Linear(Function, wide=True):
     """x (..., I), w (O, I), b (O,) -> y (..., O), the layer y = x w^T + b.
 
     With n over all rows of x, y[n, o] = sum_i x[n, i] w[o, i] + b[o], so
@@ -73,7 +73,7 @@ class Linear(Function):
         return dx, dw, db
 
 
-class Einsum(Function):
+class Einsum(Function, wide=True):
     """y[o] = sum over all indices outside o of x_1[s_1] x_2[s_2] ...: each input has its string of index letters s.
 
     y is linear in each input, and its derivative by an entry of x_i is the product of the others, so

@@ -3,9 +3,13 @@ which mean and variance are taken.
 """
 import math
 
+import numpy as np
+
 from ..engine.arrays import array_module, quiet
+from ..engine.dtype import float32
 from ..engine.formula import formula
 from ..engine.function import Function
+from ..engine.half import is_half, wide, widened
 from ..engine.tensor import Tensor, check_floating
 from .elementwise import unbroadcast
 from .inplace import check_apart
@@ -34,6 +38,7 @@ def moments(x, axes):
 
     The variance takes two passes, the mean first: mean(x^2) - mu^2 would cancel catastrophically where |mu| >> sqrt(var).
     """
+    x = widened(x)
     mu = mean_over(x, axes)
     return mu, mean_over((x - mu) ** 2, axes)
 
@@ -49,7 +54,7 @@ def sum_onto(x, axes):
     return sum_over(x, others).reshape([x.shape[axis] for axis in axes])
 
 
-class Normalize(Function):
+class Normalize(Function, wide=True):
     """y = w xhat + b with xhat = (x - mu) r, r = 1/sqrt(var + eps); mu, var: mean and biased variance of x over `axes`.
 
     x (any shape), w and b (the sizes of x along the axes `along`, or None) -> y, shaped like x.
@@ -113,7 +118,7 @@ class Normalize(Function):
         return dx, dw, db
 
 
-class RMSNorm(Function):
+class RMSNorm(Function, wide=True):
     """y = w x r with r = 1/sqrt(mean(x^2) + eps), the mean over the last axes, those of w: x (..., *D), w (*D) or None.
 
     Derivation, as for `Normalize` without the mean; g = dy w, xhat = x r, i and j run over the m elements of one row:
@@ -167,7 +172,7 @@ def window_sum(x, before, after):
     return s
 
 
-class LocalResponseNorm(Function):
+class LocalResponseNorm(Function, wide=True):
     """y_c = x_c s_c^-beta with s_c = k + alpha/n sum_j x_j^2, j from c - n//2 to c + (n-1)//2: x (N, C, *S), n = `size`.
 
     Derivation. x_i stands in y_i itself and in s_c of every channel c whose window holds i: c from i - (n-1)//2 to
@@ -240,21 +245,22 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
     In training, mean and biased variance are those of the batch, over N and S; `running_mean` and `running_var` (tensors
     (C,) or None) are updated in place, running = (1 - momentum) running + momentum statistic, with the unbiased variance.
-    Otherwise the running statistics are used, as constants. ValueError where a channel has fewer than two values to
-    train on.
+    Otherwise the running statistics are used, as constants. ValueError where a channel has one value only to train on. An
+    empty batch gives an empty result and leaves the running statistics as they are.
     """
     _check("batch_norm", input, 2, "(N, C) or (N, C, *S)", None, running_mean=running_mean, running_var=running_var,
            weight=weight, bias=bias)
     x, axes = input.array, (0, *range(2, input.ndim))
     if training:
         count = input.numel() // max(input.shape[1], 1)
-        if input.shape[1] and count < 2:
+        if input.shape[1] and count == 1:
             raise ValueError("batch_norm: expected more than 1 value per channel when training, got input shape "
                              f"{input.shape}")
         with quiet():
             mu, var = moments(x, axes)
-        _update("batch_norm", running_mean, mu, momentum)
-        _update("batch_norm", running_var, var, momentum, count / (count - 1))
+        if count:
+            _update("batch_norm", running_mean, mu, momentum)
+            _update("batch_norm", running_var, var, momentum, count / (count - 1))
         return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=(mu, var))
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: running_mean and running_var must be given when training is False")
@@ -326,10 +332,10 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """Divide input (..., *normalized_shape) by its root mean square over the last dimensions, then scale by weight.
 
-    `eps` None is the machine epsilon of the dtype.
+    `eps` None is the machine epsilon of the dtype, for float16 that of float32, in which it is computed.
     """
     axes = _trailing("rms_norm", input, normalized_shape, weight=weight)
-    eps = float(array_module(input.array).finfo(input.dtype).eps) if eps is None else eps
+    eps = float(np.finfo(float32 if is_half(input) else input.dtype).eps) if eps is None else eps
     return RMSNorm.apply(input, weight, axes=axes, eps=eps)
 
 
@@ -346,6 +352,7 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     return LocalResponseNorm.apply(input, size=size, alpha=alpha, beta=beta, k=k)
 
 
+@wide
 def normalize(input, p=2.0, dim=1, eps=1e-12):
     """input / max(||input||_p, eps), the norm over dimension `dim` (an int or a tuple)."""
     check_floating("normalize", input=input)

@@ -96,8 +96,9 @@ def _copies(mode, dim, n, a, b):
 def pad(input, pad, mode="constant", value=None):
     """`input` enlarged at its borders: (left, right), (left, right, top, bottom), ... from the last dimension forwards.
 
-    `mode`: "constant" fills with `value` (default 0), and negative numbers crop; "reflect" mirrors at the outermost entry
-    without repeating it; "replicate" repeats the outermost entry; "circular" continues with the other end.
+    `mode`: "constant" fills with `value` (default 0); "reflect" mirrors at the outermost entry without repeating it;
+    "replicate" repeats the outermost entry; "circular" continues with the other end. Negative numbers crop, before anything
+    is added.
     """
     check_tensor("pad", input=input)
     widths = integers("pad", "pad", (pad,))
@@ -106,18 +107,22 @@ def pad(input, pad, mode="constant", value=None):
                          f"{input.shape}, got {widths}")
     pairs = [(widths[i], widths[i + 1]) for i in range(0, len(widths), 2)]
     pads = [(0, 0)] * (input.ndim - len(pairs)) + pairs[::-1]
-    if mode == "constant":
+    if mode == "constant" or min(widths, default=0) < 0:
         for dim, (n, (a, b)) in enumerate(zip(input.shape, pads)):
             if min(a, 0) + min(b, 0) + n < 0:
                 raise ValueError(f"pad: {widths} cuts more from dimension {dim} than its size {n}")
+    if mode == "constant":
         return ConstantPad.apply(input, pads=pads, value=0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
     if value:
         raise ValueError(f"pad: value belongs to mode 'constant', got {value} with mode {mode!r}")
+    if min(widths, default=0) < 0:
+        input = ConstantPad.apply(input, pads=[(min(a, 0), min(b, 0)) for a, b in pads], value=0)
+        pads = [(max(a, 0), max(b, 0)) for a, b in pads]
     for dim, (n, widths) in enumerate(zip(input.shape, pads)):
         limit = {"reflect": n - 1, "circular": n, "replicate": math.inf if n else 0}[mode]
-        if min(widths) < 0 or max(widths) > max(limit, 0):
+        if max(widths) > max(limit, 0):
             raise ValueError(f"pad: mode {mode!r} can pad dimension {dim} of size {n} by 0 to {max(limit, 0)}, got {widths}")
     return BorderPad.apply(input, pads=pads, mode=mode)
 

@@ -26,7 +26,7 @@ def windows(function, size, kernel_size, stride, padding, dilation, ceil_mode):
     """
     dims = len(size)
     kernel = sizes(function, "kernel_size", kernel_size, dims, 1)
-    stride = kernel if stride is None else sizes(function, "stride", stride, dims, 1)
+    stride = kernel if stride is None or stride in ((), []) else sizes(function, "stride", stride, dims, 1)
     padding = sizes(function, "padding", padding, dims, 0)
     room = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation):

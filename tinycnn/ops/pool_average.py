@@ -6,6 +6,7 @@ import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
+from ..engine.half import wide
 from ..engine.tensor import check_floating
 from .comparison import eq
 from .creation import eye
@@ -13,7 +14,7 @@ from .pool import adaptive_pool, adaptive_windows, unbatched, windows
 from .unfold import as_batch, col2im, im2col, sizes
 
 
-class AvgPool(Function):
+class AvgPool(Function, wide=True):
     """x (N, C, *S) -> y (N, C, *O): y[n, c, o] = 1/m[o] sum_k x[n, c, o * stride + k - padding], the padding being zero.
 
     m[o] is the number of elements in window o, with or without its share of the padding (`count_include_pad`), or the given
@@ -52,7 +53,7 @@ def elements(x, out, kernel, stride, padding, count_include_pad, divisor):
     return m.astype(x.dtype)
 
 
-class AdaptiveAvgPool(Function):
+class AdaptiveAvgPool(Function, wide=True):
     """x (N, C, *S) -> y (N, C, *O) for any O: the means of the `adaptive_windows`.
 
     Derivation: y[o] = 1/m[o] sum_{i in window o} x[i], where window o has m[o] elements; hence dx[i] = sum dy[o] / m[o],
@@ -157,6 +158,7 @@ def _avg_pool(function, dims, input, kernel_size, stride, padding, ceil_mode, co
     return unbatched(y, single)
 
 
+@wide
 def _lp_pool(function, dims, input, norm_type, kernel_size, stride, ceil_mode):
     """Compose it of a power, a mean and a root."""
     check_floating(function, input=input)

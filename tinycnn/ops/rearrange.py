@@ -159,9 +159,10 @@ def _check_tensors(function, tensors):
 def cat(tensors, dim=0):
     """The tensors one after the other along the existing dimension `dim`; the other sizes must agree."""
     tensors = _check_tensors("cat", tensors)
-    xs = [x for x in tensors if x.shape != (0,)] or tensors  # PyTorch skips empty vectors, whatever the others' shape
-    first = xs[0]
+    first = next((x for x in tensors if x.shape != (0,)), tensors[0])
     dim = check_dim("cat", dim, first.ndim)
+    nothing = (*first.shape[:dim], 0, *first.shape[dim + 1:])
+    xs = [reshape(x, nothing) if x.shape == (0,) else x for x in tensors]  # in PyTorch, too, an empty vector always fits
     for i, x in enumerate(xs):
         if x.ndim != first.ndim or any(x.shape[d] != first.shape[d] for d in range(x.ndim) if d != dim):
             raise RuntimeError(f"cat: tensors must have the same shape except in dim {dim}, got {first.shape} and {x.shape}")

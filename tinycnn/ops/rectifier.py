@@ -110,29 +110,30 @@ class Hardswish(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return x * array_module(x).clip(x + 3, 0, 6) / 6
+        return x * (array_module(x).clip(x + 3, 0, 6) / 6)
 
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        inside = (x > -3) & (x < 3)
-        return dy * ((2 * x + 3) / 6 * inside + (x >= 3))
+        return dy * array_module(x).where((x > -3) & (x < 3), (2 * x + 3) / 6, x >= 3)
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
 
-def activation(function=None, *, rereads=False):
+def activation(function=None, *, rereads=False, integers=False):
     """Check that `input` is a floating-point Tensor and honour `inplace`, the last argument of the decorated function.
 
-    `rereads`: the gradient needs the input again, so in place a copy of it is used.
+    `rereads`: the gradient needs the input again, so in place a copy of it is used. `integers` are welcome, too, where the
+    result is then one, as in PyTorch.
     """
     if function is None:
-        return functools.partial(activation, rereads=rereads)
+        return functools.partial(activation, rereads=rereads, integers=integers)
     name, last = function.__name__, len(inspect.signature(function).parameters) - 1
 
     @functools.wraps(function)
     def wrapped(input, *args, inplace=False, **options):
-        check_floating(name, input=input)
+        if not (integers and getattr(getattr(input, "dtype", None), "kind", "") in "iu"):
+            check_floating(name, input=input)
         if len(args) == last:
             *args, inplace = args
         if not inplace:
@@ -142,16 +143,16 @@ def activation(function=None, *, rereads=False):
 
 
 @method("relu")
-@activation
+@activation(integers=True)
 def relu(input, inplace=False):
     """max(x, 0), the rectified linear unit."""
     return ReLU.apply(input)
 
 
-@activation
+@activation(integers=True)
 def relu6(input, inplace=False):
     """min(max(x, 0), 6)."""
-    return Hardtanh.apply(input, low=0.0, high=6.0)
+    return hardtanh(input, 0, 6)
 
 
 @activation
@@ -183,12 +184,13 @@ def prelu(input, weight):
     return PReLU.apply(input, slopes)
 
 
-@activation
+@activation(integers=True)
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """min(max(x, min_val), max_val): the piecewise linear tanh."""
     if not min_val <= max_val:
         raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
-    return Hardtanh.apply(input, low=float(min_val), high=float(max_val))
+    number = float if input.is_floating_point() else int
+    return Hardtanh.apply(input, low=number(min_val), high=number(max_val))
 
 
 @activation
@@ -203,7 +205,7 @@ def hardswish(input, inplace=False):
     return Hardswish.apply(input)
 
 
-@activation
+@activation(integers=True)
 def threshold(input, threshold, value, inplace=False):
     """x where x > threshold, else value."""
     return where(input <= threshold, value, input)

@@ -2,6 +2,9 @@
 
 A reduction makes one number out of many; backward hands that number's gradient back to the many. In every Function the
 gradient dy first gets the reduced axes back with size 1 (`ctx.kept`), so that broadcasting against x does the handing out.
+
+float16 is added up in float32 and rounded once, on every device: see `engine/half.py`. That is what `wide=True` says, here
+and wherever else numbers are summed.
 """
 import builtins
 import functools
@@ -10,13 +13,14 @@ import math
 from ..engine.arrays import array_module, as_array
 from ..engine.dtype import as_dtype, int64
 from ..engine.function import Function
+from ..engine.half import wide
 from ..engine.tensor import check_floating, check_tensor, method, wrap
 from .inplace import twin
 from .selection import where
-from .unary import Staircase, abs
+from .unary import Staircase, abs, floating
 
 
-class Sum(Function):
+class Sum(Function, wide=True):
     """y_k = sum_i x_ki.  Every x_ki has weight 1 in y_k: dx_ki = dy_k."""
 
     @staticmethod
@@ -29,7 +33,7 @@ class Sum(Function):
         return array_module(dy).broadcast_to(dy.reshape(ctx.kept), ctx.shape)
 
 
-class Prod(Function):
+class Prod(Function, wide=True):
     """y = x_1 x_2 ... x_n along one axis.  dx_i = dy times the product of all the others.
 
     The product of the others is y / x_i only where x_i is not 0. Without division: what stands before i, times what stands
@@ -60,7 +64,7 @@ class Prod(Function):
         return dy.reshape(ctx.kept) * others
 
 
-class Var(Function):
+class Var(Function, wide=True):
     """y = sum_i (x_i - m)^2 / (n - c), with the mean m of the n numbers and the correction c.
 
     m depends on every x_j, but its term vanishes: dy/dm is proportional to sum_i (x_i - m) = 0. So
@@ -79,7 +83,7 @@ class Var(Function):
         return dy.reshape(kept_shape(x.shape, ctx.axes)) * 2 / ctx.divisor * _centred(x, ctx.axes)
 
 
-class Std(Function):
+class Std(Function, wide=True):
     """y = sqrt(var x).  dx_i = d(var)_i / (2 y) = dy (x_i - m) / ((n - c) y); 0 is taken where y = 0."""
 
     @staticmethod
@@ -105,7 +109,7 @@ def _centred(x, axes):
     return x - x.sum(axis=axes, keepdims=True) / _count(x, axes)
 
 
-class Norm(Function):
+class Norm(Function, wide=True):
     """y = (sum_i |x_i|^p)^(1/p), p > 0.  dx_i = dy sign(x_i) (|x_i| / y)^(p-1); 0 is taken where x_i = 0.
 
     From dy/dx_i = (1/p) (sum)^(1/p - 1) p |x_i|^(p-1) sign(x_i) = sign(x_i) |x_i|^(p-1) / y^(p-1). For p = 2 this is x / y.
@@ -130,16 +134,18 @@ class Norm(Function):
         return dy * xp.sign(x) * ((size + (size == 0)) / y) ** (ctx.p - 1)
 
 
-class LogSumExp(Function):
-    """y = log(sum_i e^x_i), a smooth maximum.  dx_i = dy e^x_i / sum_j e^x_j = dy e^(x_i - y): the softmax.
+class LogSumExp(Function, wide=True):
+    """y = log(sum_i e^x_i), a smooth maximum.  dx_i = dy e^x_i / sum_j e^x_j: the softmax.
 
-    Subtracting the largest x first changes nothing in the result, and no exponential can overflow.
+    Subtracting the largest x first changes nothing in the result, and no exponential can overflow. In the gradient y is
+    subtracted, with which the exponentials already sum to 1, but for the rounding of y: of two numbers near 10^9 it cannot
+    tell e^y from either e^x, which is half of it.
     """
 
     @staticmethod
     def forward(ctx, x, axes, keepdim):
         xp = array_module(x)
-        ctx.kept = kept_shape(x.shape, axes)
+        ctx.axes, ctx.kept = axes, kept_shape(x.shape, axes)
         largest = x.max(axis=axes, keepdims=True) if x.size else xp.zeros(ctx.kept, x.dtype)
         largest = xp.where(xp.isfinite(largest), largest, 0)
         y = xp.log(xp.exp(x - largest).sum(axis=axes, keepdims=True)) + largest
@@ -150,10 +156,12 @@ class LogSumExp(Function):
     @staticmethod
     def backward(ctx, dy):
         x, y = ctx.saved_tensors
-        return dy.reshape(ctx.kept) * array_module(x).exp(x - y.reshape(ctx.kept))
+        xp, y = array_module(x), y.reshape(ctx.kept)
+        e = xp.where(x == y, 1.0, xp.exp(x - y))  # 1, where both are the same infinity, too
+        return dy.reshape(ctx.kept) * (e / e.sum(ctx.axes, keepdims=True))
 
 
-class Cumsum(Function):
+class Cumsum(Function, wide=True):
     """y_k = x_1 + ... + x_k along one axis.  x_i is part of all y_k from k = i on: dx_i = dy_i + dy_(i+1) + ... + dy_n."""
 
     @staticmethod
@@ -225,8 +233,11 @@ def reduction(function):
 
 @reduction
 def sum(input, dim=None, keepdim=False, *, dtype=None):
-    """The sum along `dim`, by default of all elements; bool and integers give int64. `dtype`: convert first."""
-    return reduce("sum", Sum, _converted(input, dtype), dim, keepdim)
+    """The sum along `dim`, by default of all elements; bool and integers give int64.
+
+    `dtype`, here and in the functions below: convert first, and give that.
+    """
+    return _converted(reduce("sum", Sum, _converted(input, dtype), dim, keepdim), dtype)
 
 
 @reduction
@@ -234,6 +245,12 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean along `dim`, by default of all elements; NaN of none. TypeError for integers, unless `dtype` is floating."""
     input = _converted(input, dtype)
     check_floating("mean", input=input)
+    return _mean(input, dim, keepdim)
+
+
+@wide
+def _mean(input, dim, keepdim):
+    """The sum divided by the number of elements; what is rounded is the mean, as the sum may be too large for float16."""
     count = math.prod(input.shape[a] for a in several_dims("mean", dim, input.ndim))
     return reduce("mean", Sum, input, dim, keepdim) / count
 
@@ -254,7 +271,7 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     else:
         axis = one_dim("prod", dim, input.ndim)
     check_keepdim("prod", keepdim)
-    return Prod.apply(input, axis=axis, keepdim=keepdim)
+    return _converted(Prod.apply(input, axis=axis, keepdim=keepdim), dtype)
 
 
 @reduction
@@ -305,7 +322,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
 @reduction
 def logsumexp(input, dim, keepdim=False):
     """log(sum(e^x)) along `dim`, without overflow."""
-    check_floating("logsumexp", input=input)
+    input = floating("logsumexp", input)
     return reduce("logsumexp", LogSumExp, input, dim, keepdim)
 
 
@@ -332,7 +349,7 @@ def count_nonzero(input, dim=None):
 def cumsum(input, dim, *, dtype=None):
     """The running sum along `dim`; bool and integers give int64."""
     axis, input = one_dim("cumsum", dim, input.ndim), _converted(input, dtype)
-    return Cumsum.apply(input, axis=axis) if input.ndim else Sum.apply(input, axes=(), keepdim=False)
+    return _converted(Cumsum.apply(input, axis=axis) if input.ndim else Sum.apply(input, axes=(), keepdim=False), dtype)
 
 
 # ---- what they share -------------------------------------------------------------------------------------------------

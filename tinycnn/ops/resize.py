@@ -26,12 +26,12 @@ _MODES = {"nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3),  
 
 # ---- interpolation ---------------------------------------------------------------------------------------------------
 
-def _near(d, a):
+def near(d, a):
     """Keys' cubic convolution kernel with the parameter a at the distance 0 <= d <= 1."""
     return ((a + 2) * d - (a + 3)) * d * d + 1
 
 
-def _far(d, a):
+def far(d, a):
     """Keys' cubic convolution kernel with the parameter a at the distance 1 <= d <= 2."""
     return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
 
@@ -61,7 +61,7 @@ def _taps(xp, size, out, scale, mode, align_corners, dtype):
         first = xp.minimum(xp.floor(position), size - 1)
         t, a = (position - first).clip(0, 1), -0.75
         index = [first - 1, first, first + 1, first + 2]
-        weight = [_far(t + 1, a), _near(t, a), _near(1 - t, a), _far(2 - t, a)]
+        weight = [far(t + 1, a), near(t, a), near(1 - t, a), far(2 - t, a)]
     else:
         position = xp.maximum(position, 0) if size != out else o
         first = xp.minimum(xp.floor(position), size - 1)
@@ -83,12 +83,12 @@ def _smooth_taps(xp, size, out, scale, mode, align_corners, dtype):
     last = xp.minimum(xp.trunc(centre + width * stretch + 0.5), size) - 1
     index = first + xp.arange(min(size, 2 * math.ceil(width * stretch) + 1))[:, None]
     d = xp.minimum(xp.abs(index + 0.5 - centre) / stretch, width)
-    weight = xp.where(d < 1, _near(d, -0.5), _far(d, -0.5)) if mode == "bicubic" else 1 - d
+    weight = xp.where(d < 1, near(d, -0.5), far(d, -0.5)) if mode == "bicubic" else 1 - d
     weight = xp.where(index <= last, weight, 0)
     return xp.minimum(index, last).astype(np.int64), (weight / weight.sum(0)).astype(dtype)
 
 
-class Interpolate(Function):
+class Interpolate(Function, wide=True):
     """x (N, C, *S) -> y (N, C, *O), every spatial axis resized by its taps, one after the other.
 
     One axis:       y[o] = sum_k weight[k, o] x[index[k, o]] = sum_i A[o, i] x[i],  A[o, i] = sum of weight[k, o] where

@@ -14,7 +14,7 @@ from .shape import check_dim, check_dims
 from .unary import floating
 
 
-class Cumprod(Function):
+class Cumprod(Function, wide=True):
     """y_k = x_1 x_2 ... x_k along one axis.
 
     y_k = y_(k-1) x_k, so walk back from the end: let s_k be the whole gradient that arrives at y_k, its own dy_k and what
@@ -40,7 +40,7 @@ class Cumprod(Function):
         return xp.moveaxis(xp.stack(dx[::-1]) if dx else dy, 0, axis)
 
 
-class LogCumSumExp(Function):
+class LogCumSumExp(Function, wide=True):
     """y_k = log(e^(x_1) + ... + e^(x_k)) along one axis, without overflow.
 
     dy_k/dx_i = e^(x_i - y_k) for i <= k, so dx_i = sum over k >= i of dy_k e^(x_i - y_k). Walk back from the end: with
@@ -84,7 +84,8 @@ def cumprod(input, dim, *, dtype=None):
     """The running product along `dim`; bool and integers give int64."""
     axis = one_dim("cumprod", dim, input.ndim)
     input = input if dtype is None else input.to(as_dtype(dtype))
-    return Cumprod.apply(input, axis=axis) if input.ndim else input.prod()
+    product = Cumprod.apply(input, axis=axis) if input.ndim else input.prod()
+    return product if dtype is None else product.to(as_dtype(dtype))
 
 
 @reduction

@@ -1,10 +1,12 @@
-"""Values brought to positions and reduced there to a sum, a mean or an extreme, as in graphs and point clouds."""
+"""Values brought to positions and reduced there to a sum, a mean, a product or an extreme, as in graphs."""
+import functools
+
 from ..engine.arrays import array_module
 from ..engine.arrays import scatter_add as add_at
 from ..engine.arrays import scatter_extreme
 from ..engine.function import Function
-from ..engine.tensor import check_tensor, method, wrap
-from .gather import check_positions, fitting, part_of
+from ..engine.tensor import Tensor, check_tensor, method, wrap
+from .gather import check_positions, fitting, part_of, with_scalars
 from .indexing import AddItem, GetItem, SetItem
 from .inplace import twin
 from .shape import check_dim
@@ -52,11 +54,86 @@ class ScatterExtreme(Function):
         return own / n, theirs / n[index], index
 
 
+class ScatterProduct(Function, wide=True):
+    """y[j] = the product of all src[i] whose index i chooses j, and, with `include_self`, of x[j].
+
+    Its derivative by a factor is the product of the others. With q[j] the product of those that are not 0, and z[j] how many
+    are: for a factor f that is not 0 it is q / f where z = 0, else 0; for one that is 0 it is q where z = 1, else 0.
+    Cost: as many steps as factors meet in one place, at most. Saved: x, src and the index.
+    """
+
+    @staticmethod
+    def forward(ctx, x, src, *index, include_self):
+        ctx.include_self = include_self
+        ctx.save_for_backward(x, src, *index)
+        return products(x, src, index, include_self)
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, src, *index = ctx.saved_tensors
+        return ScatterProduct.gradients(ctx, dy, x, src, tuple(index), x, src, products)
+
+    @staticmethod
+    def backward_recorded(ctx, dy):
+        def product(x, src, index, include_self):
+            return ScatterProduct.apply(x, src, *index, include_self=include_self)
+        x, src, *index = ctx.saved_tensors
+        index = tuple(i.array for i in index)
+        return ScatterProduct.gradients(ctx, dy, x, src, index, x.array, src.array, product)
+
+    @staticmethod
+    def gradients(ctx, dy, x, src, index, x_array, src_array, product):
+        """dx and dsrc, from arrays or Tensors; what is 0 is known from arrays."""
+        nothing, theirs = x_array == 0, src_array == 0
+        own = nothing.copy()
+        if not ctx.include_self:
+            own[index] = False
+        zeros = own.astype(x_array.dtype)
+        add_at(zeros, index, theirs.astype(zeros.dtype))
+        none, one = zeros == 0, zeros == 1
+        if isinstance(dy, Tensor):
+            own, nothing, theirs, none, one = map(wrap, (own, nothing, theirs, none, one))
+            part = functools.partial(GetItem.apply, basic=...)
+            at = [wrap(i) for i in index]
+        else:
+            def part(a, *index):
+                return a[index]
+            at = index
+        x, src = x + nothing, src + theirs  # 1 for 0
+        g = dy * product(x, src, index, ctx.include_self)
+        dx = g * (own & one | ~own & none) / x
+        dsrc = part(g, *at) * (theirs & part(one, *at) | ~theirs & part(none, *at)) / src
+        if not ctx.include_self:
+            untouched = array_module(x_array).ones(x_array.shape, bool)
+            untouched[index] = False
+            dx = dx * (wrap(untouched) if isinstance(dy, Tensor) else untouched)
+        return dx, dsrc
+
+
+def products(x, src, index, include_self):
+    """y of `ScatterProduct`: in each step one factor for every place, so that no place is written twice."""
+    xp, y = array_module(x), x.copy()
+    if not include_self:
+        y[index] = 1
+    if not src.size:
+        return y
+    places = xp.arange(y.size).reshape(y.shape)[index].ravel()
+    order = xp.argsort(places, kind="stable")
+    factors, places = src.ravel()[order], places[order]
+    flat = y.reshape(-1)
+    while places.size:
+        first = xp.concatenate([xp.ones(1, bool), places[1:] != places[:-1]])
+        flat[places[first]] *= factors[first]
+        factors, places = factors[~first], places[~first]
+    return flat.reshape(y.shape)
+
+
 @method("scatter_reduce")
+@with_scalars
 def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
     """A copy of x with src[i, j, k] brought to y[index[i, j, k], j, k] for dim 0, and so on, and reduced with what is there.
 
-    `reduce`: "sum", "mean", "amax" or "amin". Without `include_self`, where src arrives x does not count.
+    `reduce`: "sum", "mean", "prod", "amax" or "amin". Without `include_self`, where src arrives x does not count.
     """
     check_tensor("scatter_reduce", x=x, src=src)
     dim = check_dim("scatter_reduce", dim, x.ndim)
@@ -66,6 +143,7 @@ def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
 
 
 @method("index_reduce")
+@with_scalars
 def index_reduce(x, dim, index, source, reduce, *, include_self=True):
     """A copy of x with the slices of `source` brought to the positions `index` along `dim`, see `scatter_reduce`."""
     check_tensor("index_reduce", x=x, source=source)
@@ -85,8 +163,10 @@ def _reduce(function, x, src, index, dim, reduce, include_self):
                    for d, n in enumerate(index.shape))
     if reduce in ("amax", "amin"):
         return ScatterExtreme.apply(x, src, *places, largest=reduce == "amax", include_self=include_self)
+    if reduce == "prod":
+        return ScatterProduct.apply(x, src, *places, include_self=include_self)
     if reduce not in ("sum", "mean"):
-        raise ValueError(f"{function}: reduce must be 'sum', 'mean', 'amax' or 'amin', got {reduce!r}")
+        raise ValueError(f"{function}: reduce must be 'sum', 'mean', 'prod', 'amax' or 'amin', got {reduce!r}")
     y = AddItem.apply(x if include_self else SetItem.apply(x, 0, *places, basic=...), src, *places, basic=...)
     if reduce == "sum":
         return y

@@ -10,8 +10,10 @@ import numpy as np
 from ..engine.arrays import array_module, as_array
 from ..engine.formula import formula
 from ..engine.function import Function
-from ..engine.tensor import check_floating, check_tensor, method, wrap
+from ..engine.half import wide
+from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
 from .loss import check_reduction, reduced
+from .selection import where
 
 
 def shifted(x, axis):
@@ -30,7 +32,7 @@ def _weighted(logp, y):
     return array_module(y).where(y == 0, y, logp) * y
 
 
-class Softmax(Function):
+class Softmax(Function, wide=True):
     """p_i = e^(x_i) / sum_j e^(x_j) along `axis` (None for a 0-d x): x (any shape) -> p.
 
     Derivation, with d_ij = 1 where i = j, else 0:
@@ -53,7 +55,7 @@ class Softmax(Function):
         return p * (dp - (dp * p).sum(ctx.axis, keepdims=True)),
 
 
-class LogSoftmax(Function):
+class LogSoftmax(Function, wide=True):
     """l_i = log p_i = x_i - log sum_j e^(x_j) along `axis` (None for a 0-d x): x (any shape) -> l.
 
     Derivation: dl_j/dx_i = d_ij - p_i, so dx_i = dl_i - p_i sum_j dl_j with p = e^l. Saved: l.
@@ -72,7 +74,7 @@ class LogSoftmax(Function):
         return dl - array_module(logp).exp(logp) * dl.sum(ctx.axis, keepdims=True),
 
 
-class CrossEntropy(Function):
+class CrossEntropy(Function, wide=True):
     """l = -sum_c y_c log p_c with p = softmax(x) along `axis`: scores x (N, C, *S), targets y (N, C, *S) -> l (N, *S).
 
     y_c says how much class c counts: 1 at the label and 0 elsewhere, or probabilities; weighted, it need not sum to 1.
@@ -112,7 +114,7 @@ class CrossEntropy(Function):
         return dx, -dl * logp if ctx.needs_input_grad[1] else None
 
 
-class NegativeLogLikelihood(Function):
+class NegativeLogLikelihood(Function, wide=True):
     """l = -sum_c y_c x_c: log-probabilities x (N, C, *S), targets y (N, C, *S), summed along `axis` -> l (N, *S).
 
     Derivation: dx_c = -dl y_c. Saved: y. (The targets are constants, made from labels.)
@@ -217,6 +219,7 @@ def _targets(function, input, target, axis, weight, ignore_index, smoothing=0.0)
     return wrap(y), wrap(divisor)
 
 
+@wide
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """-log of the probability that softmax(input) gives to the target: input (C), (N, C) or (N, C, *S), unnormalised.
 
@@ -248,9 +251,10 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         _check_integer("cross_entropy", target)
         y, divisor = _targets("cross_entropy", input, target, axis, weight, ignore_index, label_smoothing)
     loss = CrossEntropy.apply(input, y, axis=axis)
-    return loss.sum() / divisor if reduction == "mean" else reduced(loss, reduction)
+    return mean_of(loss, divisor) if reduction == "mean" else reduced(loss, reduction)
 
 
+@wide
 def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     """`cross_entropy` of log-probabilities (what `log_softmax` returns) and labels, without label smoothing."""
     check_reduction("nll_loss", reduction)
@@ -259,7 +263,18 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     _check_integer("nll_loss", target)
     y, divisor = _targets("nll_loss", input, target, axis, weight, ignore_index)
     loss = NegativeLogLikelihood.apply(input, y, axis=axis)
-    return loss.sum() / divisor if reduction == "mean" else reduced(loss, reduction)
+    return mean_of(loss, divisor) if reduction == "mean" else reduced(loss, reduction)
+
+
+def mean_of(loss, divisor):
+    """The sum of the losses divided by `divisor`, a number or a 0-d Tensor.
+
+    Where no label counts this is NaN, 0 / 0; but each loss is then 0 whatever the scores are, and so are the gradients.
+    """
+    if not isinstance(divisor, Tensor):
+        return loss.sum() / divisor
+    nothing = divisor == 0
+    return loss.sum() / (divisor + nothing) + where(nothing, math.nan, 0.0)
 
 
 def _check_integer(function, target):

@@ -2,6 +2,7 @@
 import math
 
 from ..engine.dtype import category
+from ..engine.half import wide
 from ..engine.tensor import Tensor, as_tensor, check_tensor, method
 from .comparison import isnan, signbit
 from .elementwise import operand, promote
@@ -20,14 +21,15 @@ def logit(input, eps=None):
     """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first moved into the interval from eps to 1 - eps."""
     x = floating("logit", input)
     x = x if eps is None else clamp(x, eps, 1 - eps)
-    return log(x / (1 - x))
+    return log(x) - log(1 - x)
 
 
 @method("sinc")
+@wide
 def sinc(input):
     """sin(pi x) / (pi x), and 1 at 0."""
     x = math.pi * floating("sinc", input)
-    at_zero = x.detach() == 0
+    at_zero = x.detach().square() == 0
     x = where(at_zero, 1, x)
     return where(at_zero, 1, sin(x) / x)
 
@@ -92,12 +94,14 @@ def _pair(function, input, other):
 
 
 @method("logaddexp")
+@wide
 def logaddexp(input, other):
     """log(e^input + e^other) without overflow, broadcast."""
     return logsumexp(stack(_pair("logaddexp", input, other)), 0)
 
 
 @method("logaddexp2")
+@wide
 def logaddexp2(input, other):
     """log2(2^input + 2^other) without overflow, broadcast."""
     x, y = _pair("logaddexp2", input, other)
@@ -112,25 +116,30 @@ def ldexp(input, other):
 
 
 @method("hypot")
+@wide
 def hypot(input, other):
-    """sqrt(input^2 + other^2), broadcast: the distance of a point from the origin. The larger is taken out of the root."""
+    """sqrt(input^2 + other^2), broadcast: the distance of a point from the origin, where its gradient is taken as 0.
+
+    The larger of the two is taken out of the root.
+    """
     x, y = _pair("hypot", input, other)
     largest = maximum(abs(x.detach()), abs(y.detach()))
     scale = where((largest == 0) | (largest == math.inf), 1, largest)
-    return sqrt((x / scale).square() + (y / scale).square()) * scale
+    origin = largest == 0
+    return sqrt((x / scale).square() + (y / scale).square() + origin) * scale - origin
 
 
 @method("xlogy")
 def xlogy(input, other):
     """input * log(other), and 0 where input is 0; broadcast."""
     x, y = promote(*_tensors("xlogy", input, other), floating=True)
-    return x * log(where((x == 0) & ~isnan(y), 1, y))
+    return x * log(where((x == 0) & (y <= 0), 1, y))
 
 
 def xlog1py(input, other):
     """input * log(1 + other), and 0 where input is 0; broadcast."""
     x, y = promote(*_tensors("xlog1py", input, other), floating=True)
-    return x * log1p(where((x == 0) & ~isnan(y), 0, y))
+    return x * log1p(where((x == 0) & (y <= -1), 0, y))
 
 
 @method("fmax")

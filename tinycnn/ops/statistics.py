@@ -10,6 +10,7 @@ import numpy as np
 
 from ..engine.arrays import array_module, as_array
 from ..engine.dtype import int32, int64
+from ..engine.half import wide
 from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
 from .comparison import isnan
 from .extreme import amax, amin
@@ -170,11 +171,17 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements that are not NaN."""
     input = input if dtype is None else input.to(dtype=dtype)
     check_floating("nanmean", input=input)
+    return _nanmean(input, dim, keepdim)
+
+
+@wide
+def _nanmean(input, dim, keepdim):
     missing = isnan(input)
     return sum(where(missing, 0, input), dim, keepdim) / sum(~missing, dim, keepdim)
 
 
 @method("cov")
+@wide
 def cov(input, *, correction=1):
     """The covariances (R, R) of the R rows of input (R, N), or the variance of a vector; N - `correction` divides."""
     check_floating("cov", input=input)
@@ -187,6 +194,7 @@ def cov(input, *, correction=1):
 
 
 @method("corrcoef")
+@wide
 def corrcoef(input):
     """The correlations (R, R) of the R rows of input (R, N): covariances divided by both standard deviations."""
     c = cov(input)

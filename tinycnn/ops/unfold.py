@@ -117,7 +117,7 @@ class Unfold(Function):
         return col2im(dy.reshape(ctx.windows_shape), ctx.size, *ctx.geometry)
 
 
-class Fold(Function):
+class Fold(Function, wide=True):
     """x (N, C*K, O) -> y (N, C, *size), columns added up into images: col2im, whose gradient is im2col of dy.
 
     Cost: one addition an element of x. Nothing is saved.

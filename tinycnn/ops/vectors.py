@@ -4,6 +4,7 @@ import functools
 from ..engine.tensor import check_floating, check_tensor, method
 from .assemble import triu_indices
 from .elementwise import check_broadcast
+from .inverse import inverse
 from .matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from .inplace import twin
 from .reduce import norm
@@ -124,10 +125,15 @@ def chain_matmul(*matrices):
 
 @method("matrix_power")
 def matrix_power(input, n):
-    """The square matrices `input` multiplied with themselves: n factors, n not negative; n = 0 gives the identity."""
+    """The square matrices `input` multiplied with themselves: n factors; n = 0 gives the identity.
+
+    For a negative n, the powers of the inverse; RuntimeError where there is none.
+    """
     check_tensor("matrix_power", input=input)
-    if input.ndim < 2 or input.shape[-1] != input.shape[-2] or n < 0:
-        raise RuntimeError(f"matrix_power: expected square matrices and n >= 0, got shape {input.shape} and n = {n}")
+    if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
+        raise RuntimeError(f"matrix_power: expected square matrices, got shape {input.shape}")
+    if n < 0:
+        return matrix_power(inverse(input), -n)
     if n == 0:
         return input.new_ones(input.shape[-1]).diag().expand(input.shape).clone()
     half = matrix_power(input, n // 2) if n > 1 else None

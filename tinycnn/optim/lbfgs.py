@@ -6,7 +6,7 @@ from functools import partial
 from ..engine.arrays import array_module, quiet
 from ..engine.grad_mode import enable_grad
 from ..engine.tensor import Tensor
-from .optimizer import Optimizer
+from .optimizer import Optimizer, numbers
 
 
 class LBFGS(Optimizer):
@@ -49,7 +49,7 @@ class LBFGS(Optimizer):
 
     def step(self, closure):
         """Run up to `max_iter` iterations; returns the loss before them. `closure` computes the loss and runs backward."""
-        group = self.param_groups[0]
+        group = numbers(self.param_groups[0])
         with quiet():
             loss = self._iterate(closure, group, self.state[group["params"][0]])
         self._step_count += 1

@@ -3,12 +3,15 @@
 An optimizer is one method, `update`, on plain arrays: the rule of its paper for one parameter. Arrays are updated in place,
 so that the layers, which hold the same Parameters, see the new weights.
 """
+import math
 from collections import defaultdict
 from copy import deepcopy
 
 from ..engine.arrays import is_array, quiet, to_device
+from ..engine.dtype import float32
 from ..engine.formula import formula
 from ..engine.grad_mode import enable_grad
+from ..engine.half import is_half, widened
 from ..engine.tensor import Tensor, as_tensor, wrap
 from ..nn.module import clear_grad
 
@@ -24,8 +27,30 @@ def update_all(optimizer, entries, group):
 
 @formula
 def update_one(optimizer, p, dp, state, group):
-    """A step of one parameter: the rule of the optimizer, down the gradient, or up it where the group says `maximize`."""
-    optimizer.update(p, -dp if group.get("maximize") else dp, state, group)
+    """A step of one parameter: the rule of the optimizer, down the gradient, or up it where the group says `maximize`.
+
+    A parameter of float16 is updated in float32, as is its state, and rounded.
+    """
+    wide, dp = widened(p), widened(dp)
+    optimizer.update(wide, -dp if group.get("maximize") else dp, state, group)
+    if wide is not p:
+        p[...] = wide
+
+
+def numbers(group):
+    """A group with numbers for those of its options that are tensors of one element, also within tuples."""
+    return {name: value if name == "params" else number(name, value) for name, value in group.items()}
+
+
+def number(name, value):
+    """The option `value` without tensors, which rules could not compute with in place."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(number(name, v) for v in value)
+    if isinstance(value, Tensor) or is_array(value):
+        if math.prod(value.shape) != 1:
+            raise ValueError(f"optimizer: {name} must be a number or a tensor of one element, got shape {value.shape}")
+        return value.item()
+    return value
 
 
 class Optimizer:
@@ -34,6 +59,8 @@ class Optimizer:
 
     `params`: Parameters, or (name, Parameter) pairs, or dictionaries, each a group with options of its own:
     `[{"params": net.body.parameters()}, {"params": net.head.parameters(), "lr": 0.1}]`.
+
+    An option may be a tensor of one element, which later steps look at again: one that is changed in place acts at once.
 
     Attributes: `param_groups`, a list of dictionaries, "params" and options; `state`, a dictionary for each Parameter;
     `defaults`. Raises TypeError and ValueError for parameters that cannot be trained.
@@ -95,7 +122,7 @@ class Optimizer:
                 raise ValueError(f"{self._name()}: a parameter of shape {p.shape} appears twice; it would be updated twice "
                                  "a step")
             known.add(id(p))
-        self.check_options(group)
+        self.check_options(numbers(group))
         self.param_groups.append(group)
 
     def check_options(self, group):
@@ -124,7 +151,7 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with quiet():
-            for group in self.param_groups:
+            for group in map(numbers, self.param_groups):
                 params = [p for p in group["params"] if p.grad is not None]
                 update_all(self, [self._entry(p, group) for p in params], group)
                 for p in params:
@@ -136,7 +163,7 @@ class Optimizer:
         """The array of a parameter, its gradient, and its state, in which this step is counted."""
         array, dp, state = p.array, p.grad.array, self.state[p]
         if not state:
-            state.update(self.start(array, -dp if group.get("maximize") else dp, group))
+            state.update(self.start(*map(widened, (array, -dp if group.get("maximize") else dp)), group))
         self.advance(state, group)
         return array, dp, state
 
@@ -169,7 +196,8 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict):
-        """Continue from what `state_dict` of an equally built optimizer returned (copied; cast to each parameter's dtype).
+        """Continue from what `state_dict` of an equally built optimizer returned (copied; cast to each parameter's dtype,
+        float16 to float32).
 
         Raises ValueError when the groups, or the numbers of parameters in them, differ.
         """
@@ -197,7 +225,7 @@ class Optimizer:
         array = as_tensor(value).array
         if name in self.scalars:  # tensors in PyTorch's checkpoints, numbers here
             return int(array) if name == "step" else float(array)
-        array = to_device(array, p.device).astype(p.dtype, copy=True)
+        array = to_device(array, p.device).astype(float32 if is_half(p) else p.dtype, copy=True)
         return array if type(self).step is Optimizer.step else wrap(array)
 
     def _params(self):

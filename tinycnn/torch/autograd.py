@@ -1,30 +1,36 @@
 """PyTorch's `torch.autograd`; the operation of one's own is here written with Tensors, as its users know it."""
 import functools
 import importlib
+import sys
 
 from .engine.arrays import is_array
 from .engine.autograd import backward, grad
 from .engine.function import Function as Operation
-from .engine.grad_mode import (detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_detect_anomaly,
+from .engine.grad_mode import (detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad, set_detect_anomaly,
                                set_grad_enabled)
 from .engine.tensor import Tensor, wrap
 from .legacy import Variable
 
 __all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad",
-           "set_detect_anomaly", "set_grad_enabled"]
+           "once_differentiable", "set_detect_anomaly", "set_grad_enabled"]
 
 
 class Function(Operation):
     """An operation whose `forward` and `backward` are given Tensors, as those of `torch.autograd.Function` are.
 
     They may use all operations of the library; what forward does is not recorded, since backward says what its gradient is.
+    A class that defines `setup_context(ctx, inputs, output)` writes `forward(*inputs)` without ctx: what backward needs is
+    then kept there, once the output is known.
+
     The operations of the library itself derive from `engine/function.py`'s, whose methods work on plain arrays.
     """
+    setup_context = None
+    _dirty = _constant = ()  # arrays: of inputs that forward changed, and of outputs without gradient
 
     def __init_subclass__(cls, **options):
-        for name in ("forward", "backward"):
+        for name, decorator in (("forward", _forward), ("backward", _backward)):
             if name in cls.__dict__:
-                setattr(cls, name, staticmethod(_on_arrays(cls.__dict__[name].__func__)))
+                setattr(cls, name, staticmethod(decorator(cls.__dict__[name].__func__)))
         super().__init_subclass__(**options)
 
     def save_for_backward(self, *tensors):
@@ -37,18 +43,95 @@ class Function(Operation):
         return _tensors(super().saved_tensors)
 
     def set_materialize_grads(self, value):
-        """Accepted; an output that received no gradient always gets one of zeros."""
+        """Whether backward gets zeros for an output that received no gradient, as it does otherwise, or None."""
+        self.materialize = bool(value)
+
+    def mark_non_differentiable(self, *outputs):
+        """These outputs depend on the inputs in jumps, or not at all: they require no gradient, and give backward zeros."""
+        self._constant = _arrays(outputs)
+
+    def mark_dirty(self, *inputs):
+        """These inputs were changed in place, and are returned: autograd then knows that their old values are gone."""
+        self._dirty = _arrays(inputs)
+
+    def wrap_outputs(self, results, tensors, options):
+        """What forward returned, as Tensors; an input that it changed is the output itself."""
+        changed = {id(t.array): t for t in tensors if any(t.array is array for array in self._dirty)}
+        for t in changed.values():
+            if mode.recording and t.requires_grad and (t.grad_fn is None or t._viewed_at is not None):
+                kind = "leaf" if t.grad_fn is None else "view"
+                raise RuntimeError(f"{self.name()}: mark_dirty: an input is a {kind} that requires a gradient, which cannot "
+                                   "be changed in place: call the function with x.clone()")
+            t._version.writes += 1
+            t._version.rewrites += True in self.needs_input_grad
+        wrapped = super().wrap_outputs(results, tensors, options)
+        return [changed.get(id(y.array), y) for y in wrapped]
+
+    def record(self, args, tensors, outputs, arrays):
+        """As every operation; outputs that have no gradient get none."""
+        super().record(args, tensors, outputs, arrays)
+        for y in outputs:
+            if any(y.array is array for array in self._constant):
+                y.requires_grad, y.grad_fn = False, None
 
 
-def _on_arrays(method):
-    """The method for callers who have arrays; where a gradient is recorded they have Tensors, and nothing is to be done."""
+def _forward(method):
+    """The method `forward` for a caller who has arrays."""
     @functools.wraps(method)
     def call(ctx, *values, **options):
-        if any(isinstance(v, Tensor) for v in values):
-            return method(ctx, *values, **options)
+        inputs = _tensors(values)
         with no_grad():
-            results = method(ctx, *_tensors(values), **options)
-        return _arrays(results) if isinstance(results, (tuple, list)) else _arrays((results,))[0]
+            if ctx.setup_context is None:
+                output = method(ctx, *inputs, **options)
+            else:
+                output = method(*inputs, **options)
+                type(ctx).setup_context(ctx, inputs, output)
+        return _arrays(output) if isinstance(output, (tuple, list)) else _arrays((output,))[0]
+    return call
+
+
+def _backward(method):
+    """The method `backward` for a caller who has arrays, or Tensors where the gradient is itself recorded."""
+    @functools.wraps(method)
+    def call(ctx, *values):
+        if any(isinstance(v, Tensor) for v in values):
+            results = method(ctx, *values)
+        else:
+            with no_grad():
+                results = method(ctx, *_tensors(values))
+        results, count = results if isinstance(results, (tuple, list)) else (results,), len(ctx.needs_input_grad)
+        if len(results) < count or any(g is not None for g in results[count:]):
+            raise RuntimeError(f"{ctx.name()}: backward returned {len(results)} gradients for {count} inputs of forward: "
+                               "one for each is expected, None for those that have none")
+        return tuple(results) if any(isinstance(v, Tensor) for v in values) else _arrays(results)
+    return call
+
+
+class _Once(Operation):
+    """A gradient g that is a function of others, but of a kind that must not be differentiated again."""
+
+    @staticmethod
+    def forward(ctx, g, *others):
+        return g.copy()
+
+    @staticmethod
+    def backward(ctx, dy):
+        raise RuntimeError("backward: this gradient was computed by a backward marked with @once_differentiable, which says "
+                           "that it cannot itself be differentiated")
+
+
+def once_differentiable(method):
+    """Above `backward`, below `@staticmethod`: its operations are not recorded; to differentiate it again is an error."""
+    @functools.wraps(method)
+    def call(ctx, *values):
+        with no_grad():
+            results = method(ctx, *values)
+        sources = [v for v in (*values, *ctx.saved_tensors) if isinstance(v, Tensor) and v.requires_grad]
+        if not sources or not mode.recording:
+            return results
+        several = isinstance(results, (tuple, list))
+        marked = [g if g is None else _Once.apply(g, *sources) for g in (results if several else (results,))]
+        return tuple(marked) if several else marked[0]
     return call
 
 
@@ -64,3 +147,6 @@ def __getattr__(name):  # PyTorch keeps the checker here; it is loaded when aske
     if name in ("gradcheck", "gradgradcheck"):
         return getattr(importlib.import_module("tinycnn.gradcheck"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+function = sys.modules[__name__]  # where PyTorch has once_differentiable and Function a second time

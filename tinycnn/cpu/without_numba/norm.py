@@ -95,7 +95,7 @@ class Rows:
 
 def channels_on_cpu(x, axes):
     """An array of NumPy's (N, C, *S), and all axes but the channels."""
-    return type(x) is np.ndarray and x.size > 0 and x.ndim > 1 and axes == (0, *range(2, x.ndim))
+    return summable(x) and x.size > 0 and x.ndim > 1 and axes == (0, *range(2, x.ndim))
 
 
 @moments.road(channels_on_cpu)

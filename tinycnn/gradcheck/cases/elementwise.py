@@ -53,6 +53,7 @@ case(Remainder, "number on the left", [uniform(0.6, 0.7, 3)], lambda t, y: 2 % y
 case(Remainder, "fmod of both signs", [distinct(3, 4), uniform(0.53, 0.57, 3, 1)], lambda t, x, y: t.fmod(x, y))
 
 case(Atan2, "all quadrants, broadcast", [distinct(3, 4), distinct(3, 1)], lambda t, y, x: t.atan2(y, x))
+case(Atan2, "large", [constant([3e3, -4e4, 5.0]), constant([4e4, 0.0, -1e4])], lambda t, y, x: t.atan2(y, x))
 case(Atan2, "empty", [normal(0, 2), normal(2)], lambda t, y, x: t.atan2(y, x))
 case(Atan2, "constant", [fixed(distinct(4)), distinct(4)], lambda t, y, x: t.atan2(y, x))
 

@@ -12,7 +12,7 @@ def _sampled(name, x, grid, **options):
     case(GridSample, name, [normal(*x), _points(*grid)], lambda t, x, grid: t.nn.functional.grid_sample(x, grid, **options))
 
 
-for _mode in ("bilinear", "nearest"):
+for _mode in ("bilinear", "nearest", "bicubic"):
     for _padding in ("zeros", "border", "reflection"):
         for _align in (False, True):
             _sampled(f"{_mode}, {_padding}" + ", aligned corners" * _align, (2, 3, 4, 5), (2, 3, 2, 2), mode=_mode,
@@ -25,6 +25,10 @@ _sampled("one pixel, reflection, aligned corners", (1, 2, 1, 3), (1, 2, 2, 2), p
 _sampled("empty batch", (0, 2, 3, 3), (0, 2, 2, 2), align_corners=False)
 _sampled("no points", (1, 2, 3, 3), (1, 0, 2, 2), align_corners=False)
 case(GridSample, "one point read twice", [normal(1, 2, 3, 3), constant([[[[0.1, 0.2], [0.1, 0.2], [0.15, 0.25]]]])],
+     lambda t, x, grid: t.nn.functional.grid_sample(x, grid, align_corners=False))
+
+
+case(GridSample, "far outside", [normal(1, 2, 3, 3), constant([[[[1e6, 0.1], [-1e6, 1e6]]]])],
      lambda t, x, grid: t.nn.functional.grid_sample(x, grid, align_corners=False))
 
 
@@ -43,8 +47,8 @@ def _(backward, ctx, dy):
 @mutant(GridSample, "sign of the slope lost at reflections")
 def _(backward, ctx, dy):
     dx, dgrid = backward(ctx, dy)
-    if ctx.padding_mode == "reflection":
-        ctx.padding_mode = "border"
+    if ctx.options[1] == "reflection":
+        ctx.options = ctx.options[0], "border", ctx.options[2]
         dgrid = backward(ctx, dy)[1]
     return dx, dgrid
 
@@ -52,8 +56,8 @@ def _(backward, ctx, dy):
 @mutant(GridSample, "clipped points still have a gradient")
 def _(backward, ctx, dy):
     dx, dgrid = backward(ctx, dy)
-    if ctx.padding_mode == "border":
-        ctx.padding_mode = "zeros"
+    if ctx.options[1] == "border":
+        ctx.options = ctx.options[0], "zeros", ctx.options[2]
         dgrid = backward(ctx, dy)[1]
     return dx, dgrid
 
@@ -61,7 +65,7 @@ def _(backward, ctx, dy):
 @mutant(GridSample, "gradient of the picture to the nearest pixel alone")
 def _(backward, ctx, dy):
     dgrid = backward(ctx, dy)[1]
-    ctx.nearest = True
+    ctx.options = "nearest", *ctx.options[1:]
     return backward(ctx, dy)[0], dgrid
 
 

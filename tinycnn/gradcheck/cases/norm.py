@@ -12,6 +12,8 @@ case(Normalize, "batch norm in training, weight only, one picture", [normal(1, 2
 case(Normalize, "batch norm in training, running statistics", [normal(2, 3, 2, 2, 2), normal(3), normal(3), fixed(normal(3)),
                                                                fixed(positive(3))],
      lambda t, x, w, b, m, v: t.nn.functional.batch_norm(x, m.clone(), v.clone(), w, b, training=True, momentum=0.3))
+case(Normalize, "batch norm in training, empty batch", [normal(0, 2, 3), normal(2), normal(2)],
+     lambda t, x, w, b: t.nn.functional.batch_norm(x, None, None, w, b, training=True))
 case(Normalize, "batch norm in evaluation", [normal(3, 2, 3), normal(2), normal(2), fixed(normal(2)), fixed(positive(2))],
      lambda t, x, w, b, m, v: t.nn.functional.batch_norm(x, m, v, w, b))
 case(Normalize, "batch norm in evaluation, empty batch", [normal(0, 2, 3), normal(2), normal(2), fixed(normal(2)),

@@ -19,6 +19,8 @@ case(BorderPad, "reflect in two dimensions", [normal(2, 1, 3, 4)], _pad((1, 3, 2
 case(BorderPad, "replicate", [normal(1, 2, 3)], _pad((5, 1), mode="replicate"), linear=True)
 case(BorderPad, "replicate in three dimensions", [normal(1, 1, 2, 3, 2)], _pad((1, 2, 0, 3, 2, 1), mode="replicate"),
      linear=True)
+case(BorderPad, "reflect, cropped at one end", [normal(1, 2, 5)], _pad((-2, 1), mode="reflect"), linear=True)
+case(BorderPad, "replicate, cropped at one end", [normal(1, 2, 3)], _pad((2, -2), mode="replicate"), linear=True)
 case(BorderPad, "circular", [normal(1, 2, 4)], _pad((4, 3), mode="circular"), linear=True)
 case(BorderPad, "circular in two dimensions", [normal(1, 2, 3, 4)], _pad((1, 2, 3, 0), mode="circular"), linear=True)
 case(BorderPad, "size 1 replicated", [normal(1, 1, 1, 1)], _pad((2, 1, 1, 2), mode="replicate"), linear=True)

@@ -4,6 +4,7 @@ from ..registry import case, mutant, normal
 
 case(Cat, "rows", [normal(2, 3), normal(1, 3), normal(4, 3)], lambda t, *xs: t.cat(xs), linear=True)
 case(Cat, "last dimension", [normal(2, 3), normal(2, 1)], lambda t, *xs: t.cat(xs, dim=-1), linear=True)
+case(Cat, "with an empty vector", [normal(0), normal(2, 3)], lambda t, *xs: t.cat(xs, dim=1), linear=True)
 case(Cat, "with an empty part", [normal(2, 3), normal(0, 3)], lambda t, *xs: t.cat(xs), linear=True)
 case(Cat, "one tensor twice", [normal(2, 3)], lambda t, x: t.cat([x, 2 * x], 1), linear=True)
 case(Cat, "stack", [normal(2, 3), normal(2, 3)], lambda t, *xs: t.stack(xs, dim=1), linear=True)

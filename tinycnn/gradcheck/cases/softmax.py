@@ -12,6 +12,8 @@ case(Softmax, "dtype", [normal(3, 4)], lambda t, x: t.nn.functional.softmax(x, 0
 case(Softmax, "softmin", [normal(3, 4)], lambda t, x: t.nn.functional.softmin(x, 1))
 case(Softmax, "large offset", [constant(np.array([[1e3, 1e3 + 1, 1e3 - 2], [-1e3, -1e3, -999.0]]))],
      lambda t, x: t.nn.functional.softmax(x, 1))
+case(Softmax, "equal, large and tiny", [constant(np.array([[7.0, 7.0, 7.0], [50.0, -50.0, 50.0], [1e-300, 0.0, -1e-300]]))],
+     lambda t, x: x.softmax(1))
 case(Softmax, "one class, 0-d", [normal()], lambda t, x: t.nn.functional.softmax(x, 0))
 case(Softmax, "empty batch", [normal(0, 4)], lambda t, x: t.nn.functional.softmax(x, 1))
 

@@ -6,6 +6,8 @@ Source: Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent ne
 import math
 
 from ...engine.arrays import array_module
+from ...engine.dtype import float32
+from ...engine.half import is_half, widened
 from ...engine.tensor import Tensor, tensor, wrap
 
 
@@ -19,7 +21,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     """The norm of all `tensors` as one long vector: sum |g|^p to the power 1/p, the largest |g| for p = inf.
 
     Raises RuntimeError for a norm that is NaN or infinite if `error_if_nonfinite`, ValueError for a norm_type that is not
-    positive. `foreach` changes nothing.
+    positive. `foreach` changes nothing. The norm of float16 is a float32: it may be larger than any float16.
     """
     norm_type = float(norm_type)
     if not norm_type > 0:
@@ -28,7 +30,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     if not tensors:
         return tensor(0.0)
     xp = array_module(tensors[0].array)
-    sizes = [xp.abs(t.array) for t in tensors]
+    sizes = [xp.abs(widened(t.array)) for t in tensors]
     if norm_type == math.inf:
         total = xp.stack([size.max() for size in sizes]).max()
     else:
@@ -44,7 +46,8 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     grads = _gradients(parameters)
     for g in grads:
         xp = array_module(g.array)
-        g.array *= xp.minimum(float(max_norm) / (total_norm.array + 1e-6), 1).astype(g.dtype)
+        g.array[...] = widened(g.array) * xp.minimum(float(max_norm) / (total_norm.array + 1e-6), 1).astype(
+            float32 if is_half(g) else g.dtype)
         g._version.writes += 1
 
 

@@ -1,7 +1,7 @@
 """`LRScheduler`, what all schedules share."""
 import warnings
 
-from ..optimizer import Optimizer
+from ..optimizer import Optimizer, number
 
 
 class LRScheduler:
@@ -16,7 +16,7 @@ class LRScheduler:
             raise TypeError(f"{type(self).__name__}: optimizer must be an Optimizer, got {type(optimizer).__name__}")
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
+                group.setdefault("initial_lr", number("lr", group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(f"{type(self).__name__}: param_groups[{i}] has no 'initial_lr', which "
                                f"last_epoch={last_epoch} needs: load the optimizer's state first")
