@@ -283,7 +283,8 @@ class Matrix:
 def has_means_of_channels(x, axes, along):
     """Whether each channel has a mean, or each of its images or groups has one, or constants in place of it."""
     space = tuple(range(2, x.ndim))
-    return compiled_floats(x) and (along == (1,) and axes in ((), (0, *space), space) or along == (1, 2) and axes == space)
+    return compiled_floats(x) and x.ndim > 1 and (
+        along == (1,) and axes in ((), (0, *space), space) or along == (1, 2) and axes == space)
 
 
 def means_of_channels(x, axes):
