@@ -107,7 +107,7 @@ def backward_by_pieces(function, gradient):
 
 def hardswish_gradient(dy, x):
     """dx."""
-    return dy * np.where((x > -3) & (x < 3), (2 * x + 3) / 6, x >= 3)
+    return dy * np.where(x <= -3, 0.0, np.where(x >= 3, 1.0, (2 * x + 3) / 6))
 
 
 forward_by_pieces(Hardsigmoid, lambda x: np.clip(x + 3, 0, 6) / 6, keeps_y=True)
