@@ -152,7 +152,8 @@ def test_numpy_numbers_do_not_widen_float32():
 
 @pytest.mark.parametrize("call, exception, message", [
     (lambda: t.relu([1.0]), TypeError, "relu: input must be a Tensor, got list"),
-    (lambda: t.relu(t.tensor([1])), TypeError, r"relu: input must be floating point, got int64"),
+    (lambda: t.relu(t.tensor([True])), TypeError, r"relu: input must be floating point, got bool"),
+    (lambda: F.silu(t.tensor([1])), TypeError, r"silu: input must be floating point, got int64"),
     (lambda: F.gelu(t.ones(2), "fast"), ValueError, "gelu: approximate must be 'none' or 'tanh', got 'fast'"),
     (lambda: F.softplus(t.ones(2), 0), ValueError, "softplus: beta must not be 0"),
     (lambda: F.celu(t.ones(2), 0), ValueError, "celu: alpha must not be 0"),

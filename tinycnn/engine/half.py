@@ -15,19 +15,19 @@ from .dtype import float16, float32
 
 def widened(value):
     """A float16 array or Tensor in float32; everything else as it is."""
-    return value.astype(float32) if getattr(value, "dtype", None) == float16 else value
+    return value.astype(float32) if is_half(value) else value
 
 
 def narrowed(value):
     """A float32 array or Tensor, or a tuple of them, in float16; everything else as it is."""
     if isinstance(value, tuple):
         return tuple(map(narrowed, value))
-    return value.astype(float16) if getattr(value, "dtype", None) == float32 else value
+    return value.astype(float16) if getattr(value, "dtype", None) is float32 else value
 
 
 def is_half(value):
     """Whether `value` is an array or a Tensor of float16."""
-    return getattr(value, "dtype", None) == float16
+    return getattr(value, "dtype", None) is float16
 
 
 def wide(function):

@@ -28,7 +28,7 @@ template <typename T> __global__ void hardsigmoid_backward(const T* dy, const T*
 template <typename T> __global__ void hardswish(const T* x, T* y, long long count) {
     FOR_EACH(i, count) {
         Real<T> t = (Real<T>)x[i] + 3;
-        y[i] = T((Real<T>)x[i] * (t < 0 ? 0 : t > 6 ? 6 : t) / 6);
+        y[i] = T((Real<T>)x[i] * ((t < 0 ? 0 : t > 6 ? 6 : t) / 6));
     }
 }
 

@@ -115,7 +115,8 @@ class Hardswish(Function):
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        return dy * array_module(x).where((x > -3) & (x < 3), (2 * x + 3) / 6, x >= 3)
+        where = array_module(x).where
+        return dy * where(x <= -3, 0.0, where(x >= 3, 1.0, (2 * x + 3) / 6))
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def activation(function=None, *, rereads=False, integers=False):
 
     @functools.wraps(function)
     def wrapped(input, *args, inplace=False, **options):
-        if not (integers and getattr(getattr(input, "dtype", None), "kind", "") in "iu"):
+        if not (integers and getattr(getattr(input, "dtype", None), "kind", None) in ("i", "u")):
             check_floating(name, input=input)
         if len(args) == last:
             *args, inplace = args
