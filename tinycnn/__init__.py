@@ -3,6 +3,7 @@
 Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs ordinary code. To read the engine, start at
 `engine/tensor.py`, `function.py` and `autograd.py`, then open any file of `ops/`.
 """
+from .engine import interrupt as _interrupt  # first, because it looks after the rest
 import importlib.util
 import os
 from math import e, inf, nan, pi

@@ -382,12 +382,12 @@ def test_bombs_do_not_go_off(monkeypatch):
     laughs = b"\x80\x02]q\x00" + b"".join(map(nine, range(30))) + b"."
     deep = b"\x80\x02" + b"]" * 5000 + b"a" * 4999 + b"."
     itself = b"\x80\x02]q\x00h\x00a."
-    memo = b"\x80\x02]r\xff\xff\xff\x7f."
+    memo = b"\x80\x02]r\xff\xff\xff\x7f."  # number 2^31 - 1 of the memory
     several = b"\x80\x02(" + b"".join(stored(1000, 0, [1000], [1], str(i)) for i in range(10)) + b"l."
-    for content, message in ((laughs, "more than 10,000 parts"), (deep, "nests deeper"), (itself, "nests deeper"),
-                             (memo, "beyond its own length")):
+    for content, message in ((laughs, "more than 10,000 parts"), (deep, "nests deeper"), (itself, "nests deeper")):
         with pytest.raises(ValueError, match=message):
             t.load(io.BytesIO(zipped(content)))
+    assert t.load(io.BytesIO(zipped(memo))) == []
     with pytest.raises(ValueError, match="40,000 bytes of storages"):
         t.load(io.BytesIO(zipped(several, _0=bytes(4000))))
 
@@ -405,7 +405,7 @@ def test_a_compressed_archive_is_refused():
                                               (b"\x1f\x8b\x08\0", "neither"), (b"PK\x03\x04", "BadZipFile"),
                                               (pickle.dumps([1, 2]), "none that torch.save wrote"),
                                               (b"\x80\x02.", "damaged"),
-                                              (struct.pack("<Q", 10**9) + b"{}", "SafetensorError")])
+                                              (struct.pack("<Q", 10**9) + b"{}", "no header of")])
 def test_what_is_no_state_is_named(content, message, tmp_path):
     (tmp_path / "some.file").write_bytes(content)
     with pytest.raises(ValueError, match=f"load: .*some.file.*{message}"):

@@ -130,8 +130,8 @@ def test_checkpoint_of_another_training_is_refused(tmp_path):
     with pytest.raises(ValueError, match="c belongs to another training"):
         fit(other, options["train"], epochs=3, optimizer=optimizer, checkpoint=tmp_path / "c", resume=True, progress=False)
     model, options = setup("onecycle")
-    options["train"] = DataLoader(Digits("train"), 32)
-    with pytest.raises(ValueError, match="6 batches"):
+    options["train"] = DataLoader(options["train"].dataset, 64)
+    with pytest.raises(ValueError, match="c belongs to another training.*6 batches"):
         fit(model, **options, checkpoint=tmp_path / "c", resume=True)
     (tmp_path / "c").write_bytes((tmp_path / "c").read_bytes()[:-7])
     with pytest.raises(ValueError, match="cannot be read"):
@@ -237,3 +237,101 @@ def test_process_killed_at_random_moments_continues_bit_for_bit(tmp_path):
 @pytest.mark.slow
 def test_hundred_kills_at_random_moments_change_nothing(tmp_path):
     kill_and_compare(tmp_path, kills=100, epochs=120, seed=int(np.random.SeedSequence().entropy % 2**32))
+
+
+# ---- what makes it another training ----------------------------------------------------------------------------------
+
+def continued_with(tmp_path, change, **more):
+    """Continue a training of one epoch with what `change(options)` makes of its arguments."""
+    model, options = setup("onecycle")
+    fit(model, **{**options, "epochs": 1}, checkpoint=tmp_path / "c", settings={"note": "a"})
+    model, options = setup("onecycle")
+    change(options)
+    return fit(model, **options, checkpoint=tmp_path / "c", resume=True, **{"settings": {"note": "a"}, **more})
+
+
+def other_pixels(options):
+    digits = Digits("train")
+    digits.data = digits.data.copy()
+    digits.data[0] += 1
+    options["train"] = DataLoader(Subset(digits, range(170)), 32, shuffle=True)
+
+
+@pytest.mark.parametrize("change, more, message", [
+    (lambda o: o.update(accumulate=2), {}, "accumulate was 1 and is 2"),
+    (lambda o: o.update(clip_norm=2.0), {}, "clip_norm was not given and is 2.0"),
+    (lambda o: None, dict(settings={"note": "b"}), "note was a and is b"),
+    (lambda o: o["optimizer"].defaults.update(lr=0.5), {}, "lr was 0.01 and is 0.5"),
+    (lambda o: o.update(train=DataLoader(Subset(Digits("train"), range(1, 171)), 32)), {}, "training data: samples was"),
+    (lambda o: o.update(val=DataLoader(Subset(Digits("validation"), range(51)), 50)), {}, "validation data: length was 50"),
+    (other_pixels, {}, "training data: samples was")])
+def test_other_settings_and_other_data_are_named(change, more, message, tmp_path):
+    with pytest.raises(ValueError, match=f"fit: .*c belongs to another training: .*{message}"):
+        continued_with(tmp_path, change, **more)
+    assert len(tinycnn.load(tmp_path / "c")["history"]) == 1
+
+
+def test_looking_at_data_changes_no_chance(tmp_path):
+    class Noisy(Subset):
+        def __getitem__(self, i):
+            x, y = super().__getitem__(i)
+            return x + tinycnn.randn(x.shape), y
+    histories = []
+    for checkpoint in (None, tmp_path / "c"):
+        model, options = setup("onecycle")
+        options["train"] = DataLoader(Noisy(Digits("train"), range(170)), 32)
+        histories.append(without_seconds(fit(model, **options, checkpoint=checkpoint)))
+    assert histories[0] == histories[1] and "samples" in tinycnn.load(tmp_path / "c")["facts"]["data"]["training"]
+
+
+def test_data_that_cannot_be_known_again_are_no_obstacle(tmp_path):
+    class Chance(Subset):
+        def __getitem__(self, i):
+            x, y = super().__getitem__(i)
+            return x + np.random.rand(), y
+
+    def change(options):
+        options["train"] = DataLoader(Chance(Digits("train"), range(170)), 32)
+    for _ in range(2):
+        model, options = setup("onecycle")
+        change(options)
+        fit(model, **options, checkpoint=tmp_path / "c", resume=True)
+    assert "samples" not in tinycnn.load(tmp_path / "c")["facts"]["data"]["training"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals work differently on Windows")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_the_systems_signals_save_as_ctrl_c_does(name, tmp_path):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    def send(info):
+        if info["batch"] == 3:
+            os.kill(os.getpid(), number)
+    model, options = setup("onecycle")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, **options, after_step=send, checkpoint=tmp_path / "c")
+    assert signal.getsignal(number) == before and tinycnn.load(tmp_path / "c")["running"]["batches"] == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals work differently on Windows")
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        model, options = setup("onecycle")
+        send = lambda info: os.kill(os.getpid(), signal.SIGHUP)
+        assert len(fit(model, **options, after_step=send, checkpoint=tmp_path / "c")) == 3
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number, words", [(28, "No space left"), (13, "Permission denied"), (2, "No such"),
+                                           (30, "Read-only")])
+def test_a_disk_that_takes_nothing_is_named(number, words, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(os, "fsync", fail)
+    model, options = setup("onecycle")
+    with pytest.raises(OSError, match=words) as error:
+        fit(model, **options, checkpoint=tmp_path / "c")
+    assert error.value.filename == str(tmp_path / "c") and os.listdir(tmp_path) == []

@@ -5,6 +5,7 @@ Results go to stdout, progress and errors to stderr. The exit code is 0 for succ
 makes no sense, 130 after Ctrl-C.
 """
 import argparse
+import contextlib
 import os
 import sys
 import warnings
@@ -30,11 +31,12 @@ EXAMPLES = """examples:
 
 def main(argv=None):
     """Run the command line `argv` (default: that of the process) and return its exit code."""
-    parser = _parser()
-    args, rest = parser.parse_known_args(argv)
-    if rest and not args.forwards:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args = None
     try:
+        parser = _parser()
+        args, rest = parser.parse_known_args(argv)
+        if rest and not args.forwards:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
         with warnings.catch_warnings():
             warnings.showwarning = lambda text, *_: print(f"tinycnn: warning: {text}", file=sys.stderr)
             code = args.run(rest if args.forwards else args) or 0
@@ -44,10 +46,11 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as interrupt:
-        print(f"\ntinycnn: interrupted{interrupt}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            print(f"\ntinycnn: interrupted{interrupt}", file=sys.stderr)
         return 130
     except (OSError, ValueError, RuntimeError, FloatingPointError) as error:
-        if args.traceback:
+        if args is None or args.traceback:
             raise
         print(f"tinycnn: error: {message(error)}", file=sys.stderr)
         return 1

@@ -3,16 +3,19 @@ import argparse
 from pathlib import Path
 
 from ..engine.arrays import Device
-from ..engine.names import did_you_mean
+from ..engine.names import did_you_mean, printable
 
 TRAINED = "a folder that `tinycnn train` wrote, its model.safetensors, or a network that comes along: mnist, cifar10"
 
 
 def message(error):
-    """An error in words, its lines without spaces around them; those of the system start with the file."""
+    """An error in words, its lines without spaces around them; those of the system start with the file.
+
+    What it says may come from a file: what would move a terminal's cursor is written out.
+    """
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return "\n".join(" ".join(line.split()) for line in str(error).splitlines()) or type(error).__name__
+        return printable(f"{error.filename}: {error.strerror}", 5000)
+    return "\n".join(printable(" ".join(line.split()), 5000) for line in str(error).splitlines()) or type(error).__name__
 
 
 def count(text):

@@ -23,7 +23,10 @@ def pack(args):
     model, metadata = load_model(source)
     settings = source.parent / "run.json"
     if settings.is_file():
-        metadata["settings"] = json.loads(settings.read_text())
+        try:
+            metadata["settings"] = json.loads(settings.read_bytes())
+        except (RecursionError, ValueError) as error:
+            raise ValueError(f"{settings}: the settings of the run are damaged ({error})") from None
     save_checkpoint(args.file, model, metadata, half=True)
     content = args.file.read_bytes()
     print(f"{args.file}: {len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")

@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import manual_seed
-from ..files.atomic import write_atomically
 from .arguments import count, device, fraction, message, network, new_folder, positive
-
-SETTINGS = ("dataset", "model", "epochs", "batch_size", "lr", "optimizer", "weight_decay", "schedule", "augment", "mix",
-            "label_smoothing", "clip_norm", "accumulate", "patience", "time_limit", "workers", "seed")
+from .run_folder import clear, extend, read_settings, settings_of, write_settings
 
 
 def add_train(commands):
@@ -21,23 +18,30 @@ def add_train(commands):
                             description="Train a network on labelled pictures. Writes the history, pictures and the network "
                             "of the epoch with the lowest validation loss into a folder, and says how good it is on the "
                             "test pictures, which training never saw. Ctrl-C saves first; --resume continues, also after a "
-                            "crash, as if nothing had happened.")
+                            "crash, as if nothing had happened; with --epochs it makes the run longer or shorter.")
+    _add_training_settings(p)
+    _add_surroundings(p)
+    p.add_argument("--out", type=Path, help="the folder to write (default: a new one under runs/)")
+    p.add_argument("--overwrite", action="store_true", help="delete another run that is in that folder")
+    p.add_argument("--resume", type=Path, metavar="FOLDER", help="continue the run in this folder, with its settings")
+    p.add_argument("--json", action="store_true", help="print the results as one JSON object")
+    p.set_defaults(run=train, forwards=False)
+
+
+def _add_training_settings(p):
+    """The options that run.json keeps."""
     _add_settings(p)
     p.add_argument("--epochs", type=count, help=f"passes over the training pictures {_usual('epochs')}")
     p.add_argument("--schedule", choices=_recipes().SCHEDULES, help=f"of the learning rate {_usual('schedule')}")
     p.add_argument("--time-limit", type=positive, metavar="MINUTES",
                    help="end after so many minutes, the schedule with it, where the epochs take longer")
-    p.add_argument("--label-smoothing", type=fraction, default=0.0, metavar="SHARE",
-                   help="of each label, the share that goes to all classes alike (default: %(default)s)")
+    p.add_argument("--label-smoothing", type=fraction, metavar="SHARE",
+                   help="of each label, the share that goes to all classes alike (default: 0)")
     p.add_argument("--mix", choices=_recipes().MIXES, help="mix the pictures of a batch and their labels")
     p.add_argument("--clip-norm", type=positive, metavar="NORM", help="shorten gradients to at most this length")
-    p.add_argument("--accumulate", type=count, default=1, metavar="N", help="one step for N batches (default: 1)")
+    p.add_argument("--accumulate", type=count, metavar="N", help="one step for N batches (default: 1)")
     p.add_argument("--patience", type=count, metavar="N", help="stop when N epochs did not lower the validation loss")
     p.add_argument("--workers", type=count, metavar="N", help="threads that prepare batches (default: none)")
-    p.add_argument("--out", type=Path, help="the folder to write (default: a new one under runs/)")
-    p.add_argument("--resume", type=Path, metavar="FOLDER", help="continue the run in this folder, with its settings")
-    p.add_argument("--json", action="store_true", help="print the results as one JSON object")
-    p.set_defaults(run=train, forwards=False)
 
 
 def _recipes():
@@ -57,7 +61,7 @@ def _usual(setting):
 def _add_settings(p):
     """The options of training and of the search for a learning rate."""
     recipes = _recipes()
-    p.add_argument("--dataset", choices=recipes.RECIPES, default="digits",
+    p.add_argument("--dataset", choices=recipes.RECIPES,
                    help="the pictures: %(choices)s (default: digits, which come along)", metavar="NAME")
     p.add_argument("--model", type=network, metavar="NAME",
                    help=f"the network, one that `tinycnn summary` lists {_usual('model')}")
@@ -71,7 +75,11 @@ def _add_settings(p):
                    help=f"change the training pictures at random, in this order: {', '.join(recipes.AUGMENTS)}, or none "
                    f"{_usual('augment')}")
     p.add_argument("--no-augment", dest="augment", action="store_const", const=["none"], help="the same as --augment none")
-    p.add_argument("--seed", type=int, default=0, help="the start of all chance (default: %(default)s)")
+    p.add_argument("--seed", type=int, help="the start of all chance (default: 0)")
+
+
+def _add_surroundings(p):
+    """The options that change nothing in the numbers."""
     p.add_argument("--device", type=device, default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -80,6 +88,9 @@ def _settle(args):
     """Fill what was left open from the recipe, and build what both commands need: (recipe, model, arguments, data sets)."""
     from ..models import get_model
     recipes = _recipes()
+    for name, value in dict(dataset="digits", seed=0, label_smoothing=0.0, accumulate=1).items():
+        if getattr(args, name, None) is None:
+            setattr(args, name, value)
     recipe = recipes.RECIPES[args.dataset]
     for name in ("model", "batch_size", "optimizer", "epochs", "schedule"):
         if getattr(args, name, None) is None:
@@ -142,25 +153,34 @@ def _try_out(model, format):
 
 def train(args):
     """`tinycnn train`: load, train, test, draw."""
-    from ..data import DataLoader
-    from ..nn import functional as F
-    from ..train import Deadline, early_stopping, fit, load_checkpoint, log_history, save_best, save_checkpoint
+    from ..train import FolderLock
     start = time.perf_counter()
-    if args.resume:
-        _read_settings(args)
-    recipe, model, arguments, (train_set, val_set, test_set) = _settle(args)
+    changes = read_settings(args, _add_training_settings) if args.resume else {}
+    settled = _settle(args)
     folder = args.resume or args.out or new_folder("runs", args.dataset)
     folder.mkdir(parents=True, exist_ok=True)
-    if not args.resume:
-        settings = {name: getattr(args, name) for name in SETTINGS}
-        write_atomically(folder / "run.json", (json.dumps(settings, indent=2) + "\n").encode())
+    with FolderLock(folder):
+        if args.resume:
+            extend(folder, args, changes)
+        else:
+            clear(folder, args.overwrite)
+            write_settings(folder, args)
+        _train(args, folder, start, *settled)
 
+
+def _train(args, folder, start, recipe, model, arguments, sets):
+    """The training itself, in a folder that is this run's alone."""
+    from ..data import DataLoader
+    from ..nn import functional as F
+    from ..train import Deadline, Stretched, early_stopping, fit, load_checkpoint, log_history, save_best, save_checkpoint
+    train_set, val_set, test_set = sets
     recipes = _recipes()
     train_loader = DataLoader(train_set, args.batch_size, shuffle=True, num_workers=args.workers or 0)
     val_loader, test_loader = DataLoader(val_set, 500), DataLoader(test_set, 500)
     optimizer = _build_optimizer(args, model)
     steps = args.epochs * -(-len(train_loader) // args.accumulate)
     schedule, after_step = recipes.SCHEDULES[args.schedule](optimizer, args.lr, steps), []
+    schedule = schedule and Stretched(optimizer, schedule, steps)
     if args.time_limit:
         schedule = Deadline(schedule, steps, 60 * args.time_limit)
         after_step.append(lambda info: schedule.is_over)
@@ -180,7 +200,8 @@ def train(args):
                       loss=partial(F.cross_entropy, label_smoothing=args.label_smoothing),
                       augment=recipes.build_augment(args.augment, test_set.format), mix=mix, clip_norm=args.clip_norm,
                       accumulate=args.accumulate, after_step=after_step, after_epoch=after_epoch,
-                      checkpoint=folder / "last.safetensors", resume=bool(args.resume), progress=not args.quiet)
+                      checkpoint=folder / "last.safetensors", resume=bool(args.resume),
+                      settings=settings_of(args), progress=not args.quiet)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"; continue with: tinycnn train --resume {folder}") from None
     best, metadata = load_checkpoint(weights)
@@ -197,20 +218,6 @@ def train(args):
     print(f"test accuracy {100 * right / total:.2f} % ({right:,} of {total:,}), with the weights of epoch "
           f"{metadata['epoch']} (validation accuracy {100 * metadata['val_acc']:.2f} %), after {seconds:.1f} s")
     print(*files, sep="\n")
-
-
-def _read_settings(args):
-    """Take the settings of the run that is to be continued."""
-    path = args.resume / "run.json"
-    try:
-        settings = json.loads(path.read_text())
-        missing = [name for name in SETTINGS if name not in settings]
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: the settings of the run are damaged ({error})") from None
-    if missing:
-        raise ValueError(f"{path}: the settings of the run lack {', '.join(missing)}")
-    for name in SETTINGS:
-        setattr(args, name, settings[name] if name != "augment" else settings[name] or ["none"])
 
 
 def _test(model, loader, dataset, history, folder):
@@ -235,6 +242,7 @@ def add_find_lr(commands):
                             description="Raise the learning rate from far too small to far too large, a step each, and "
                             "suggest the one at which the loss falls fastest. Give it as --lr to `tinycnn train`.")
     _add_settings(p)
+    _add_surroundings(p)
     p.add_argument("--steps", type=count, default=100, help="learning rates to try (default: %(default)s)")
     p.add_argument("--out", type=Path, help="a picture to write, loss against learning rate (.png, .pdf or .svg)")
     p.add_argument("--json", action="store_true", help="print all rates and losses as one JSON object")

@@ -61,8 +61,10 @@ def get_num_threads():
 
 @functools.cache
 def default_threads():
-    blas = openblas()
-    return max(1, int(os.environ.get("TINYCNN_THREADS") or (blas[0]() if blas else 1)))
+    blas, asked = openblas(), os.environ.get("TINYCNN_THREADS")
+    if asked and not (asked.isdecimal() and int(asked) >= 1):
+        raise ValueError(f"TINYCNN_THREADS must be a whole number of at least 1, got {asked!r}")
+    return int(asked or (blas[0]() if blas else 1))
 
 
 def set_num_threads(n):

@@ -7,6 +7,8 @@ import zlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..files.sealed import most_unpacked
+
 
 def data_folder():
     """The folder of the data files: the variable TINYCNN_DATA, else the per-user cache folder of the system."""
@@ -68,15 +70,22 @@ def _reason(error):
 
 
 def unpack(path):
-    """The bytes of a file, unpacked where it is gzipped. ValueError where the packing is damaged or ends early."""
+    """The bytes of a file, unpacked where it is gzipped.
+
+    Gzip ends with the number of bytes that it unpacks to, and no more are unpacked. ValueError where the packing is
+    damaged, ends early, or makes more of its bytes than honest data do.
+    """
     packed = Path(path).read_bytes()
     if packed[:2] != b"\x1f\x8b":
         return packed
-    stream = zlib.decompressobj(wbits=31)
+    stream, declared = zlib.decompressobj(wbits=31), int.from_bytes(packed[-4:], "little")
     try:
-        unpacked = stream.decompress(packed)
+        unpacked = stream.decompress(packed, min(declared, most_unpacked(len(packed))) + 1)
     except zlib.error as error:
         raise ValueError(f"{path}: the gzip data are damaged ({error}); delete the file and fetch it again") from None
+    if stream.unconsumed_tail or len(unpacked) > declared:
+        raise ValueError(f"{path}: the gzip data, {len(packed):,} bytes, make more than {len(unpacked) - 1:,}, which is more "
+                         "than they say, or than is unpacked; delete the file and fetch it again")
     if not stream.eof:
         raise ValueError(f"{path}: the gzip data end early: {len(packed):,} bytes found, which unpack to {len(unpacked):,}, "
                          "and more expected; delete the file and fetch it again")

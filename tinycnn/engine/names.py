@@ -24,3 +24,9 @@ def did_you_mean(name, known):
     alike = [k for k in names if k.lower() == str(name).lower()]  # but for capitals
     nearest = alike or difflib.get_close_matches(str(name), names, 3, 0.6)
     return f"; did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+
+
+def printable(text, most=80):
+    """`text`, which a stranger wrote, fit for a message: cut off, and what would move a terminal's cursor written out."""
+    text = str(text[:most]) + "..." if len(text) > most else str(text)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

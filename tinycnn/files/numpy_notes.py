@@ -5,10 +5,12 @@ the bytes; `_reconstruct(ndarray, (0,), b"b")` is an array of nothing, and (1, s
 state; `scalar(dtype, bytes)` is a number. Here these names make notes, which become arrays after everything was checked.
 Bytes were written, by Python 3 for older readers, as `encode(text, "latin1")`, and nothing as `bytes()`.
 """
-import math
 import re
 
 import numpy as np
+
+from ..engine.names import printable
+from .sealed import check_shape
 
 
 class Dtype:
@@ -18,15 +20,16 @@ class Dtype:
     def __init__(self, code, *_):
         code = code.decode("latin1") if isinstance(code, bytes) else code
         if not isinstance(code, str) or not re.fullmatch("b1|[iu][1248]|f[248]", code):
-            raise ValueError(f"refused: it has NumPy's {code!r}, and only booleans, integers and floating-point numbers are "
+            shown = repr(printable(code)) if isinstance(code, str) else f"type of a {type(code).__name__}"
+            raise ValueError(f"refused: it has NumPy's {shown}, and only booleans, integers and floating-point numbers are "
                              "read")
         self.code, self.order = code, "|"
 
     def __setstate__(self, state):
-        order = state[1]
+        order = state[1] if type(state) is tuple and len(state) > 1 else None
         order = order.decode("latin1") if isinstance(order, bytes) else order
-        if order not in ("<", ">", "|", "="):
-            raise ValueError(f"damaged: a number type whose bytes are in the order {order!r}")
+        if type(order) is not str or order not in ("<", ">", "|", "="):
+            raise ValueError("damaged: a number type without the order of its bytes")
         self.order = order
 
     @property
@@ -46,10 +49,9 @@ class Array:
         if type(state) is not tuple or len(state) != 5:
             raise ValueError("damaged: an array whose state is none")
         _, shape, dtype, columns, raw = state
-        if not isinstance(dtype, Dtype) or not isinstance(raw, (bytes, bytearray)) or not isinstance(shape, tuple) \
-                or not all(type(n) is int and n >= 0 for n in shape):
-            raise ValueError(f"damaged: an array of shape {shape!r} is impossible")
-        if math.prod(shape) * dtype.type.itemsize != len(raw):
+        if not isinstance(dtype, Dtype) or not isinstance(raw, (bytes, bytearray)):
+            raise ValueError("damaged: an impossible array, without a number type or without its bytes")
+        if check_shape(shape) * dtype.type.itemsize != len(raw):
             raise ValueError(f"damaged: an array of shape {shape} of {dtype.type} has {len(raw):,} bytes")
         self.shape, self.dtype, self.columns, self.raw = shape, dtype, bool(columns), raw
 
@@ -78,8 +80,9 @@ def _buffer(raw, dtype, shape, order):
 
 
 def _encode(text, encoding):
-    if encoding not in ("latin1", b"latin1") or not isinstance(text, str):
-        raise ValueError(f"damaged: bytes in the encoding {encoding!r}")
+    if encoding != "latin1" and encoding != b"latin1" or not isinstance(text, str):
+        shown = repr(printable(encoding)) if isinstance(encoding, str) else "that is no text"
+        raise ValueError(f"damaged: bytes in the encoding {shown}")
     return text.encode("latin1")
 
 

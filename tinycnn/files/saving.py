@@ -2,7 +2,7 @@
 
 `save` writes safetensors: the tensors, under names made of the keys that lead to them, and a description of how they
 nest, in JSON, in the header. So a flat `state_dict` is a plain safetensors file that PyTorch reads as well. `load` reads
-this, other people's safetensors, `.npz`, and PyTorch's own `.pt` and `.pth` files (see `torchfile.py`). It tells them apart
+this, other people's safetensors, `.npz`, and PyTorch's own `.pt` and `.pth` files (see `pth.py`). It tells them apart
 by their content, and none of them can make it execute anything.
 """
 import io
@@ -18,12 +18,12 @@ import numpy as np
 from . import pth as torchfile
 from ..engine.arrays import Device, get_default_device, is_array, to_device, to_numpy
 from ..engine.dtype import KNOWN
-from .atomic import write_atomically
+from ..engine.names import printable
 from ..engine.tensor import Tensor, wrap
+from .atomic import write_atomically
+from .sealed import CHECK, most_unpacked, seal, unseal
 
 KEY = "tinycnn.state"   # the entry of the header that holds our description
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "bfloat16", "I64": "<i8", "I32": "<i4", "I16": "<i2",
-           "I8": "i1", "U8": "u1", "BOOL": "?"}
 
 
 def save(obj, f):
@@ -33,13 +33,11 @@ def save(obj, f):
     Every tensor is written in full, also where two share memory, and comes back as a leaf without `requires_grad`;
     subclasses of the containers come back plain. Raises TypeError naming the place of anything else.
     """
-    from safetensors.numpy import save as serialize
     if not hasattr(f, "write") and not Path(f).absolute().parent.is_dir():
         raise FileNotFoundError(f"save: the folder of {os.fspath(f)} does not exist")
     arrays = {}
     description = _describe(obj, (), arrays)
-    header = json.dumps({"state": description, "crc32": _checksum(description, arrays)})
-    content = serialize(arrays, {KEY: header})
+    content = seal(arrays, {KEY: json.dumps({"state": description})})
     if hasattr(f, "write"):
         f.write(content)
     else:
@@ -105,7 +103,7 @@ def _read(file, name, target):
             elif all(n.endswith(".npy") for n in names):
                 kind, read = "an npz file", _read_npz
             else:
-                shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+                shown = ", ".join(map(printable, names[:3])) + (", ..." if len(names) > 3 else "")
                 raise ValueError(f"neither PyTorch's nor NumPy's: it has {shown}; unpack what somebody packed")
             file.seek(0)
         elif start[:1] == b"\x80":
@@ -118,7 +116,8 @@ def _read(file, name, target):
     except Exception as error:  # the file decides what a parser of damaged bytes stumbles over
         if error in elsewhere:
             raise
-        complaint = str(error) if type(error) is ValueError else f"damaged: {type(error).__name__}: {error}"
+        complaint = str(error) if type(error) is ValueError else \
+            f"damaged: {type(error).__name__}: {printable(str(error), 300)}"
         raise ValueError(f"load: {name}, {kind}, cannot be read: {complaint}") from error
 
 
@@ -191,8 +190,19 @@ def _restore(described, arrays, make):
     return {"tensor": make, "array": np.asarray}[kind](arrays[content])
 
 
-def _checksum(description, arrays):
-    """A number that changes when a bit of the state changes."""
+def _read_safetensors(file, size, make):
+    """The state that `save` wrote, or {name: Tensor} of any other safetensors file."""
+    arrays, metadata = unseal(file.read())
+    if KEY not in metadata:
+        return {name: make(array) for name, array in arrays.items()}
+    ours = json.loads(metadata[KEY])
+    if CHECK not in metadata and ours.get("crc32") != _older_checksum(ours["state"], arrays):
+        raise ValueError("damaged: the checksum does not fit the content")
+    return _restore(ours["state"], arrays, make)
+
+
+def _older_checksum(description, arrays):
+    """The checksum in files that were written when it stood in the description of the state."""
     crc = zlib.crc32(json.dumps(description).encode())
     for name in sorted(arrays):
         array = arrays[name]
@@ -200,35 +210,21 @@ def _checksum(description, arrays):
     return crc
 
 
-def _read_safetensors(file, size, make):
-    """The state that `save` wrote, or {name: Tensor} of any other safetensors file."""
-    from safetensors import deserialize
-    content = file.read()
-    arrays = {}
-    for name, entry in deserialize(content):  # checks the header against the length of the file
-        if entry["dtype"] not in _DTYPES:
-            raise ValueError(f"tensor {name!r} has dtype {entry['dtype']}; expected one of {', '.join(_DTYPES)}")
-        arrays[name] = torchfile.from_bytes(entry["data"], _DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    header = json.loads(content[8:8 + int.from_bytes(content[:8], "little")])
-    ours = header.get("__metadata__", {}).get(KEY)
-    if ours is None:
-        return {name: make(array) for name, array in arrays.items()}
-    ours = json.loads(ours)
-    if _checksum(ours["state"], arrays) != ours["crc32"]:
-        raise ValueError("damaged: the checksum does not fit the content")
-    return _restore(ours["state"], arrays, make)
-
-
 # ---- npz -------------------------------------------------------------------------------------------------------------
 
 def _read_npz(file, size, make):
     """{name: Tensor} of an archive of `numpy.savez`."""
     tensors = {}
+    with zipfile.ZipFile(file) as archive:
+        unpacked, most = sum(info.file_size for info in archive.infolist()), most_unpacked(size)
+    if unpacked > most:
+        raise ValueError(f"refused: {size:,} bytes that unpack to {unpacked:,}; at most {most:,} are unpacked")
+    file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         for name in archive.files:
             array = archive[name]
             if not isinstance(array, np.ndarray) or array.dtype.name not in KNOWN:
-                found = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else "no array"
-                raise ValueError(f"entry {name!r} has {found}; expected one of {', '.join(KNOWN)}")
+                found = f"dtype {printable(str(array.dtype))}" if isinstance(array, np.ndarray) else "no array"
+                raise ValueError(f"entry {printable(name)!r} has {found}; expected one of {', '.join(KNOWN)}")
             tensors[name] = make(array.astype(array.dtype.newbyteorder("="), copy=False))
     return tensors

@@ -76,22 +76,7 @@ class State:
             raise TypeError(f"load_state_dict: state_dict must be a dictionary, got {type(state_dict).__name__}")
         metadata, writes = getattr(state_dict, "_metadata", None) or {}, []
         missing, unexpected, errors = [], [], []
-
-        def load(module, entries, prefix):
-            local = {**metadata.get(prefix[:-1], {}), "writes": writes}
-            arguments = (entries, prefix, local, True, missing, unexpected, errors)
-            for hook in tuple(module._state_hooks["load_pre"]):
-                hook(module, *arguments)
-            module._load_from_state_dict(*arguments)
-            for name, child in module._modules.items():
-                if child is not None:
-                    below = f"{prefix}{name}."
-                    load(child, {key: value for key, value in entries.items() if key.startswith(below)}, below)
-            found = IncompatibleKeys(missing, unexpected)
-            for hook in tuple(module._state_hooks["load"]):
-                hook(module, found)
-
-        load(self, OrderedDict(state_dict), "")
+        self._load_all(OrderedDict(state_dict), "", metadata, writes, missing, unexpected, errors)
         if strict and unexpected:
             errors.insert(0, "Unexpected key(s) in state_dict: " + ", ".join(f'"{key}"' for key in unexpected) + ". ")
         if strict and missing:
@@ -101,6 +86,22 @@ class State:
         for module, name, value in writes:
             module._write_state(name, value, assign)
         return IncompatibleKeys(missing, unexpected)
+
+    def _load_all(self, entries, prefix, metadata, writes, missing, unexpected, errors):
+        """Compare the state of this module and, below it, of its children with `entries`; the lists are filled."""
+        local = {**metadata.get(prefix[:-1], {}), "writes": writes}
+        arguments = (entries, prefix, local, True, missing, unexpected, errors)
+        for hook in tuple(self._state_hooks["load_pre"]):
+            hook(self, *arguments)
+        self._load_from_state_dict(*arguments)
+        for name, child in self._modules.items():
+            if child is not None:
+                below = f"{prefix}{name}."
+                mine = {key: value for key, value in entries.items() if key.startswith(below)}
+                child._load_all(mine, below, metadata, writes, missing, unexpected, errors)
+        found = IncompatibleKeys(missing, unexpected)
+        for hook in tuple(self._state_hooks["load"]):
+            hook(self, found)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
         """Find this module's own state under `prefix`; what does not fit goes into the three lists.

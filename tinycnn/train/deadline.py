@@ -1,6 +1,7 @@
-"""A schedule for whoever has half an hour and not a number of epochs."""
+"""Schedules for whoever has half an hour and not a number of epochs, and for whoever thinks again about that number."""
 import math
 import time
+import warnings
 
 
 class Deadline:
@@ -45,3 +46,40 @@ class Deadline:
         self._before = self.clock() - state["elapsed"]
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
+
+
+class Stretched:
+    """`schedule`, made for `steps` steps of `optimizer`, that may continue a training which had another number of steps.
+
+    After k steps of the old training it stands where it would stand after k steps from the beginning: the learning rate
+    follows the longer or shorter curve from there on, as if it had been asked for at once.
+    """
+
+    def __init__(self, optimizer, schedule, steps):
+        self.optimizer, self.schedule, self.steps, self.taken = optimizer, schedule, steps, 0
+        self._start = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+
+    def step(self):
+        """Take a step of the schedule."""
+        self.taken += 1
+        self.schedule.step()
+
+    def state_dict(self):
+        """Where it stands, and of how many steps."""
+        return {"steps": self.steps, "taken": self.taken, "schedule": self.schedule.state_dict()}
+
+    def load_state_dict(self, state):
+        """Continue from what `state_dict` returned, here or for another number of steps."""
+        if "steps" not in state:  # written when schedules could not be stretched
+            self.schedule.load_state_dict(state)
+            self.taken = state["last_epoch"]
+        elif state["steps"] == self.steps:
+            self.schedule.load_state_dict(state["schedule"])
+            self.taken = state["taken"]
+        else:
+            for group, start in zip(self.optimizer.param_groups, self._start):
+                group.update(start)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # these steps of the optimizer were another process's
+                for _ in range(state["taken"]):
+                    self.step()

@@ -19,7 +19,7 @@ from .state import Keeper, State
 
 def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cross_entropy, augment=None, mix=None,
         clip_norm=None, accumulate=1, after_step=(), after_epoch=(), checkpoint=None, checkpoint_seconds=60, resume=False,
-        progress=True):
+        settings=None, progress=True):
     """Train `model` on the batches (x, y) of `train` and return the history, a list with one dictionary an epoch.
 
     - `train`, `val`: loaders; `val`, where given, is looked at after every epoch and never learnt from;
@@ -34,8 +34,11 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
       `after_epoch(history)`: called with the history, for instance to save the model; several in a list. A function that
       returns True ends the training (see `callbacks.py`);
     - `checkpoint`: a file that holds all the training needs to go on, written every `checkpoint_seconds`, after every epoch,
-      and on Ctrl-C, which then waits for the end of the step. With `resume`, what that file holds is continued, bit for bit
-      as if nothing had happened, by a call with arguments built alike; where there is no such file, the training begins;
+      and on Ctrl-C, SIGTERM or SIGHUP, which then wait for the end of the step. With `resume`, what that file holds is
+      continued, bit for bit as if nothing had happened, by a call with arguments built alike; where there is no such file,
+      the training begins. ValueError saying what differs where the optimizer has other defaults, or the data are others:
+      their number, classes, or the bytes of some samples;
+    - `settings`: a dictionary of numbers, strings and lists; they are kept in `checkpoint`, and compared in the same way;
     - `progress`: a progress bar on stderr.
 
     On a GPU the steps are queued, and nobody waits for a number before somebody looks at it: the bar when it is drawn, the
@@ -57,7 +60,8 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
         raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule "
                          "and step it in after_epoch")
     device = device_of(model)
-    state = State(model, optimizer, schedule, train)
+    state = State(model, optimizer, schedule, train, val, {"accumulate": accumulate, "clip_norm": clip_norm,
+                                                           **(settings or {})})
     keeper = Keeper(checkpoint, state, checkpoint_seconds)
     if checkpoint and resume:
         keeper.resume()

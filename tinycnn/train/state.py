@@ -4,6 +4,7 @@ All chance in a training comes from tinycnn's default generator and from the loa
 optimizer, the schedule and the numbers of the running epoch. What is written between two steps is therefore all that the
 next step depends on, and as floating-point numbers are kept exactly, the continued training is the same to the last bit.
 """
+import functools
 import signal
 import threading
 import time
@@ -12,14 +13,22 @@ from pathlib import Path
 from ..engine.generators import get_rng_state, set_rng_state
 from ..files.atomic import remove_rests
 from ..files.saving import load, save
+from .fingerprint import differences, fingerprint
+from .history import plain
 from .mean import Mean
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class State:
-    """All that the rest of a training depends on: `history`, the numbers of the running epoch, and what `fit` was given."""
+    """All that the rest of a training depends on: `history`, the numbers of the running epoch, and what `fit` was given.
 
-    def __init__(self, model, optimizer, schedule, train):
+    `settings`, a dictionary of plain values, is kept to be compared when the training is continued.
+    """
+
+    def __init__(self, model, optimizer, schedule, train, val=None, settings=()):
         self.parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": train}
+        self.loaders, self.settings = {"training": train, "validation": val}, dict(settings)
         self.history, self.stopped = [], False
         self.row = self.running = None  # of the epoch that is under way
 
@@ -51,13 +60,31 @@ class State:
         """Bring the seconds of the epoch up to date."""
         self.row["seconds"] = time.perf_counter() - self._started
 
+    @functools.cached_property
+    def facts(self):
+        """By what the training is known again: its settings and fingerprints of its data."""
+        data = {name: fingerprint(loader.dataset) for name, loader in self.loaders.items() if hasattr(loader, "dataset")}
+        optimizer = self.parts["optimizer"]
+        return {"settings": {**{name: repr(plain(value)) for name, value in optimizer.defaults.items()},
+                             "optimizer": type(optimizer).__name__, "schedule": type(self.parts["schedule"]).__name__,
+                             **self.settings}, "data": data}
+
+    def check(self, state):
+        """ValueError saying what differs where `state` comes from a training with other settings or data."""
+        then = state.get("facts", self.facts)  # older files have none
+        found = differences("", then["settings"], self.facts["settings"])
+        for name, now in self.facts["data"].items():
+            found += differences(f"{name} data: ", then["data"].get(name, {}), now)
+        if found:
+            raise ValueError("; ".join(found))
+
     def state_dict(self):
         """Everything as `tinycnn.save` takes it."""
         if self.row:
             self.count_time()
         return {**{name: part.state_dict() for name, part in self.parts.items() if part is not None},
                 "random": get_rng_state(), "random_gpu": self._gpu and get_rng_state(self._gpu),
-                "history": self.history, "stopped": self.stopped, "row": self.row,
+                "facts": self.facts, "history": self.history, "stopped": self.stopped, "row": self.row,
                 "running": self.running and self.running.state_dict()}
 
     def load_state_dict(self, state):
@@ -82,12 +109,13 @@ class Keeper:
     """Writes `state` to the file `path` every `seconds`, and when asked; does nothing where `path` is None.
 
     Inside `with keeper:` Ctrl-C is noted, and obeyed when the step under way is finished and the state is written; a second
-    Ctrl-C stops at once.
+    Ctrl-C stops at once. The same holds for the signals by which a system asks a program to end: SIGTERM, and SIGHUP, which
+    comes when a terminal is closed (unless it is ignored, as `nohup` does).
     """
 
     def __init__(self, path, state, seconds):
         self.path, self.state, self.seconds = path and Path(path), state, seconds
-        self.interrupted, self.saved_at, self.before = False, time.monotonic(), None
+        self.interrupted, self.saved_at, self.before = False, time.monotonic(), {}
         if path and not hasattr(state.parts["loader"], "state_dict"):
             raise TypeError("fit: a checkpoint needs a train loader with state_dict, such as tinycnn.data.DataLoader, got "
                             f"{type(state.parts['loader']).__name__}")
@@ -96,9 +124,11 @@ class Keeper:
         """Load the state from the file, where there is one."""
         remove_rests(self.path)
         if self.path.exists():
+            state = load(self.path, "cpu")
             try:
-                self.state.load_state_dict(load(self.path, "cpu"))
-            except (KeyError, RuntimeError, TypeError) as error:
+                self.state.check(state)
+                self.state.load_state_dict(state)
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
                 raise ValueError(f"fit: {self.path} belongs to another training: {error}") from error
 
     def save(self):
@@ -116,12 +146,14 @@ class Keeper:
 
     def __enter__(self):
         if self.path and threading.current_thread() is threading.main_thread():
-            self.before = signal.signal(signal.SIGINT, self._on_interrupt)
+            for number in SIGNALS:
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self.before[number] = signal.signal(number, self._on_interrupt)
         return self
 
     def __exit__(self, *_):
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def _on_interrupt(self, *_):
         if self.interrupted:

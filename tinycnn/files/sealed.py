@@ -1,0 +1,97 @@
+"""Safetensors files with a checksum: what a broken disk or a cut connection changed is noticed when the file is read.
+
+A safetensors file is the length of its header (8 bytes), the header (JSON: the dtype, shape and place of each tensor, and
+a dictionary of strings, `__metadata__`), and the numbers. Ours have the CRC-32 of the whole file among the metadata, taken
+while its own eight digits were zeros. Every other program reads such a file as well, and knows nothing of it.
+"""
+import json
+import math
+import zlib
+
+import numpy as np
+
+from ..engine.names import printable
+
+CHECK = "tinycnn.crc32"
+BFLOAT16 = "bfloat16"
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+          "U8": "u1", "BOOL": "?"}
+MOST_DIMENSIONS, LONGEST_HEADER = 64, 10**8  # NumPy's limit, and that of safetensors
+_MARK, _ZEROS = f'"{CHECK}":"'.encode(), b"0" * 8
+
+
+def seal(arrays, metadata):
+    """The bytes of a file with `arrays` ({name: array}) and `metadata` ({name: string})."""
+    from safetensors.numpy import save
+    content = bytearray(save(arrays, {**metadata, CHECK: _ZEROS.decode()}))
+    place = content.index(_MARK) + len(_MARK)
+    content[place:place + 8] = b"%08x" % zlib.crc32(content)
+    return content
+
+
+def unseal(content):
+    """({name: array}, metadata) of any safetensors file; ValueError where it is damaged, as far as can be known."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    if not 8 < start <= len(content) or start > LONGEST_HEADER:
+        raise ValueError(f"damaged: no header of {start - 8:,} bytes in a file of {len(content):,}")
+    header = bytes(content[8:start])
+    entries = json.loads(header, object_pairs_hook=_without_repetition)
+    metadata = entries.pop("__metadata__", {})
+    if CHECK in metadata:
+        _verify(content, header)
+    elif len(metadata) > 1 and any(name.startswith("tinycnn") for name in metadata):
+        raise ValueError("damaged: the name of the checksum is not legible")  # our files without one have a single entry
+    arrays, ends = {}, [(0, 0)]
+    for name, entry in entries.items():
+        shown, shape, (begin, end) = repr(printable(name)), entry["shape"], entry["data_offsets"]
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(f"tensor {shown} has dtype {printable(entry['dtype'])}; expected one of {', '.join(DTYPES)}")
+        dtype, count = DTYPES[entry["dtype"]], check_shape(shape)
+        check_shape((begin, end))
+        if end - begin != count * (2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize):
+            raise ValueError(f"damaged: tensor {shown} of shape {shape} has {end - begin} bytes")
+        arrays[name] = from_bytes(memoryview(content)[start + begin:start + end], dtype).reshape(shape)
+        ends.append((begin, end))
+    ends.sort()
+    if any(end != begin for (_, end), (begin, _) in zip(ends, ends[1:])) or start + ends[-1][1] != len(content):
+        raise ValueError("damaged: the tensors do not lie one after the other to the end of the file")
+    return arrays, metadata
+
+
+def _without_repetition(pairs):
+    """A dictionary of the JSON of a header, in which no name stands twice."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("damaged: a name stands twice in the header")
+    return found
+
+
+def _verify(content, header):
+    """ValueError where the checksum of a file is not that of its content."""
+    place = header.find(_MARK) + len(_MARK)
+    crc = zlib.crc32(header[:place], zlib.crc32(content[:8]))
+    crc = zlib.crc32(memoryview(content)[8 + place + 8:], zlib.crc32(_ZEROS, crc))
+    if place < len(_MARK) or header[place:place + 8] != b"%08x" % crc:
+        raise ValueError("damaged: the checksum does not fit the content")
+
+
+def from_bytes(raw, dtype):
+    """`raw` as a new array of the little-endian `dtype`; bfloat16, the upper half of a float32, as float32."""
+    if dtype == BFLOAT16:
+        return (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
+    if dtype == "?":
+        return np.frombuffer(raw, np.uint8) != 0
+    return np.frombuffer(raw, dtype).astype(np.dtype(dtype).newbyteorder("="))
+
+
+def most_unpacked(packed):
+    """To how many bytes a file of `packed` bytes is unpacked at most: honest data do not need more."""
+    return max(2**28, 20 * packed)
+
+
+def check_shape(shape):
+    """ValueError where `shape` is none: what a file says is printed only when it was looked at."""
+    if not isinstance(shape, (tuple, list)) or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise ValueError("damaged: the shape of a tensor is impossible: it must be whole numbers from 0 to 2^63 - 1")
+    if len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"damaged: a tensor of {len(shape)} dimensions; at most {MOST_DIMENSIONS} are possible")
+    return math.prod(shape)
