@@ -225,7 +225,7 @@ def hardsigmoid_gradient(dy, y, dx):
 def hardswish(x, y):
     t = x.dtype.type
     for i in range(y.size):
-        y[i] = x[i] * min(max(x[i] + t(3), t(0)), t(6)) / t(6)
+        y[i] = x[i] * (min(max(x[i] + t(3), t(0)), t(6)) / t(6))
 
 
 @exactly
