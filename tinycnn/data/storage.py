@@ -84,8 +84,8 @@ def unpack(path):
     except zlib.error as error:
         raise ValueError(f"{path}: the gzip data are damaged ({error}); delete the file and fetch it again") from None
     if stream.unconsumed_tail or len(unpacked) > declared:
-        raise ValueError(f"{path}: the gzip data, {len(packed):,} bytes, make more than {len(unpacked) - 1:,}, which is more "
-                         "than they say, or than is unpacked; delete the file and fetch it again")
+        raise ValueError(f"{path}: the gzip data, {len(packed):,} bytes, make more than {len(unpacked) - 1:,}, which is "
+                         "more than they say, or than is unpacked; delete the file and fetch it again")
     if not stream.eof:
         raise ValueError(f"{path}: the gzip data end early: {len(packed):,} bytes found, which unpack to {len(unpacked):,}, "
                          "and more expected; delete the file and fetch it again")

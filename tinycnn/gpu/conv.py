@@ -3,8 +3,8 @@
 A GPU wants few, large pieces of work, the opposite of a processor with caches; it computes so much faster than it reads that
 to write the columns down, and to read them again, would take longer than to multiply them. So they are never written:
 `conv.cu` gathers each tile of them from the images when it is needed. Images stay N C H W in memory, as CuPy's own functions
-leave them. A kernel of size 1 goes the same way: its columns are the images, but CuPy's product of one matrix with many would
-take four launches. Signals are images of one row; volumes take no road.
+leave them. A kernel of size 1 goes the same way: its columns are the images, but CuPy's product of one matrix with many
+would take four launches. Signals are images of one row; volumes take no road.
 """
 import functools
 

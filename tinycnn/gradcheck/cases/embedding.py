@@ -1,7 +1,7 @@
 """Cases and mutants of `ops/embedding.py`.
 
-That the row `padding_idx` has no gradient is a decree, which no difference quotient confirms: `tests/ops/test_indexing.py` looks
-after it.
+That the row `padding_idx` has no gradient is a decree, which no difference quotient confirms: `tests/ops/test_indexing.py`
+looks after it.
 """
 from ...ops.embedding import Embedding
 from ..registry import case, constant, integers, mutant, normal
