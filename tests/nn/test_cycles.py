@@ -21,9 +21,12 @@ registry.load()
 
 
 def ours(thing):
-    """Whether an object that only the collector could free is the doing of tinycnn, or memory."""
-    owner = thing if callable(thing) and hasattr(thing, "__code__") else type(thing)
-    return isinstance(thing, np.ndarray) or str(getattr(owner, "__module__", "")).startswith("tinycnn")
+    """Whether an object that only the collector could free is the doing of tinycnn, or memory.
+
+    The classes that some cases of the registry define are not: a class is always a cycle.
+    """
+    owner = str(getattr(thing if callable(thing) and hasattr(thing, "__code__") else type(thing), "__module__", ""))
+    return isinstance(thing, np.ndarray) or owner.startswith("tinycnn") and not owner.startswith("tinycnn.gradcheck.cases")
 
 
 def left_behind(call):
@@ -171,7 +174,7 @@ def test_no_operation_leaves_a_cycle(name, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("family", sorted({case.id.partition("-")[0].partition("[")[0] for case in registry.CASES}))
+@pytest.mark.parametrize("family", sorted({case.id.partition(":")[0] for case in registry.CASES}))
 def test_no_function_leaves_a_cycle(family):
     """Every case of the registry, forward and backward."""
     def call():
@@ -181,7 +184,7 @@ def test_no_function_leaves_a_cycle(family):
             outputs = [y for y in leaves(case.call(t, *inputs)) if y.requires_grad]
             if outputs:
                 sum(y.sum() for y in outputs).backward()
-    cases = [case for case in registry.CASES if case.id.partition("-")[0].partition("[")[0] == family]
+    cases = [case for case in registry.CASES if case.id.partition(":")[0] == family]
     assert left_behind(call) == []
 
 

@@ -405,6 +405,14 @@ def check_tensor(function, **named):
             raise TypeError(f"{function}: {name} must be a Tensor, got {type(value).__name__}")
 
 
+def check_number(function, **named):
+    """Raise TypeError naming `function` and the argument when one of `named` is not a real number."""
+    for name, value in named.items():
+        if not isinstance(value, (int, float, np.generic)):
+            if not (isinstance(value, Tensor) or is_array(value)) or value.ndim:
+                raise TypeError(f"{function}: {name} must be a number, got {type(value).__name__}")
+
+
 def check_floating(function, **named):
     """Raise TypeError naming `function` and the argument when one of `named` is not a floating-point Tensor."""
     for name, value in named.items():

@@ -2,12 +2,14 @@
 
 All creation functions take `dtype` (default: float32, or what `set_default_dtype` chose), `device` and `requires_grad`.
 """
+import math
+
 import numpy as np
 
 from ..engine.arrays import Device, device_of, get_default_device, library, on, pin, to_device
 from ..engine.dtype import as_dtype, get_default_dtype, int64
 from ..engine.function import Function
-from ..engine.tensor import Tensor, as_tensor, check_tensor, method, tensor, wrap
+from ..engine.tensor import Tensor, as_tensor, check_number, check_tensor, method, tensor, wrap
 
 
 def place(array, device, requires_grad):
@@ -40,6 +42,7 @@ def _filled(name, device, requires_grad, *args):
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of shape `size` filled with `fill_value`, whose type decides the dtype where none is given."""
+    check_number("full", fill_value=fill_value)
     if isinstance(fill_value, Tensor):
         dtype = dtype or fill_value.dtype
     if isinstance(fill_value, (Tensor, np.generic)):
@@ -77,6 +80,9 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     """start, start + step, ... up to but without `end`; `arange(end)` starts at 0. Integers give int64."""
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, step))
+    check_number("arange", start=start, end=end, step=step)
+    if not all(map(math.isfinite, (start, end, step))):
+        raise ValueError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
     if step == 0:
         raise ValueError("arange: step must not be 0")
     if (end - start) * step < 0:
@@ -88,6 +94,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances, `start` and `end` among them."""
+    check_number("linspace", start=start, end=end, steps=steps)
+    start, end, steps = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, steps))
     if steps < 0:
         raise ValueError(f"linspace: steps must not be negative, got {steps}")
     return place(np.linspace(start, end, steps).astype(as_dtype(dtype or get_default_dtype())), device, requires_grad)
@@ -95,6 +103,8 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal ratios, from base ** start to base ** end."""
+    check_number("logspace", start=start, end=end, steps=steps, base=base)
+    start, end, steps, base = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, steps, base))
     if steps < 0:
         raise ValueError(f"logspace: steps must not be negative, got {steps}")
     values = np.logspace(start, end, steps, base=base)

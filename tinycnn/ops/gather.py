@@ -10,7 +10,7 @@ import operator
 from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.half import widened
-from ..engine.tensor import Tensor, as_tensor, check_tensor, method, wrap
+from ..engine.tensor import Tensor, as_tensor, check_number, check_tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
 from .inplace import twin
@@ -303,6 +303,7 @@ def masked_fill(x, mask, value):
     common_shape("masked_fill", x.shape, mask.shape)
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
+    check_number("masked_fill", value=value)
     return MaskedFill.apply(x, value, mask)
 
 

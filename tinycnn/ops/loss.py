@@ -14,7 +14,7 @@ import numpy as np
 from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.half import wide
-from ..engine.tensor import Tensor, check_floating, check_tensor
+from ..engine.tensor import Tensor, check_floating, check_number, check_tensor
 from .activation import sigmoid, softplus
 from .creation import ones_like
 from .elementwise import check_broadcast
@@ -302,6 +302,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; x1 and x2 broadcast."""
     check_floating("cosine_similarity", x1=x1, x2=x2)
     check_broadcast("cosine_similarity", x1, x2)
+    check_number("cosine_similarity", dim=dim, eps=eps)
     x1, x2 = (x / x.norm(2, dim, keepdim=True).clamp(min=eps) for x in broadcast_tensors(x1, x2))
     return (x1 * x2).sum(dim)
 

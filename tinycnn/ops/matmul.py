@@ -302,6 +302,8 @@ def einsum(equation, *operands):
     `->`, the output has the dimensions of `...` and then the letters that occur once, in alphabetical order.
     """
     operands = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: equation must be a string, got {type(equation).__name__}")
     _check("einsum", **{f"operands[{i}]": x for i, x in enumerate(operands)})
     letters, out = _read_equation(equation, operands)
     pairs = [_diagonals(s, x) for s, x in zip(letters, operands)]

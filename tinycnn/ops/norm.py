@@ -10,7 +10,7 @@ from ..engine.dtype import float32
 from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.half import is_half, wide, widened
-from ..engine.tensor import Tensor, check_floating
+from ..engine.tensor import Tensor, check_floating, check_number
 from .elementwise import unbroadcast
 from .inplace import check_apart
 
@@ -325,6 +325,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
     weight and bias have the shape `normalized_shape` (a tuple, or an int for one dimension).
     """
+    check_number("layer_norm", eps=eps)
     axes = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     return Normalize.apply(input, weight, bias, axes=axes, along=axes, eps=eps)
 

@@ -6,7 +6,7 @@ restarts. Nothing random has a gradient.
 import numpy as np
 
 from ..engine.arrays import array_module, Device, get_default_device
-from ..engine.generators import default_generator
+from ..engine.generators import Generator, default_generator
 from ..engine.dtype import as_dtype, get_default_dtype, int64
 from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
 from .creation import shape_of
@@ -17,6 +17,8 @@ def _stream(function, generator, device):
     """The generator to draw from; RuntimeError where it lives elsewhere than the tensor it shall fill."""
     if generator is None:
         return default_generator(Device(device or get_default_device()))
+    if not isinstance(generator, Generator):
+        raise TypeError(f"{function}: generator must be a Generator, got {type(generator).__name__}")
     if device is not None and generator.device != Device(device):
         raise RuntimeError(f"{function}: generator lives on {generator.device}, the tensor on {device}")
     return generator

@@ -170,6 +170,7 @@ def _strips(y, x, dx, dim):
     heights = (y.narrow(dim, 0, size) + y.narrow(dim, y.shape[dim] - size, size)) / 2
     if x is None:
         return heights * dx
+    check_tensor("trapezoid", x=x)
     if x.ndim == 1:
         x = x.reshape([-1 if d == dim else 1 for d in range(y.ndim)])
     return heights * diff(x, dim=dim)

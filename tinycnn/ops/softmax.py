@@ -11,7 +11,7 @@ from ..engine.arrays import array_module, as_array
 from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.half import wide
-from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
+from ..engine.tensor import Tensor, check_floating, check_number, check_tensor, method, wrap
 from .loss import check_reduction, reduced
 from .selection import where
 
@@ -158,6 +158,8 @@ def _axis(function, input, dim):
     if dim is None:
         raise ValueError(f"{function}: dim must be given, it says along which dimension the results add up to 1: dim=1 for "
                          "scores (N, C) or (N, C, H, W), dim=-1 for the last")
+    if not isinstance(dim, (int, np.integer)):
+        raise TypeError(f"{function}: dim must be an integer, got {dim!r:.80}")
     if not -max(input.ndim, 1) <= dim < max(input.ndim, 1):
         raise IndexError(f"{function}: dim {dim} is out of range for an input of shape {input.shape}")
     return dim if input.ndim else None
@@ -205,6 +207,7 @@ def _check_scores(function, input, weight):
 
 def _targets(function, input, target, axis, weight, ignore_index, smoothing=0.0):
     """`targets` of the labels `target`, after checking them; to look for a wrong one on a GPU would mean to wait for it."""
+    check_number(function, ignore_index=ignore_index)
     classes, labels = input.shape[axis], target.array
     expected = input.shape[:axis] + input.shape[axis + 1:]
     if target.shape != expected:

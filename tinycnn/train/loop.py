@@ -12,6 +12,7 @@ from ..nn import functional as F
 from ..nn.utils import clip_grad_norm_
 from ..ops.assemble import cat
 from ..ops.creation import zeros_like
+from ..optim.optimizer import Optimizer
 from ..optim.lr_scheduler import ReduceLROnPlateau
 from .mean import Mean
 from .state import Keeper, State
@@ -50,6 +51,10 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number (on a
     GPU: when somebody looks).
     """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"fit: optimizer must be an optimizer of tinycnn.optim, got {type(optimizer).__name__}")
+    if not isinstance(epochs, (int, np.integer)) or epochs < 0:
+        raise ValueError(f"fit: epochs must be a whole number of at least 0, got {epochs!r}")
     batches, each_epoch = _length(train), isinstance(schedule, ReduceLROnPlateau)
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
