@@ -9,8 +9,10 @@ import numpy as np
 
 from .anomaly import check_finite
 from .arrays import array_module, is_array, quiet
+from .dtype import float16
 from .formula import formula
 from .function import edge_of
+from .half import wide_backward
 from .grad_mode import enable_grad, mode
 from .tensor import Tensor, method, wrap
 
@@ -52,7 +54,12 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
             if not wanted:
                 accumulate(node, dy[0])
             continue
-        dx = node.differentiate(*dy) if create_graph else node.backward(node, *dy)
+        if create_graph:
+            dx = node.differentiate(*dy)
+        elif node.wide and getattr(dy[0], "dtype", None) is float16:
+            dx = wide_backward(node.backward)(node, *dy)
+        else:
+            dx = node.backward(node, *dy)
         dx = _check(node, dy, dx if isinstance(dx, (tuple, list)) else (dx,))
         if not retain_graph and node._saved:
             node._saved = None

@@ -8,9 +8,10 @@ import itertools
 
 from .anomaly import check_finite, user_line
 from .arrays import as_array, device_of, is_array, quiet
+from .dtype import float16
 from .formula import formula
 from .grad_mode import mode
-from .half import widen_methods, widened
+from .half import wide_backward, wide_forward, widened
 from .tensor import Tensor, wrap
 
 _order = itertools.count()
@@ -45,6 +46,7 @@ class Function:
     line = ""         # where the user called it, known in anomaly mode
     backward_recorded = None
     put = None
+    wide = False       # whether it sums, so that float16 is computed in float32 (see `half.py`)
     materialize = True  # whether backward gets zeros, not None, for an output that received no gradient
     _saved = ()
     _known = ()       # the ids of the inputs and of what forward returned, among which saved arrays are looked for
@@ -54,8 +56,7 @@ class Function:
 
     def __init_subclass__(cls, wide=False, **options):
         super().__init_subclass__(**options)
-        if wide:
-            widen_methods(cls)
+        cls.wide = wide or cls.wide
         for name in ("forward", "backward"):
             if isinstance(cls.__dict__.get(name), staticmethod):
                 cls.__dict__[name].__func__.road = functools.partial(_road, cls, name)
@@ -64,17 +65,19 @@ class Function:
     def apply(cls, *args, **options):
         """Run the operation on `args` (Tensors and constants) and record it where a gradient may be asked for."""
         ctx = cls()
-        tensors, arrays, needs = [], [], []
+        tensors, arrays, needs, half = [], [], [], False
         for a in args:
             tensor = isinstance(a, Tensor)
             arrays.append(a.array if tensor else a)
             needs.append(tensor and a.requires_grad and mode.recording)
             if tensor:
                 tensors.append(a)
+                half = half or a.array.dtype is float16
         _check_inputs(cls, tensors)
         ctx.needs_input_grad = needs
+        forward = wide_forward(cls.forward) if half and cls.wide else cls.forward
         with quiet():
-            result = cls.forward(ctx, *arrays, **options)
+            result = forward(ctx, *arrays, **options)
         results = result if isinstance(result, tuple) else (result,)
         outputs = ctx.wrap_outputs(results, tensors, options)
         if mode.anomaly:
@@ -126,7 +129,8 @@ class Function:
         """The gradients of the inputs as recorded Tensors, from Tensors."""
         self._recorded = True
         try:
-            return (self.backward_recorded or self.backward)(self, *grad_outputs)
+            backward = self.backward_recorded or self.backward
+            return (wide_backward(backward) if self.wide else backward)(self, *grad_outputs)
         finally:
             self._recorded = False
 

@@ -78,13 +78,3 @@ def wide_backward(backward):
         finally:
             ctx._widens = False
     return compute
-
-
-_METHODS = {"forward": wide_forward, "backward": wide_backward, "backward_recorded": wide_backward}
-
-
-def widen_methods(cls):
-    """Put the methods of an operation under the rule."""
-    for name, decorator in _METHODS.items():
-        if isinstance(cls.__dict__.get(name), staticmethod):
-            setattr(cls, name, staticmethod(decorator(cls.__dict__[name].__func__)))

@@ -35,13 +35,11 @@ import math
 
 from ..engine.formula import formula
 from ..engine.function import Function
-from ..engine.half import wide
 from ..engine.tensor import Tensor, check_floating
 from .unfold import as_batch, col2im, count_windows, im2col, sizes
 
 
 @formula
-@wide
 def convolve(x, w, out, stride, padding, dilation, groups, b=None):
     """x (N, C, *S), w (F, C/G, *K), b (F) or None -> y (N, F, *out):  y = w @ cols + b."""
     if isinstance(x, Tensor):
@@ -53,7 +51,6 @@ def convolve(x, w, out, stride, padding, dilation, groups, b=None):
 
 
 @formula
-@wide
 def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K):  dw = dy @ cols^T."""
     if isinstance(x, Tensor):
@@ -65,7 +62,6 @@ def weight_gradient(x, dy, kernel, stride, padding, dilation, groups):
 
 
 @formula
-@wide
 def input_gradient(dy, w, size, stride, padding, dilation, groups):
     """dy (N, F, *O), w (F, C/G, *K) -> dx (N, C, *size):  dcols = w^T @ dy, and every pixel collects its copies."""
     if isinstance(dy, Tensor):
@@ -76,7 +72,6 @@ def input_gradient(dy, w, size, stride, padding, dilation, groups):
 
 
 @formula
-@wide
 def bias_gradient(dy):
     """db[f] = sum_{n, o} dy[n, f, o]: the bias was added at every place of every image."""
     return dy.sum((0, *range(2, dy.ndim)))
@@ -104,7 +99,7 @@ def bias_like(b, dims):
     return b.reshape(-1, *[1] * dims)
 
 
-class Conv(Function):
+class Conv(Function, wide=True):
     """x (N, C, *S), w (F, C/G, *K), b (F) -> y (N, F, *O), with O = (S + padding - dilation * (K - 1) - 1) // stride + 1.
 
     y[n, f, o] = b[f] + sum_{c, k} w[f, c, k] x[n, c, o * stride + k * dilation - padding]
@@ -133,7 +128,7 @@ class Conv(Function):
         return dx, dw, db
 
 
-class ConvTranspose(Function):
+class ConvTranspose(Function, wide=True):
     """x (N, F, *O), w (F, C/G, *K), b (C) -> y (N, C, *size): the way from dy to dx in `Conv`, as an operation of its own.
 
     y[n, c, i] = b[c] + sum_f sum_{k, o: o * stride + k * dilation - padding = i} w[f, c, k] x[n, f, o]
@@ -167,7 +162,7 @@ class ConvTranspose(Function):
         return dx, dw, db
 
 
-class ConvWeight(Function):
+class ConvWeight(Function, wide=True):
     """x (N, C, *S), dy (N, F, *O) -> dw (F, C/G, *K): how `Conv` gets dw, as an operation of its own.
 
     dw[f, c, k] = sum_{n, o} dy[n, f, o] x[n, c, o * stride + k * dilation - padding]
