@@ -306,7 +306,7 @@ for images, channels, side, filters in ((32, 3, 64, 32), (32, 16, 32, 16), (16, 
 # %% [markdown]
 # The step from loops to columns is the large one. In the small layer the library is behind, because it also checks its
 # arguments and prepares the way back. What its roads add for larger layers depends on the machine: caches, threads, memory
-# layout. The first page of `tinycnn/cpu/conv.py` lists what makes them fast, and what each idea gains.
+# layout. The first page of `tinycnn/cpu/numpy_only/conv.py` lists what makes them fast, and what each idea gains.
 #
 # ## Fewer products
 #

@@ -107,8 +107,9 @@ print(f"{rates[0]:.1f} GFLOP/s with {sizes[0]} rows, {max(rates):.0f} at best")
 #
 # The definition is seven loops: pictures, filters, two for the place, channels, two for the offset. In Python each
 # multiplication then costs the interpreter's work. `im2col` writes every window as a column and makes one matrix product of
-# it all. The library has roads for processors (`tinycnn/cpu/conv.py`): columns in pieces that fit the cache, shared out to
-# the cores, and for 3x3 kernels perhaps additions in place of multiplications (Winograd).
+# it all. The library has roads for processors: columns in pieces that fit the cache, shared out to the cores
+# (`tinycnn/cpu/numpy_only/conv.py`), or, where Numba is installed, sums that stay in registers (`tinycnn/cpu/direct.py`);
+# and for 3x3 kernels perhaps additions in place of multiplications (Winograd).
 
 
 # %%

@@ -1,4 +1,4 @@
-"""Convolution on processors: in any geometry, by Winograd's tiles and how exact they are, in float16, and its layout."""
+"""Convolution on processors: in any geometry, by sums in registers, columns or Winograd's tiles, and how exact they are."""
 import tracemalloc
 
 import numpy as np
@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 
 import tinycnn
 from tests.helpers.roads import make_small
-from tinycnn.cpu import columns, winograd
+from tinycnn.cpu import winograd
+from tinycnn.cpu.compiled import missing
+from tinycnn.cpu.numpy_only import columns
+from tinycnn.cpu.numpy_only import winograd as squares
 from tinycnn.ops import conv
 
-
-@pytest.fixture(params=[1, 2, 3])
-def threads(request, monkeypatch):
-    """One, two or three threads, which take even the smallest work; pieces so small that every operation has several."""
-    make_small(monkeypatch, request.param)
-    return request.param
+needs_loops = pytest.mark.skipif(missing() != "", reason=missing())
+ONE = (1, 1), [(1, 1)] * 2, (1, 1), 1  # a 3x3 convolution that keeps the size
 
 
 def close(a, b):
@@ -60,45 +59,142 @@ def test_convolution_is_what_its_formula_says_in_any_geometry(geometry, count, p
             close(formula(*args), formula.plain(*args))
 
 
-@pytest.mark.parametrize("way, kernel", [(winograd.Squares, (3, 3)), (winograd.Rows, (5, 5)), (winograd.Rows, (1, 6)),
-                                         (winograd.Rows, (2, 3))])
-@pytest.mark.parametrize("size, padding", [((6, 8), 1), ((5, 7), 2), ((8, 6), 0), ((5, 9), (2, 1)), ((7, 14), (0, 2))])
-def test_winograds_convolution_is_plain_convolution(way, kernel, size, padding, threads):
-    padding = [(p, p) for p in (padding if isinstance(padding, tuple) else (padding, padding))]
-    out = tuple(s + 2 * p - k + 1 for s, (p, _), k in zip(size, padding, kernel))
+def by_products(x, w, dy, padding):
+    """y, dw and dx by Winograd's tiles, as NumPy's products of matrices."""
+    back, outside = w[..., ::-1, ::-1].swapaxes(0, 1), [(2 - p, 2 - p) for p, _ in padding]
+    options = (1, 1), padding, (1, 1), 1
+    return (squares.convolve_in_squares(x, w, dy.shape[2:], *options),
+            squares.weight_gradient_in_squares(x, dy, (3, 3), *options),
+            squares.convolve_in_squares(dy, back, x.shape[2:], (1, 1), outside, (1, 1), 1))
+
+
+def by_loops(x, w, dy, padding):
+    """The same as sums in registers."""
+    options = (1, 1), padding, (1, 1), 1
+    return (winograd.convolve_by_tiles(x, w, dy.shape[2:], *options),
+            winograd.weight_gradient_by_tiles(x, dy, (3, 3), *options),
+            winograd.input_gradient_by_tiles(dy, w, x.shape[2:], *options))
+
+
+def plainly(x, w, dy, padding):
+    """The same by the formulas."""
+    options = (1, 1), padding, (1, 1), 1
+    return (conv.convolve.plain(x, w, dy.shape[2:], *options), conv.weight_gradient.plain(x, dy, (3, 3), *options),
+            conv.input_gradient.plain(dy, w, x.shape[2:], *options))
+
+
+each_kind_of_tiles = pytest.mark.parametrize("tiles", [by_products, pytest.param(by_loops, marks=needs_loops)])
+
+
+@each_kind_of_tiles
+@pytest.mark.parametrize("size, padding", [((6, 8), (1, 1)), ((5, 7), (2, 2)), ((8, 6), (0, 0)), ((5, 9), (2, 1)),
+                                           ((7, 14), (0, 2))])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_winograds_convolution_is_plain_convolution(tiles, size, padding, threads, monkeypatch):
+    make_small(monkeypatch, threads)
+    rng, padding = np.random.default_rng(0), [(p, p) for p in padding]
+    x, w = rng.standard_normal((3, 5, *size)), rng.standard_normal((4, 5, 3, 3))
+    dy = rng.standard_normal((3, 4, *(s + 2 * p - 2 for s, (p, _) in zip(size, padding))))
+    for found, right in zip(tiles(x, w, dy, padding), plainly(x, w, dy, padding)):
+        close(found, right)
+
+
+@each_kind_of_tiles
+@pytest.mark.parametrize("batch, channels, size", [(8, 64, 32), (3, 256, 12)])
+def test_winograds_convolution_costs_no_more_accuracy_in_float32_than_it_says(tiles, batch, channels, size):
+    """Pixels after a ReLU, whose sums are the hardest: their errors do not cancel."""
     rng = np.random.default_rng(0)
-    x, w, b = rng.standard_normal((3, 5, *size)), rng.standard_normal((4, 5, *kernel)), rng.standard_normal(4)
-    dy, options = rng.standard_normal((3, 4, *out)), ((1, 1), padding, (1, 1), 1)
-    close(winograd.convolve(way, x, w, out, padding, b), conv.convolve.plain(x, w, out, *options, b))
-    close(winograd.weight_gradient(way, x, dy, kernel, padding), conv.weight_gradient.plain(x, dy, kernel, *options))
+    x = np.maximum(rng.standard_normal((batch, channels, size, size)), 0)
+    w, dy = rng.standard_normal((channels, channels, 3, 3)), rng.standard_normal(x.shape)
+    single, padding = [a.astype("f") for a in (x, w, dy)], [(1, 1)] * 2
+    results = tiles(*single, padding), plainly(*single, padding), plainly(x, w, dy, padding)
+    for found, plain, exact, times in zip(*results, (3, 3, 4.5) if tiles is by_loops else (6.5, 4.5, 6)):
+        assert found.dtype == np.float32 and np.std(found - exact) < times * np.std(plain - exact)
 
 
-@pytest.mark.parametrize("kernel, dims", [(3, 2), (5, 1), (6, 1)])
-def test_winograds_transforms_hold_no_tiny_numbers_which_make_products_denormal_and_slow(kernel, dims):
-    for matrix in winograd.transforms(kernel, dims, np.dtype("f")):
+def test_winograds_transforms_hold_no_tiny_numbers_which_make_products_denormal_and_slow():
+    for matrix in [*squares.transforms(np.dtype("f")), *squares.squares(np.dtype("f"))]:
         assert np.abs(matrix[matrix != 0]).min() > 1e-4
 
 
-def test_winograds_road_is_for_many_channels_and_kernels_that_fit():
-    def way(channels=64, filters=64, kernel=(3, 3), out=(32, 32), stride=(1, 1), dilation=(1, 1)):
-        return winograd.way(2, channels, filters, kernel, out, stride, dilation)
+def test_winograds_road_is_for_many_channels_and_kernels_of_three_by_three():
+    def worth(channels=64, filters=64, kernel=(3, 3), out=(32, 32), stride=(1, 1), dilation=(1, 1), groups=1):
+        return squares.worth(2, channels, filters, kernel, out, stride, dilation, groups)
 
-    assert way() is winograd.Squares and way(kernel=(5, 5)) is winograd.Rows and way(kernel=(1, 6)) is winograd.Rows
-    assert way(out=(4, 4)) is way(kernel=(5, 5), out=(9, 5)) is None    # few tiles; tiles hardly filled
-    assert not any([way(channels=3), way(filters=10), way(kernel=(1, 1)), way(kernel=(7, 7)), way(kernel=(5,)),
-                    way(stride=(2, 1)), way(dilation=(1, 2))])
+    assert worth()
+    assert not any([worth(out=(4, 4)), worth(channels=3), worth(filters=10), worth(kernel=(1, 1)), worth(kernel=(5, 3)),
+                    worth(kernel=(3,), out=(99,)), worth(stride=(2, 1)), worth(dilation=(1, 2)), worth(groups=2)])
 
 
-@pytest.mark.parametrize("way, kernel, times", [(winograd.Squares, 3, 6), (winograd.Rows, 3, 3), (winograd.Rows, 5, 6),
-                                                (winograd.Rows, 6, 9)])
-def test_winograds_convolution_costs_no_more_accuracy_in_float32_than_it_says(way, kernel, times):
+@np.errstate(invalid="ignore")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("channels", [3, 32])
+def test_a_pixel_that_is_no_number_makes_its_outputs_none_and_with_many_channels_those_of_its_tiles(value, channels):
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((2, 256, 12, 12)), rng.standard_normal((130, 256, kernel, kernel))
-    padding, out = [(1, 1)] * 2, (15 - kernel,) * 2
-    exact = conv.convolve.plain(x, w, out, (1, 1), padding, (1, 1), 1)
-    plain = conv.convolve.plain(x.astype("f"), w.astype("f"), out, (1, 1), padding, (1, 1), 1)
-    y = winograd.convolve(way, x.astype("f"), w.astype("f"), out, padding)
-    assert y.dtype == np.float32 and np.std(y - exact) < times * np.std(plain - exact)
+    x, w = rng.standard_normal((2, channels, 17, 17)), rng.standard_normal((32, channels, 3, 3))
+    x[1, 2, 8, 9] = value
+    y, right = conv.convolve(x, w, (17, 17), *ONE), conv.convolve.plain(x, w, (17, 17), *ONE)
+    lost = ~np.isfinite(right)
+    if channels == 32:
+        lost[1, :, 4:12, 8:12] = True   # the two tiles that see row 8 and column 9
+        assert np.isnan(y[lost]).all()
+    else:
+        np.testing.assert_array_equal(y[lost], right[lost])
+    np.testing.assert_allclose(y[~lost], right[~lost], rtol=1e-11, atol=1e-11)
+
+
+@needs_loops
+@np.errstate(invalid="ignore")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_stays_in_its_group_where_loops_convolve(value):
+    rng = np.random.default_rng(0)
+    x, w, dy = rng.standard_normal((2, 6, 9, 9)), rng.standard_normal((9, 2, 3, 3)), rng.standard_normal((2, 9, 9, 9))
+    x[1, 2, 4, 4] = dy[0, 3, 5, 5] = value
+    options = (*ONE[:3], 3)
+    for formula, *args in [(conv.convolve, x, w, (9, 9)), (conv.weight_gradient, x, dy, (3, 3)),
+                           (conv.input_gradient, dy, w, (9, 9))]:
+        close(formula(*args, *options), formula.plain(*args, *options))
+
+
+@pytest.mark.parametrize("channels, filters, groups", [(3, 5, 1), (17, 33, 1), (6, 9, 3), (40, 200, 1)])
+@pytest.mark.parametrize("size, kernel, stride, dilation", [
+    ((31,), (5,), (2,), (3,)), ((13, 19), (3, 2), (1, 1), (2, 3)), ((14, 15), (3, 3), (2, 3), (1, 1)),
+    ((9, 8, 7), (3, 2, 3), (1, 2, 1), (1, 1, 2))], ids=str)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_odd_channels_groups_dilation_and_volumes_of_arrays_that_cannot_be_written(
+        channels, filters, groups, size, kernel, stride, dilation, dtype):
+    rng, padding = np.random.default_rng(0), [(1, 0), (2, 1), (0, 1)][:len(size)]
+    out = tuple((s + sum(p) - d * (k - 1) - 1) // t + 1 for s, p, d, k, t in zip(size, padding, dilation, kernel, stride))
+    shapes = (3, channels, *size), (filters, channels // groups, *kernel), (3, filters, *out), (filters,)
+    x, w, dy, b = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    for a in (x, w, dy, b):
+        a.flags.writeable = False
+    options = stride, padding, dilation, groups
+    for formula, *args in [(conv.convolve, x, w, out, *options, b), (conv.weight_gradient, x, dy, kernel, *options),
+                           (conv.input_gradient, dy, w, size, *options)]:
+        found, right = formula(*args), formula.plain(*args)
+        assert found.dtype == dtype and found.flags.writeable
+        tolerance = (1e-12 if dtype == "float64" else 1e-5) * np.abs(right).max()
+        np.testing.assert_allclose(found, right, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("channels, filters, kernel, stride, groups", [
+    (3, 16, 3, 1, 1), (16, 24, 3, 2, 1), (32, 32, 3, 1, 1), (40, 24, 5, 1, 1), (64, 32, 1, 1, 1), (12, 12, 3, 1, 3)])
+def test_results_are_the_same_to_the_last_bit_for_any_number_of_threads(channels, filters, kernel, stride, groups):
+    rng = np.random.default_rng(0)
+    out = tuple((s + 2 * (kernel // 2) - kernel) // stride + 1 for s in (22, 23))
+    shapes = (9, channels, 22, 23), (filters, channels // groups, kernel, kernel), (9, filters, *out)
+    x, w, dy = (rng.standard_normal(shape, dtype=np.float32) for shape in shapes)
+    options = (stride, stride), [(kernel // 2, kernel // 2)] * 2, (1, 1), groups
+
+    def results(threads):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tinycnn.cpu.workers._threads", threads)
+            patch.setattr("tinycnn.cpu.workers.WORTH", 1e-5)
+            return [conv.convolve(x, w, out, *options), conv.weight_gradient(x, dy, w.shape[2:], *options),
+                    conv.input_gradient(dy, w, (22, 23), *options), conv.bias_gradient(dy)]
+    for one, two, three in zip(*map(results, (1, 2, 3))):
+        assert np.array_equal(one, two) and np.array_equal(one, three)
 
 
 def test_large_images_give_what_the_formula_says_and_the_same_in_every_run():
@@ -126,10 +222,9 @@ def test_convolution_pooling_and_norm_hand_on_images_with_channels_last_in_memor
 
 def test_half_precision_stays_half_precision():
     x, w = (np.ones(s, np.float16) for s in ((2, 8, 4, 4), (3, 8, 3, 3)))
-    options = (1, 1), [(1, 1)] * 2, (1, 1), 1
-    y = conv.convolve(x, w, (4, 4), *options)
+    y = conv.convolve(x, w, (4, 4), *ONE)
     assert y.dtype == np.float16 and y.max() == 72
-    assert conv.weight_gradient(x, y, (3, 3), *options).dtype == np.float16
+    assert conv.weight_gradient(x, y, (3, 3), *ONE).dtype == np.float16
 
 
 @pytest.mark.parametrize("shape", [(64, 8, 32, 32), (1, 8, 256, 256)])

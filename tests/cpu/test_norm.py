@@ -4,7 +4,7 @@ import pytest
 
 import tinycnn
 from tests.helpers.roads import make_small
-from tinycnn.cpu import columns, sums
+from tinycnn.cpu import layout, sums
 from tinycnn.cpu.compiled import missing
 from tinycnn.nn import functional as F
 
@@ -57,7 +57,7 @@ def test_batch_norm_in_rows_of_any_length_is_plain_batch_norm(shape, channels_la
     rng = np.random.default_rng(0)
     a = rng.standard_normal(shape)
     if channels_last:
-        a = columns.channels_first(columns.channels_last(a))
+        a = layout.channels_first(layout.channels_last(a))
     w, b = (tinycnn.tensor(rng.standard_normal(shape[1]), requires_grad=True) for _ in range(2))
     dy = tinycnn.tensor(rng.standard_normal(shape))
     with tinycnn.plainly():
@@ -95,7 +95,7 @@ def layouts(a):
     gaps[...] = a
     closed = a.copy()
     closed.flags.writeable = False
-    return {"first": a, "last": columns.channels_first(columns.channels_last(a)), "gaps": gaps, "read-only": closed}
+    return {"first": a, "last": layout.channels_first(layout.channels_last(a)), "gaps": gaps, "read-only": closed}
 
 
 def norms(channels):

@@ -6,19 +6,22 @@ import sys
 
 import numpy as np
 
+from tinycnn.cli.roads import _closed
+from tinycnn.cpu.compiled import missing
 from tinycnn.engine.formula import ROADS
 
 SMALL = {  # file of cpu/ -> its sizes: so small that every operation has several pieces
     "workers": {"_threads": 3, "WORTH": 1e-15, "SHARED": 1, "PIECE": 7},
-    "columns": {"PIECE_BYTES": 400, "Columns.piece_rows": 1, "Columns.few_windows": 0},
-    "without_numba.layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
-    "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "without_numba.norm": {"PIECE": 25, "WIDTH": 12},
+    "numpy_only.columns": {"PIECE_BYTES": 400, "Columns.piece_rows": 1, "Columns.few_windows": 0},
+    "numpy_only.layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
+    "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "numpy_only.norm": {"PIECE": 25, "WIDTH": 12},
     "matmul": {"LEAST": 1}, "pool": {"BLOCK": 3}, "depthwise": {"BLOCK": 3},
-    "without_numba.pool": {"NUMBERS": 300}, "without_numba.depthwise": {"NUMBERS": 300},
+    "numpy_only.pool": {"NUMBERS": 300}, "numpy_only.depthwise": {"NUMBERS": 300},
     "attention": {"PIECE_BYTES": 500}, "optim": {"PIECE": 4, "LEAST": 1},
     "activation": {"LEAST": 1}, "elementwise": {"SMALL": 0},
 }
-WINOGRAD = {"winograd": {"LEAST": 0, "FEWEST": 0, "Tiles.least_rows": 1, "Squares.piece_rows": 1, "Rows.piece_rows": 1}}
+WINOGRAD = {"numpy_only.winograd": {"LEAST": 0, "FEWEST": 1, "Squares.least_rows": 1, "Squares.piece_rows": 1}}
+REPLACED = "cpu.numpy_only.depthwise:", "cpu.numpy_only.layer_norm:", "cpu.numpy_only.winograd:"  # by loops, with Numba
 
 
 def make_small(patch, threads=3, winograd=True):
@@ -44,6 +47,17 @@ def name_of(formula, serves, way):
     """A road as named in messages."""
     room = way.__module__.removeprefix("tinycnn.")
     return f"{room}: {formula.__qualname__} by {way.__name__} where {serves.__name__}"
+
+
+def roads_of(room):
+    """The names of the roads of `cpu` or `gpu`."""
+    return {name_of(*road) for road in ROADS if road[2].__module__.split(".")[1] == room}
+
+
+def in_reach():
+    """The names of the roads of processors that can be taken here: those of loops with Numba, what they replace without."""
+    closed = {name_of(*road) for road in ROADS if _closed(*road[1:])}
+    return {name for name in roads_of("cpu") - closed if missing() or not name.startswith(REPLACED)}
 
 
 @contextlib.contextmanager

@@ -63,6 +63,16 @@ def _closed(serves, way):
 
 def _never(serves):
     """Why a predicate is never true on this machine, which it or one that it asks says by a function `never`; else ""."""
-    asked = [serves.__globals__.get(name) for name in serves.__code__.co_names]
-    asked = [other for other in asked if inspect.isfunction(other) and other.__module__.startswith("tinycnn.cpu.")]
-    return serves.never() if hasattr(serves, "never") else next(filter(None, map(_never, asked)), "")
+    if hasattr(serves, "never"):
+        return serves.never()
+    asked = [serves.__globals__.get(name) for name in _names(serves.__code__)]
+    asked = [other for other in asked if getattr(other, "__module__", "").startswith("tinycnn.cpu.")
+             and (hasattr(other, "never") or inspect.isfunction(other))]
+    return next(filter(None, map(_never, asked)), "")
+
+
+def _names(code):
+    """The names that code looks up, that of generators in it, too."""
+    yield from code.co_names
+    for part in filter(inspect.iscode, code.co_consts):
+        yield from _names(part)

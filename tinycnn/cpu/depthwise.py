@@ -16,7 +16,7 @@ from ..ops import conv as formulas
 from .compiled import loop
 from .serving import compiled_floats
 from .windows import as_images, as_rows, holders, pixels
-from .without_numba.depthwise import gradient_of_own_filters, own_filters, repeated  # whose roads these are asked before
+from .numpy_only.depthwise import gradient_of_own_filters, own_filters, repeated  # whose roads these are asked before
 from .workers import aligned, parallel
 
 BLOCK = 128  # products that are summed in the dtype of x, beyond in float64

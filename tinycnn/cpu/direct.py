@@ -25,7 +25,7 @@ import numpy as np
 from ..ops import conv as formulas
 from .compiled import compiled, loop
 from .serving import compiled_floats
-from .columns import channels_first, channels_last
+from .layout import channels_first, channels_last
 from .workers import aligned, parallel
 
 ROOM = 2**17        # numbers that stay in the second-level cache

@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from ..ops.norm import Normalize, RMSNorm
-from .columns import contiguous
+from .layout import contiguous
 from .compiled import loop
 from .norm import RUN, moments_of_row
 from .serving import compiled_floats
 from .sums import BLOCK
-from .without_numba import layer_norm  # noqa: F401  whose roads are the older ones, so these are asked first
+from .numpy_only import layer_norm  # noqa: F401  whose roads are the older ones, so these are asked first
 from .workers import aligned, parallel
 
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from ..ops.conv import bias_gradient
 from ..ops.norm import Normalize, moments
-from .columns import channels_first, channels_last, contiguous
+from .layout import channels_first, channels_last, contiguous
 from .compiled import loop
 from .serving import compiled_floats
 from .sums import BLOCK, column_sums, packed
-from .without_numba import norm  # noqa: F401  whose roads are the older ones, so these are asked first
+from .numpy_only import norm  # noqa: F401  whose roads are the older ones, so these are asked first
 from .workers import aligned, parallel
 
 NEAR = 8          # rows that tell what is near the mean

@@ -16,7 +16,7 @@ from ..ops.unfold import count_windows
 from .compiled import loop
 from .serving import compiled_floats
 from .windows import as_images, as_rows, pixels, rows_and_columns
-from .without_numba import pool  # noqa: F401  whose road is the older one, so these are asked first
+from .numpy_only import pool  # noqa: F401  whose road is the older one, so these are asked first
 from .workers import aligned, parallel
 
 BLOCK = 128  # numbers that are summed in the dtype of x, beyond in float64

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from .columns import channels_first, channels_last
+from .layout import channels_first, channels_last
 
 
 @functools.lru_cache(1000)

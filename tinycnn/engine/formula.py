@@ -3,7 +3,7 @@
     @formula                             # ops/conv.py: the textbook
     def bias_gradient(dy): ...
 
-    @bias_gradient.road(on_cpu)          # cpu/conv.py: the same numbers, where `on_cpu(dy)` is true
+    @bias_gradient.road(on_cpu)          # cpu/numpy_only/conv.py: the same numbers, where `on_cpu(dy)` is true
     def _(dy): ...
 
 This is `functools.singledispatch`, but that a road is asked whether it serves. `forward` and `backward` of every `Function`

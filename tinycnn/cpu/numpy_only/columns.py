@@ -1,42 +1,16 @@
-"""The columns of a convolution, in pieces that fit the cache; NumPy only.
-
-What `fast_conv.py` and `winograd.py` share.
-"""
+"""The columns of a convolution, in pieces that fit the cache: what `conv.py` and `winograd.py` share."""
 import functools
 import math
 import operator
 
 import numpy as np
 
-from ..engine.arrays import sliding_windows
-from .matmul import product
-from .workers import parallel
+from ...engine.arrays import sliding_windows
+from ..layout import channels_first, channels_last
 
 PIECE_BYTES = 2 * 2**20   # half of a usual second-level cache,
-PIECE_ROWS = 512          # but enough rows for the product to be efficient,
-PIECES = 4                # and so many pieces at least, for the cores to share,
-FEW_WINDOWS = 1024        # unless these are all: then the weights are the larger matrix, and the cores share the filters
-THIN = 128                # filters, below which the gradient of the weights is computed transposed
-FEW = 4                   # channels, up to which columns are copied as rows of pixels
-
-
-def contiguous(x):
-    """x as a contiguous array: itself, or a copy, on several cores if it is large."""
-    if x.flags.c_contiguous:
-        return x
-    y = np.empty(x.shape, x.dtype)
-    parallel(lambda start, stop: np.copyto(y[start:stop], x[start:stop]), len(x), moved=4 * x.nbytes)
-    return y
-
-
-def channels_last(x):
-    """x (N, C, *S) as a contiguous array (N, *S, C): a view where it is laid out that way already, else a copy."""
-    return contiguous(x.transpose(0, *range(2, x.ndim), 1))
-
-
-def channels_first(x):
-    """An array (N, *S, C) as the view (N, C, *S)."""
-    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+PIECES = 4                # but so many pieces at least, for the cores to share
+FEW = 4                   # channels, up to which columns are copied as whole rows of pixels
 
 
 def slices(count, most):
@@ -44,13 +18,6 @@ def slices(count, most):
     parts = max(1, -(-count // max(1, most)))
     parts = min(count, parts + parts % 2) if parts > 1 else 1
     return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
-
-
-def product_of_transposed(dy, x):
-    """dy^T @ x for batches dy (..., P, F) and x (..., P, K), computed as (x^T @ dy)^T where BLAS is faster that way."""
-    if dy.shape[-1] < THIN:
-        return product(x.swapaxes(-1, -2), dy).swapaxes(-1, -2)
-    return product(dy.swapaxes(-1, -2), x)
 
 
 def total(arrays):
@@ -66,8 +33,12 @@ def add_bias(y, b):
 
 
 class Columns:
-    """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns."""
-    few_windows, least_rows, piece_rows = FEW_WINDOWS, 1, PIECE_ROWS
+    """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns.
+
+    A piece has enough rows for its product to be efficient. Few windows are one piece: then the weights, which every piece
+    would read, are the larger matrix, and `product` shares out the filters.
+    """
+    few_windows, least_rows, piece_rows = 1024, 1, 512
 
     def __init__(self, x, kernel, out, stride, padding, dilation, groups):
         self.few = x.shape[1] <= FEW

@@ -5,7 +5,7 @@ import numpy as np
 
 from ...ops.pool_max import MaxPool
 from ...ops.unfold import count_windows, meetings
-from ..columns import channels_first, channels_last
+from ..layout import channels_first, channels_last
 from ..workers import parallel
 
 NUMBERS = 2**16  # of images that are worked on together: they stay in the cache

@@ -3,7 +3,7 @@ import numpy as np
 
 from ...ops import conv as formulas
 from ...ops.unfold import meetings
-from ..columns import channels_first, channels_last
+from ..layout import channels_first, channels_last
 from ..workers import parallel
 
 NUMBERS = 2**16  # of images that are worked on together: they stay in the cache

@@ -17,7 +17,7 @@
 import numpy as np
 
 from ...ops.norm import Normalize, moments, sum_over
-from ..columns import channels_first, channels_last
+from ..layout import channels_first, channels_last
 from ..serving import on_cpu, summable
 from ..workers import aligned, parallel
 

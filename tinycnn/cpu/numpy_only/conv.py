@@ -1,0 +1,170 @@
+"""Convolution by products of matrices: the three functions of `ops/conv.py`, arranged for a processor with caches.
+
+- Channels last. A row of a window is one run of KW * C numbers to copy, and the product of columns and weights *is* the
+  image, pixel by pixel: nothing to move (1.3 to 2 times as fast; see `layout.py`).
+- Pieces. Columns are made for as many images, or rows of one image, as fill PIECE_BYTES, multiplied while they are still in
+  the cache, and overwritten by the next (1.5 to 2 times, and K times less memory). The cores share them.
+- Pictures have few channels, and runs of KW * 1 numbers are too short. For up to FEW channels the columns are copied as
+  whole rows of pixels, one for every weight, and the product reads them transposed (2 times for one channel).
+- A 1x1 convolution needs no columns and no pieces: it is one product of pixels and weights (1.1 to 1.8 times).
+- No adjoint where the stride is 1: the gradient of the input is then itself a convolution, of dy with the kernel reversed,
+  and takes its road instead of adding up windows (1.2 to 1.4 times).
+- Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).
+
+`winograd.py` takes over from 32 channels on. Where Numba is installed, loops take over all that is not 1x1 or large and
+strided: `cpu/direct.py` and `cpu/winograd.py`.
+"""
+import math
+
+import numpy as np
+
+from ...ops import conv as formulas
+from ...ops.unfold import meetings
+from ..layout import channels_first, channels_last, contiguous
+from ..matmul import product
+from ..serving import halves, on_cpu
+from ..workers import aligned, parallel
+from .columns import PIECE_BYTES, Columns, add_bias, total
+
+GROUP = 16                # channels, below which groups are merged
+
+
+@formulas.convolve.road(on_cpu)
+def convolve_on_cpu(x, w, out, stride, padding, dilation, groups, b=None):
+    """Products of matrices, piece by piece: y = cols @ w + b."""
+    w, groups = merged(w, groups)
+    columns = Columns(x, w.shape[2:], out, stride, padding, dilation, groups)
+    matrix = contiguous(np.moveaxis(w, 1, -1)).reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
+    y = aligned((len(x), *out, len(w)), matrix.dtype)
+
+    def work(start, stop):
+        for piece in columns.pieces[start:stop]:
+            product(columns[piece], matrix, out=y[piece].reshape(-1, groups, matrix.shape[2]).swapaxes(0, 1))
+            if b is not None:
+                add_bias(y[piece], b)
+
+    parallel(work, len(columns.pieces), flops=2 * y.size * matrix.shape[1], moved=4 * y.nbytes)
+    return channels_first(y)
+
+
+def one_pixel(x, w, out, stride, padding, dilation, groups, b=None):
+    """NumPy arrays under a 1x1 kernel."""
+    return type(x) is np.ndarray and groups == max(*w.shape[2:], *stride) == 1 and out == x.shape[2:]
+
+
+@formulas.convolve.road(one_pixel)
+def convolve_pixels(x, w, out, stride, padding, dilation, groups, b=None):
+    """One product of pixels and weights."""
+    y = product(channels_last(x).reshape(-1, x.shape[1]), w.reshape(len(w), -1).T)
+    y = y.reshape(len(x), *out, len(w))
+    if b is not None:
+        add_bias(y, b)
+    return channels_first(y)
+
+
+@formulas.weight_gradient.road(on_cpu)
+def weight_gradient_on_cpu(x, dy, kernel, stride, padding, dilation, groups):
+    """Products of matrices, summed over the pieces: dw = dy^T @ cols."""
+    channels, filters = x.shape[1] // groups, dy.shape[1]
+    merge = merging(channels, groups)
+    columns = Columns(x, kernel, dy.shape[2:], stride, padding, dilation, groups // merge)
+    dy = channels_last(dy)
+
+    def part(piece):
+        rows = dy[piece].reshape(-1, groups // merge, filters // groups * merge)
+        return product(rows.transpose(1, 2, 0), columns[piece])
+
+    dw = total(parallel(lambda start, stop: total(map(part, columns.pieces[start:stop])), len(columns.pieces),
+                        flops=2 * dy.size * math.prod(kernel) * merge * channels, most=4))
+    dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
+    dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
+    return contiguous(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
+
+
+@formulas.input_gradient.road(on_cpu)
+def input_gradient_on_cpu(dy, w, size, stride, padding, dilation, groups):
+    """Products of matrices, dcols = dy @ w, every pixel collecting its copies, some images at a time."""
+    w, groups = merged(w, groups)
+    kernel, channels, filters = w.shape[2:], w.shape[1], len(w) // groups
+    dy, out = channels_last(dy), dy.shape[2:]
+    matrix = np.moveaxis(w, 1, -1).reshape(groups, filters, -1)
+    dx = np.zeros((len(dy), *size, groups * channels), dy.dtype)
+    images = max(1, PIECE_BYTES // max(1, math.prod(out) * matrix[:, 0].nbytes))
+
+    def work(start, stop):
+        for n in range(start, stop, images):
+            piece = slice(n, min(n + images, stop))
+            dcols = dy[piece].reshape(-1, groups, filters).swapaxes(0, 1) @ matrix
+            dcols = dcols.reshape(groups, -1, *out, math.prod(kernel), channels)
+            target = dx[piece].reshape(-1, *size, groups, channels)
+            for number, k in enumerate(np.ndindex(*kernel)):
+                o, i = meetings(k, size, out, stride, padding, dilation)
+                target[:, *i] += np.moveaxis(dcols[:, :, *o, number], 0, -2)
+
+    parallel(work, len(dy), flops=2 * dy.size * matrix[0, 0].size, moved=4 * dy.nbytes)
+    return channels_first(dx)
+
+
+def outside(dy, size, kernel, padding, dilation):
+    """The padding of dy in the convolution whose result is dx: counting k from the other end in
+
+        dx[i] = sum_k w[k] dy[i + p - k d]    gives    dx[i] = sum_k w[K - 1 - k] dy[i + k d - (d (K - 1) - p)].
+    """
+    return [(d * (k - 1) - p, s - o + p)
+            for s, o, k, d, (p, _) in zip(size, dy.shape[2:], kernel, dilation, padding)]
+
+
+def steps_of_one(dy, w, size, stride, padding, dilation, groups):
+    """NumPy arrays, for a convolution with stride 1 and no more padding than its kernel has reach."""
+    return (type(dy) is np.ndarray and max(stride) == 1
+            and min(map(min, outside(dy, size, w.shape[2:], padding, dilation))) >= 0)
+
+
+@formulas.input_gradient.road(steps_of_one)
+def input_gradient_by_convolution(dy, w, size, stride, padding, dilation, groups):
+    """A convolution of dy with the kernel reversed, which has roads of its own."""
+    filters, channels, *kernel = w.shape
+    reverse = w[(..., *[slice(None, None, -1)] * len(kernel))]
+    reverse = reverse.reshape(groups, -1, channels, *kernel).swapaxes(1, 2).reshape(-1, filters // groups, *kernel)
+    return formulas.convolve(dy, reverse, size, stride, outside(dy, size, kernel, padding, dilation), dilation, groups)
+
+
+@formulas.bias_gradient.road(on_cpu)
+def bias_gradient_on_cpu(dy):
+    """The sum over images and places as a product with a row of ones."""
+    dy = channels_last(dy).reshape(-1, dy.shape[1])
+    return sum(parallel(lambda start, stop: np.ones(stop - start, dy.dtype) @ dy[start:stop], len(dy), moved=dy.nbytes))
+
+
+def in_float32(formula):
+    """Of float16 BLAS has no products: computed in float32 and rounded, tens of times as fast."""
+    def rounded(*args):
+        return formula(*(a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args)).astype(np.float16)
+    rounded.__doc__ = in_float32.__doc__
+    formula.road(halves)(rounded)
+
+
+for formula in (formulas.convolve, formulas.weight_gradient, formulas.input_gradient, formulas.bias_gradient):
+    in_float32(formula)
+
+
+# ---- many groups -----------------------------------------------------------------------------------------------------
+
+def merging(channels, groups):
+    """How many groups of so many channels to treat as one: the least divisor of `groups` that gives GROUP channels."""
+    return next(m for m in range(1, groups + 1) if groups % m == 0 and (m * channels >= GROUP or m == groups))
+
+
+def merged(w, groups):
+    """w (F, C/G, *K) for G groups as (F, M * C/G, *K) for G/M groups: each filter has zeros for its M - 1 new neighbours.
+
+    A pixel that is infinite or NaN so reaches their filters, too.
+    """
+    merge = merging(w.shape[1], groups)
+    if merge == 1:
+        return w, groups
+    filters, channels, *kernel = w.shape
+    spread = np.zeros((groups // merge, merge, filters // groups, merge, channels, *kernel), w.dtype)
+    for m in range(merge):
+        spread[:, m, :, m] = w.reshape(groups // merge, merge, filters // groups, channels, *kernel)[:, m]
+    return spread.reshape(filters, merge * channels, *kernel), groups // merge
