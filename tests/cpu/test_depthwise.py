@@ -44,7 +44,7 @@ def geometries(draw):
 
     kernel, stride, dilation = numbers(1, 4), numbers(1, 3), numbers(1, 3)
     padding = [(draw(st.integers(0, 3)), draw(st.integers(0, 3))) for _ in range(dims)]
-    size = tuple(draw(st.integers(max(1, d * (k - 1) + 1 - sum(p)), 9)) for d, k, p in zip(dilation, kernel, padding))
+    size = tuple(draw(st.integers(max(1, d * (k - 1) + 1 - sum(p)), 10)) for d, k, p in zip(dilation, kernel, padding))
     return size, kernel, (stride, padding, dilation)
 
 

@@ -12,8 +12,11 @@ can be written to (see `kept.py`), and is made anew where it cannot be read.
 import functools
 import importlib.util
 import os
+import threading
 
 OPTIONS = dict(nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+
+_making = threading.RLock()
 
 
 @functools.cache
@@ -44,13 +47,15 @@ def loop(function, **options):
         return first.loop()(*args)
 
     def make():
-        made, names = compiled(function, **options), function.__globals__
-        first.loop = lambda: made
-        for name, value in list(names.items()):
-            if hasattr(value, "loop"):
-                names[name] = value.loop()
-        return made
-    first.loop = make
+        with _making:                # another thread waits until all loops of the file are there
+            if first.made is None:   # it is not when loops call each other
+                first.made, names = compiled(function, **options), function.__globals__
+                for name, value in list(names.items()):
+                    if hasattr(value, "loop"):
+                        names[name] = value.loop()
+                first.loop = lambda: first.made
+        return first.made
+    first.made, first.loop = None, make
     return first
 
 
