@@ -180,7 +180,8 @@ def test_loops_of_others_are_not_told_of():
     class Event:
         def __init__(self, function):
             self.data = {"dispatcher": function}
-    assert kept.ours(Event(direct.frame.loop())) and not kept.ours(Event(njit(sum_of)))
+    frame = direct.frame.loop() if hasattr(direct.frame, "loop") else direct.frame  # compiled by another test
+    assert kept.ours(Event(frame)) and not kept.ours(Event(njit(sum_of)))
 
 
 def test_roads_says_once_why_loops_do_not_serve():
