@@ -14,9 +14,10 @@ registry.load()
 
 
 def subclasses(cls):
-    """Every Function that the library defines."""
+    """Every Function that the library defines, but those with which `exercises/unseen` measures the checker."""
     for sub in cls.__subclasses__():
-        if sub.__module__.partition(".")[0] == "tinycnn" and not sub.__name__.startswith("_"):
+        package, room = (*sub.__module__.split("."), "")[:2]
+        if package == "tinycnn" and room != "exercises" and not sub.__name__.startswith("_"):
             yield sub
         yield from subclasses(sub)
 

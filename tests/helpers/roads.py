@@ -21,7 +21,8 @@ SMALL = {  # file of cpu/ -> its sizes: so small that every operation has severa
     "activation": {"LEAST": 1}, "elementwise": {"SMALL": 0},
 }
 WINOGRAD = {"numpy_only.winograd": {"LEAST": 0, "FEWEST": 1, "Squares.least_rows": 1, "Squares.piece_rows": 1}}
-REPLACED = "cpu.numpy_only.depthwise:", "cpu.numpy_only.layer_norm:", "cpu.numpy_only.winograd:"  # by loops, with Numba
+REPLACED = tuple("cpu.numpy_only." + road for road in (  # by loops, with Numba
+    "depthwise:", "layer_norm:", "norm: Normalize", "norm: moments", "winograd:"))
 
 
 def make_small(patch, threads=3, winograd=True):

@@ -61,7 +61,7 @@ def test_one_dtype_becomes_what_it_does_in_pytorch(expression):
         assert ours == theirs or "error" in (ours, theirs), f"{expression} of {dtype}: {ours}, PyTorch {theirs}"
 
 
-@pytest.mark.parametrize("expression", ["x.mean()", "x.std()", "x.norm()", "x.softmax(0)", "x.logsumexp(0)"])
+@pytest.mark.parametrize("expression", ["x.mean()", "x.std()", "x.norm()", "x.softmax(0)"])
 @pytest.mark.parametrize("dtype", ["bool", "int64"])
 def test_what_needs_floating_point_refuses_the_rest(expression, dtype):
     assert outcome(tinycnn, expression, dtype) == "error"

@@ -53,6 +53,7 @@ def wide_forward(forward):
         if not any(map(is_half, values)):
             return forward(ctx, *values, **options)
         inputs = [widened(value) for value in values]
+        options = {name: [*map(widened, v)] if type(v) is list else widened(v) for name, v in options.items()}
         result = forward(ctx, *inputs, **options)
         given = narrowed(result) if is_half(values[0]) else result
         narrow = dict(zip(map(id, inputs), values))

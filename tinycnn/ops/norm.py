@@ -261,7 +261,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         if count:
             _update("batch_norm", running_mean, mu, momentum)
             _update("batch_norm", running_var, var, momentum, count / (count - 1))
-        return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=(mu, var))
+        return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=[mu, var])
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: running_mean and running_var must be given when training is False")
     statistics = [facing(v.array, x, (1,)) for v in (running_mean, running_var)]

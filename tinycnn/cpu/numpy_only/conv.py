@@ -22,7 +22,7 @@ from ...ops import conv as formulas
 from ...ops.unfold import meetings
 from ..layout import channels_first, channels_last, contiguous
 from ..matmul import product
-from ..serving import halves, on_cpu
+from ..serving import on_cpu
 from ..workers import aligned, parallel
 from .columns import PIECE_BYTES, Columns, add_bias, total
 
@@ -134,18 +134,6 @@ def bias_gradient_on_cpu(dy):
     """The sum over images and places as a product with a row of ones."""
     dy = channels_last(dy).reshape(-1, dy.shape[1])
     return sum(parallel(lambda start, stop: np.ones(stop - start, dy.dtype) @ dy[start:stop], len(dy), moved=dy.nbytes))
-
-
-def in_float32(formula):
-    """Of float16 BLAS has no products: computed in float32 and rounded, tens of times as fast."""
-    def rounded(*args):
-        return formula(*(a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args)).astype(np.float16)
-    rounded.__doc__ = in_float32.__doc__
-    formula.road(halves)(rounded)
-
-
-for formula in (formulas.convolve, formulas.weight_gradient, formulas.input_gradient, formulas.bias_gradient):
-    in_float32(formula)
 
 
 # ---- many groups -----------------------------------------------------------------------------------------------------
