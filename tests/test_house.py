@@ -319,8 +319,8 @@ def test_a_road_of_forward_saves_what_the_formula_saves_or_brings_its_own_backwa
     for node, other in zip(graph(), plain, strict=True):
         assert type(node) is type(other)
         if "backward" not in vars(node):
-            assert len(node._saved) == len(other._saved), f"{node.name()} saves another number of arrays on its road"
-            for a, b in zip(node._saved, other._saved):
+            assert len(node.saved_tensors) == len(other.saved_tensors), f"the road of {node.name()} saves other arrays"
+            for a, b in zip(node.saved_tensors, other.saved_tensors):
                 close(a, b, "float64")
 
 
@@ -419,9 +419,9 @@ def test_no_file_of_the_package_is_loaded_under_two_names():
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         parts = parts[parts[0] == "torch":]
         if parts and "__main__" not in parts and "sources" not in parts and "sandbox" not in parts:
-            name = ".".join(parts).removesuffix(".__init__")
-            if name not in OF_AN_EXTRA or importlib.util.find_spec(name):
-                importlib.import_module(f"tinycnn.{name}")
+            name = ".".join(["tinycnn", *parts]).removesuffix(".__init__")
+            if name.removeprefix("tinycnn.") not in OF_AN_EXTRA or importlib.util.find_spec(parts[-1]):
+                importlib.import_module(name)
     files = {}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "tinycnn" and getattr(module, "__file__", None):

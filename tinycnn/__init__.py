@@ -63,6 +63,8 @@ from .ops.statistics import *
 from .ops.unary import *
 from .ops.unfold import *
 from .ops.vectors import *
+from .engine.construct import *
+from .engine.printing import *
 from .engine.tensor import *
 from .legacy import *
 from .threads import *

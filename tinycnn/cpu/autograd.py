@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from ..engine.arrays import is_array
-from ..engine.autograd import added, kept
+from ..engine.autograd import accumulate, added
 from ..engine.formula import takes_roads
 from ..engine.function import Function
 from ..engine.tensor import wrap
@@ -46,19 +46,19 @@ class _Sum(Function):
 
 
 def _alone():
-    """{formula: what `holders` counts when a road of it is asked about a gradient that only the walk holds}."""
-    counts = {}
+    """What `holders` counts, in a road of `added` and in one of `accumulate`, for a gradient that only the walk holds."""
+    counts = []
 
-    def count(formula):
-        def serves(gradient, *rest):
-            counts[formula] = holders(gradient)
-            return False
-        formula.roads.insert(0, (serves, None))
-    count(added)
-    count(kept)
+    def count_first(total, gradient):
+        counts.append(holders(total)[0])
+
+    def count_second(leaf, gradient):
+        counts.append(holders(gradient)[0])
+    added.roads.insert(0, (count_first, None))
+    accumulate.roads.insert(0, (count_second, None))
     x = wrap(np.zeros(1)).requires_grad_()
     _Sum.apply(_Copy.apply(x), _Copy.apply(x)).backward()
-    del added.roads[0], kept.roads[0]
+    del added.roads[0], accumulate.roads[0]
     return counts
 
 
@@ -84,13 +84,15 @@ def are_large(total, gradient):
     return large(total, gradient)
 
 
-def walk_holds_all(gradient):
-    """A gradient that only the walk holds, in one piece."""
+def walk_holds_all(leaf, gradient):
+    """The first gradient of a leaf, which only the walk holds, in one piece."""
+    if leaf._grad is not None or not is_array(gradient):
+        return False
     itself, base = holders(gradient)
     return itself <= KEPT and base <= 2 and gradient.flags.forc and dense(gradient)
 
 
-ADDED, KEPT = (_alone()[formula][0] for formula in (added, kept)) if takes_roads() else (0, 0)
+ADDED, KEPT = _alone() if takes_roads() else (0, 0)
 
 
 @added.road(are_large)
@@ -108,7 +110,7 @@ def add_in_place(total, gradient):
     return total
 
 
-@kept.road(walk_holds_all)
-def keep_as_it_is(gradient):
+@accumulate.road(walk_holds_all)
+def keep_as_it_is(leaf, gradient):
     """No copy: the memory becomes the leaf's."""
-    return gradient
+    leaf._grad = wrap(gradient)

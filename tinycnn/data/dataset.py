@@ -7,7 +7,8 @@ import numpy as np
 
 from ..engine.arrays import as_array, device_of, to_device
 from ..engine.generators import default_generator
-from ..engine.tensor import check_tensor, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import wrap
 from .collate import default_collate
 
 

@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from .formula import formula
-from .half import widened
+from .dtype import float16, float32
 
 _MODULES = {np.ndarray: np}  # array type -> the library that made it; cupy joins when it is first asked for
 PREPARE = []                 # functions of CuPy, called when it joins: `gpu/` has a wish or two
@@ -226,10 +226,9 @@ def sliding_windows(x, kernel, stride, dilation, writeable=False):
     steps = x.strides[2:]
     shape = (*x.shape[:2], *kernel, *out)
     strides = (*x.strides[:2], *(a * d for a, d in zip(steps, dilation)), *(a * t for a, t in zip(steps, stride)))
-    as_strided = array_module(x).lib.stride_tricks.as_strided
     if type(x) is np.ndarray:
-        return as_strided(x, shape, strides, writeable=writeable)
-    return as_strided(x, shape, strides)
+        return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=writeable)
+    return array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
 
 
 def _rest(x, y):
@@ -285,7 +284,7 @@ def diagonal(x, k, axis1, axis2):
 @formula
 def scatter_add(target, index, values):
     """`target[index] += values` where an index that occurs twice adds twice, always in the same order."""
-    total = widened(target)
+    total = target.astype(float32) if target.dtype is float16 else target  # the rule of `half.py`
     array_module(target).add.at(total, index, values)
     if total is not target:
         target[...] = total

@@ -53,16 +53,12 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
         if isinstance(node, Tensor):
             if not wanted:
                 accumulate(node, dy[0])
+                for hook in node.post_hooks or ():
+                    hook(node)
             continue
-        if create_graph:
-            dx = node.differentiate(*dy)
-        elif node.wide and getattr(dy[0], "dtype", None) is float16:
-            dx = wide_backward(node.backward)(node, *dy)
-        else:
-            dx = node.backward(node, *dy)
-        dx = _check(node, dy, dx if isinstance(dx, (tuple, list)) else (dx,))
-        if not retain_graph and node._saved:
-            node._saved = None
+        dx = _gradients(node, dy, create_graph)
+        if not retain_graph and node.saved_tensors:
+            node.saved_tensors = None
         for edge, gradient in zip(node.edges, dx):
             if edge is not None and gradient is not None:
                 deliver(edge, gradient)
@@ -76,22 +72,15 @@ def added(total, gradient):
     return total + gradient
 
 
+@formula
 def accumulate(leaf, gradient):
     """Add `gradient` to `leaf.grad`, in memory that is the leaf's own (a recorded gradient keeps its history instead)."""
     if isinstance(gradient, Tensor):
-        leaf._grad = gradient if leaf.grad is None else leaf.grad + gradient
-    elif leaf.grad is None:
-        leaf._grad = wrap(kept(gradient))
+        leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
+    elif leaf._grad is None:
+        leaf._grad = wrap(gradient.copy())
     else:
-        leaf.grad.array += gradient
-    for hook in leaf.post_hooks or ():
-        hook(leaf)
-
-
-@formula
-def kept(gradient):
-    """The gradient in memory that nobody else holds."""
-    return gradient.copy()
+        leaf._grad.array += gradient
 
 
 def _complete(node, dy):
@@ -110,8 +99,26 @@ def _complete(node, dy):
                 dy[nr] = changed if recorded else changed.array
 
 
-def _check(node, dy, dx):
-    """`dx` with the dtypes of the inputs; RuntimeError where it is not one gradient in its shape for each of them."""
+def _gradients(node, dy, recorded):
+    """What `node` hands to its inputs, in their dtypes, given `dy`, the gradients of its outputs.
+
+    RuntimeError where what it saved is gone or was overwritten, and where its backward returns something else than a
+    gradient in its shape for each input.
+    """
+    if node.saved_tensors is None:
+        raise RuntimeError(f"backward: the graph behind {node.name()} was already used, and what it had saved is freed. "
+                           "Call the first backward with retain_graph=True, or run the forward pass again")
+    for version, writes, _ in node.versions:
+        if version.writes != writes:
+            raise RuntimeError(f"backward: a tensor that {node.name()} needs was changed in place after it was used "
+                               "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
+    if recorded:
+        dx = node.differentiate(*dy)
+    elif node.wide and getattr(dy[0], "dtype", None) is float16:
+        dx = wide_backward(node.backward)(node, *dy)
+    else:
+        dx = node.backward(node, *dy)
+    dx = dx if isinstance(dx, (tuple, list)) else (dx,)
     if any(node.edges[len(dx):]):
         raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {len(node.edges)} inputs")
     out = []
@@ -147,7 +154,7 @@ def _roots(function, tensors, gradients, create_graph):
         if not t.requires_grad:
             raise RuntimeError(f"{function}: the tensor of shape {t.shape} does not require a gradient and no recorded "
                                "operation made it; was it computed under no_grad, or from tensors without requires_grad?")
-        if g is None and t.numel() != 1:
+        if g is None and t.array.size != 1:
             raise RuntimeError(f"{function}: a tensor of shape {t.shape} is no scalar: reduce it with .sum() or .mean(), or "
                                "pass the gradient of its shape")
         if g is not None and g.shape != t.shape:

@@ -11,7 +11,7 @@ from .arrays import as_array, device_of, is_array, quiet
 from .dtype import float16
 from .formula import formula
 from .grad_mode import mode
-from .half import wide_backward, wide_forward, widened
+from .half import wide_backward, wide_forward
 from .tensor import Tensor, wrap
 
 _order = itertools.count()
@@ -48,11 +48,9 @@ class Function:
     put = None
     wide = False       # whether it sums, so that float16 is computed in float32 (see `half.py`)
     materialize = True  # whether backward gets zeros, not None, for an output that received no gradient
-    _saved = ()
-    _known = ()       # the ids of the inputs and of what forward returned, among which saved arrays are looked for
-    _versions = ()
-    _recorded = False  # whether backward runs on Tensors just now,
-    _widens = False    # and whether it computes in float32 what was saved as float16
+    saved_tensors = ()  # the arrays that forward saved; None when a walk has used them
+    versions = ()       # of those among them that a user may write into: (Version, its writes at the time, id of the array)
+    _known = ()         # the ids of the inputs and of what forward returned, among which saved arrays are looked for
 
     def __init_subclass__(cls, wide=False, **options):
         super().__init_subclass__(**options)
@@ -101,38 +99,25 @@ class Function:
             self.output_types.append((y.array.shape, y.array.dtype))
             if y.array.dtype.kind == "f":
                 y.requires_grad, y.grad_fn, y.output_nr = True, self, nr
-        if self._saved:
+        if self.saved_tensors:
             self._known = [*map(id, arrays)]
-            saved = {id(owner(a)) for a in self._saved if is_array(a)}
-            self._versions = [(t._version, t._version.writes, id(t.array)) for t in (*tensors, *outputs)
-                              if id(owner(t.array)) in saved]  # whose memory a saved array shows
+            saved = {id(owner(a)) for a in self.saved_tensors if is_array(a)}
+            self.versions = [(t._version, t._version.writes, id(t.array)) for t in (*tensors, *outputs)
+                             if id(owner(t.array)) in saved]  # whose memory a saved array shows
 
     def save_for_backward(self, *arrays):
         """Keep `arrays` until backward; nothing is kept when no input wants a gradient."""
         if True in self.needs_input_grad:
-            self._saved = arrays
-
-    @property
-    def saved_tensors(self):
-        """The arrays that forward saved; RuntimeError when they are gone or were overwritten meanwhile."""
-        if self._saved is None:
-            raise RuntimeError(f"backward: the graph behind {self.name()} was already used, and what it had saved is freed. "
-                               "Call the first backward with retain_graph=True, or run the forward pass again")
-        for version, writes, _ in self._versions:
-            if version.writes != writes:
-                raise RuntimeError(f"backward: a tensor that {self.name()} needs was changed in place after it was used "
-                                   "(x += ..., x[...] = ..., x.add_()): write x = x + ... instead, or x.clone() first")
-        saved = self._saved_history() if self._recorded else self._saved
-        return tuple(map(widened, saved)) if self._widens else saved
+            self.saved_tensors = arrays
 
     def differentiate(self, *grad_outputs):
         """The gradients of the inputs as recorded Tensors, from Tensors."""
-        self._recorded = True
+        saved, self.saved_tensors = self.saved_tensors, self._saved_history()
         try:
             backward = self.backward_recorded or self.backward
             return (wide_backward(backward) if self.wide else backward)(self, *grad_outputs)
         finally:
-            self._recorded = False
+            self.saved_tensors = saved
 
     def _saved_history(self):
         """The saved arrays as Tensors that know where they came from: the inputs and outputs that they were."""
@@ -141,9 +126,9 @@ class Function:
             raise RuntimeError(f"backward: two inputs of {self.name()} show one array but have different histories, so its "
                                "gradient cannot be differentiated again: make one of them with x.detach() or x.clone()")
         edges = dict(zip(self._known, [*self.edges, *((self, nr) for nr in range(len(self.output_types)))]))
-        versions = {array: version for version, _, array in self._versions}
+        versions = {array: version for version, _, array in self.versions}
         tensors = []
-        for array in self._saved:
+        for array in self.saved_tensors:
             if not hasattr(array, "dtype"):
                 tensors.append(array)
                 continue

@@ -58,7 +58,7 @@ def wide_forward(forward):
         given = narrowed(result) if is_half(values[0]) else result
         narrow = dict(zip(map(id, inputs), values))
         narrow.update(zip(map(id, _several(result)), _several(given)))
-        ctx._saved = tuple(narrow.get(id(array), array) for array in ctx._saved)
+        ctx.saved_tensors = tuple(narrow.get(id(array), array) for array in ctx.saved_tensors)
         return given
     return compute
 
@@ -73,9 +73,9 @@ def wide_backward(backward):
     def compute(ctx, *dys):
         if not any(map(is_half, dys)):
             return backward(ctx, *dys)
-        ctx._widens = True
+        saved, ctx.saved_tensors = ctx.saved_tensors, tuple(map(widened, ctx.saved_tensors))
         try:
             return backward(ctx, *map(widened, dys))
         finally:
-            ctx._widens = False
+            ctx.saved_tensors = saved
     return compute

@@ -2,18 +2,14 @@
 
 A tensor is four things: `array` (NumPy's or CuPy's), `requires_grad`, `grad`, and `grad_fn`, the node of the graph that
 produced it. The arithmetic is not here: the files of `ops/` add each operator to the class, beside the operation that
-it runs, with the decorator `method`. `sorted(Tensor.__dict__)` lists what a tensor can do.
+it runs, with the decorator `method`. So do `construct.py`, how tensors are made of data, and `printing.py`.
+`sorted(Tensor.__dict__)` lists what a tensor can do.
 """
-import sys
-
 import numpy as np
 
-from .arrays import Device, device_of, get_default_device, is_array, to_device, to_numpy
-from .dtype import as_dtype, category, get_default_dtype
+from .arrays import device_of, to_numpy
+from .dtype import category
 from .names import no_such_name
-
-
-_PRINT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "max_line_width": 80, "suppress_small": None}
 
 
 class Version:
@@ -48,15 +44,6 @@ class Tensor:
 
     __array_priority__ = 1000  # `numpy_array + tensor` asks the tensor
     __hash__ = object.__hash__
-
-    def __init__(self, *data, dtype=None, device=None, requires_grad=False):
-        if len(data) != 1 or isinstance(data[0], (int, np.integer)):
-            array = np.empty(data, as_dtype(dtype or get_default_dtype()))
-        else:
-            array = _read("Tensor", data[0], dtype or get_default_dtype(), copy=True)
-        self.array = to_device(array, Device(device or get_default_device()))
-        self._version = Version()
-        self.requires_grad_(requires_grad)
 
     # ---- what it is ----
     @property
@@ -257,15 +244,6 @@ class Tensor:
     def __contains__(self, value):
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
 
-    def __format__(self, spec):
-        return format(self.item(), spec) if self.array.ndim == 0 and spec else format(repr(self), spec)
-
-    def __repr__(self):
-        values = np.array2string(to_numpy(self.array), separator=", ", prefix="tensor(", **_PRINT)
-        history = (f", grad_fn=<{type(self.grad_fn).__name__}>" if self.grad_fn is not None
-                   else ", requires_grad=True" if self.requires_grad else "")
-        return f"tensor({values}, dtype={self.dtype}, device={str(self.device)!r}{history})"
-
     def __getattr__(self, name):
         raise no_such_name("Tensor", name, dir(type(self)))
 
@@ -302,67 +280,6 @@ def method(*names):
     return add
 
 
-def _read(function, data, dtype, copy):
-    """`data` (numbers, nested lists, arrays, tensors) as an array; Python floats take the default dtype."""
-    if isinstance(data, Tensor):
-        array = data.array
-    elif is_array(data):
-        array = data
-    else:
-        if isinstance(data, (list, tuple)):
-            data = _plain(data)
-        try:
-            array = np.asarray(data)
-        except ValueError as error:
-            raise ValueError(f"{function}: data is no regular array: {error}") from None
-        if dtype is None and array.dtype == np.float64 and not isinstance(data, (np.generic, np.ndarray)):
-            array = array.astype(get_default_dtype())
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{function}: data must be numbers, got {type(data).__name__} of dtype {array.dtype}")
-    return array.astype(as_dtype(dtype) if dtype is not None else as_dtype(array.dtype), copy=copy)
-
-
-def _plain(data):
-    """Nested lists with the tensors in them replaced by their values."""
-    return [_plain(d) if isinstance(d, (list, tuple)) else to_numpy(d.array) if isinstance(d, Tensor) else d for d in data]
-
-
-def tensor(data, *, dtype=None, device=None, requires_grad=False):
-    """A new leaf tensor that copies `data`: a number, nested lists, an array or a tensor.
-
-    Python floats become the default dtype (float32), integers int64, arrays keep their dtype, unless `dtype` is given.
-    Raises ValueError for ragged lists, TypeError for what is not numbers.
-    """
-    array = _read("tensor", data, dtype, copy=True)
-    out = wrap(to_device(array, _placement(array, device)))
-    return out.requires_grad_(requires_grad) if requires_grad else out
-
-
-def as_tensor(data, *, dtype=None, device=None):
-    """`data` as a tensor, sharing memory where dtype and device allow; a tensor that fits is returned itself."""
-    if isinstance(data, Tensor) and (dtype is None or data.dtype == as_dtype(dtype)) and device is None:
-        return data
-    array = _read("as_tensor", data, dtype, copy=False)
-    return wrap(to_device(array, _placement(array, device)))
-
-
-def _placement(array, device):
-    """Where data goes: where the caller says, else where a GPU array is, else the default device."""
-    if device is not None:
-        return Device(device)
-    return get_default_device() if type(array) is np.ndarray else device_of(array)
-
-
-def from_numpy(array):
-    """A tensor that shares memory with a NumPy array: writing into one changes the other."""
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
-    as_dtype(array.dtype)
-    out = wrap(array)
-    out._borrowed = True
-    return out
-
-
 def is_tensor(value):
     """Whether `value` is a Tensor."""
     return isinstance(value, Tensor)
@@ -383,43 +300,4 @@ def is_nonzero(input):
     return bool(input)
 
 
-def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
-    """How tensors print: digits, elements above which only `edgeitems` at each end show, characters a line.
-
-    `profile` is "default", "short" or "full"; `sci_mode=False` writes small numbers without exponent.
-    """
-    profiles = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, sys.maxsize, 3, 80)}
-    if profile is not None:
-        if profile not in profiles:
-            raise ValueError(f"set_printoptions: profile must be 'default', 'short' or 'full', got {profile!r}")
-        _PRINT.update(zip(("precision", "threshold", "edgeitems", "max_line_width"), profiles[profile]))
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "max_line_width": linewidth,
-             "suppress_small": None if sci_mode is None else not sci_mode}
-    _PRINT.update({name: value for name, value in given.items() if value is not None})
-
-
-def check_tensor(function, **named):
-    """Raise TypeError naming `function` and the argument when one of `named` is not a Tensor."""
-    for name, value in named.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{function}: {name} must be a Tensor, got {type(value).__name__}")
-
-
-def check_number(function, **named):
-    """Raise TypeError naming `function` and the argument when one of `named` is not a real number."""
-    for name, value in named.items():
-        if not isinstance(value, (int, float, np.generic)):
-            if not (isinstance(value, Tensor) or is_array(value)) or value.ndim:
-                raise TypeError(f"{function}: {name} must be a number, got {type(value).__name__}")
-
-
-def check_floating(function, **named):
-    """Raise TypeError naming `function` and the argument when one of `named` is not a floating-point Tensor."""
-    for name, value in named.items():
-        check_tensor(function, **{name: value})
-        if value.array.dtype.kind != "f":
-            raise TypeError(f"{function}: {name} must be floating point, got {value.dtype}; convert with {name}.float()")
-
-
-__all__ = ["Tensor", "as_tensor", "from_numpy", "is_complex", "is_floating_point", "is_nonzero", "is_tensor",
-           "set_printoptions", "tensor"]
+__all__ = ["Tensor", "is_complex", "is_floating_point", "is_nonzero", "is_tensor"]

@@ -27,7 +27,7 @@ from ..ops.pool_average import AvgPool
 from ..ops.pool_max import MaxPool
 from ..ops.rectifier import ReLU
 from ..ops.softmax import CrossEntropy
-from ..engine.tensor import tensor
+from ..engine.construct import tensor
 from . import wire
 from .course import load
 from .student import decoded, raised

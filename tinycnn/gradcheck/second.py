@@ -9,7 +9,8 @@ from ..engine.autograd import grad
 from ..engine.grad_mode import enable_grad
 from ..nn.module import Module
 from ..ops.creation import zeros_like
-from ..engine.tensor import Tensor, as_tensor
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor
 from .checker import gradcheck
 from .problem import TensorProblem, flatten
 

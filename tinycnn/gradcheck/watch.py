@@ -47,7 +47,7 @@ class Watch:
             self.faults.append(fault)
 
     def _backward(self, backward, node, *dy):
-        name, saved = node.name(), [a for a in node._saved or () if is_array(a)]
+        name, saved = node.name(), [a for a in node.saved_tensors or () if is_array(a)]
         before = [a.copy() for a in (*dy, *saved)]
         results = backward(node, *dy)
         results = list(results) if isinstance(results, (tuple, list)) else [results]

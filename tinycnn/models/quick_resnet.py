@@ -9,7 +9,7 @@ K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024), for the whi
 """
 from .. import nn
 from ..engine.arrays import array_module, sliding_windows
-from ..engine.tensor import check_tensor
+from ..engine.checks import check_tensor
 from .blocks import conv_norm, initialise
 from .registry import variant
 

@@ -4,7 +4,7 @@ import enum
 
 from ..ops.creation import empty
 from ..ops.multihead_attention import attend, project
-from ..engine.tensor import check_floating
+from ..engine.checks import check_floating
 from . import init
 from .arguments import integer, probability
 from .linear import Linear

@@ -1,6 +1,6 @@
 """A table of learned vectors."""
 from ..ops.creation import empty
-from ..engine.tensor import check_floating
+from ..engine.checks import check_floating
 from . import functional as F
 from . import init
 from .arguments import integer

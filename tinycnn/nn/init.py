@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from ..engine.arrays import array_module
 from ..engine.generators import default_generator
-from ..engine.tensor import check_floating
+from ..engine.checks import check_floating
 
 
 _skipping = ContextVar("skipping", default=False)

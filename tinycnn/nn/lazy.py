@@ -6,7 +6,7 @@ and count its parameters, after that call.
 """
 import inspect
 
-from ..engine.tensor import as_tensor
+from ..engine.construct import as_tensor
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .linear import Linear
 from .module import Module

@@ -3,7 +3,7 @@ from collections import OrderedDict, namedtuple
 
 from ..engine.arrays import to_device
 from ..engine.hooks import RemovableHandle
-from ..engine.tensor import as_tensor
+from ..engine.construct import as_tensor
 from .parameter import Parameter
 
 EXTRA = "_extra_state"  # the key of what `get_extra_state` returns

@@ -8,7 +8,8 @@ import math
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.tensor import check_floating, check_tensor, method
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import method
 from .error_function import erf as erf_of_array
 from .inplace import twin
 from .rectifier import activation

@@ -8,7 +8,8 @@ import functools
 import types
 
 from ..engine.arrays import array_module
-from ..engine.tensor import Tensor, as_tensor, method, wrap
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .comparison import isnan
 from .creation import full_like, ones_like, zeros_like
 from .elementwise import fmod

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.dtype import int64, result_type
-from ..engine.tensor import Tensor, check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .creation import arange, place, zeros
 from .rearrange import cat, diag, flip, split, stack, vstack
 from .shape import check_dim, check_dims, meshgrid, movedim, ravel, reshape

@@ -5,7 +5,8 @@ import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.tensor import check_floating, check_tensor, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import wrap
 from .dropout import draw_mask
 from .elementwise import unbroadcast
 from .selection import where

@@ -4,7 +4,8 @@ Nothing is recorded here; the functions work on the arrays at once.
 """
 from ..engine.arrays import array_module, as_array, device_of, quiet
 from ..engine.dtype import category, result_type
-from ..engine.tensor import Tensor, check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .elementwise import check_broadcast, operand, operator, promote
 from .inplace import twin
 

@@ -35,7 +35,8 @@ import math
 
 from ..engine.formula import formula
 from ..engine.function import Function
-from ..engine.tensor import Tensor, check_floating
+from ..engine.checks import check_floating
+from ..engine.tensor import Tensor
 from .unfold import as_batch, col2im, count_windows, im2col, sizes
 
 

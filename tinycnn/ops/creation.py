@@ -9,7 +9,9 @@ import numpy as np
 from ..engine.arrays import Device, device_of, get_default_device, library, on, pin, to_device
 from ..engine.dtype import as_dtype, get_default_dtype, int64
 from ..engine.function import Function
-from ..engine.tensor import Tensor, as_tensor, check_number, check_tensor, method, tensor, wrap
+from ..engine.checks import check_number, check_tensor
+from ..engine.construct import as_tensor, tensor
+from ..engine.tensor import Tensor, method, wrap
 
 
 def place(array, device, requires_grad):

@@ -3,7 +3,8 @@ import math
 
 from ..engine.generators import default_generator
 from ..engine.function import Function
-from ..engine.tensor import check_floating, wrap
+from ..engine.checks import check_floating
+from ..engine.tensor import wrap
 from .inplace import write
 
 

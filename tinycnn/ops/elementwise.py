@@ -12,7 +12,8 @@ from ..engine.dtype import category, float64, get_default_dtype, result_type
 from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.half import widened
-from ..engine.tensor import Tensor, as_tensor, method, wrap
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .inplace import twin
 from .unary import Staircase
 

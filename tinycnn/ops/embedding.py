@@ -3,7 +3,8 @@ import numpy as np
 
 from ..engine.arrays import array_module, scatter_add
 from ..engine.function import Function
-from ..engine.tensor import check_floating, check_tensor, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import wrap
 from .indexing import AddItem, check_range
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.tensor import Tensor, check_tensor, method
+from ..engine.checks import check_tensor
+from ..engine.tensor import Tensor, method
 from .inplace import twin
 from .unary import floating
 

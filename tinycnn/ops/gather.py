@@ -10,7 +10,9 @@ import operator
 from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.half import widened
-from ..engine.tensor import Tensor, as_tensor, check_number, check_tensor, method, wrap
+from ..engine.checks import check_number, check_tensor
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
 from .inplace import twin

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..engine.arrays import array_module, scatter_add
 from ..engine.function import Function
-from ..engine.tensor import check_floating, wrap
+from ..engine.checks import check_floating
+from ..engine.tensor import wrap
 from .resize import far, near
 from .shape import reshape
 

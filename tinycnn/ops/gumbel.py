@@ -1,7 +1,8 @@
 """Samples of categories through which gradients flow."""
 from ..engine.arrays import array_module, device_of
 from ..engine.generators import default_generator
-from ..engine.tensor import check_floating, wrap
+from ..engine.checks import check_floating
+from ..engine.tensor import wrap
 from .embedding import one_hot
 from .softmax import softmax
 

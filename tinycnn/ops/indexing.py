@@ -11,7 +11,9 @@ import numpy as np
 from ..engine.arrays import array_module, is_array, scatter_add
 from ..engine.function import Function
 from ..engine.grad_mode import mode
-from ..engine.tensor import Tensor, as_tensor, check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .elementwise import unbroadcast
 from .inplace import check_apart, write
 from .shape import check_dim, reshape

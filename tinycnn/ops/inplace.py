@@ -6,7 +6,8 @@ tensor. `twin` makes the in-place form of any function in one line.
 from ..engine.arrays import array_module
 from ..engine.dtype import category
 from ..engine.grad_mode import mode
-from ..engine.tensor import Tensor, check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import Tensor, method, wrap
 
 
 def write(tensor, result, function):

@@ -3,7 +3,8 @@ from collections import namedtuple
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.tensor import check_floating, method
+from ..engine.checks import check_floating
+from ..engine.tensor import method
 from .shape import common_shape
 from .unary import exp, log
 

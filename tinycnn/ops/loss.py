@@ -14,7 +14,8 @@ import numpy as np
 from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.half import wide
-from ..engine.tensor import Tensor, check_floating, check_number, check_tensor
+from ..engine.checks import check_floating, check_number, check_tensor
+from ..engine.tensor import Tensor
 from .activation import sigmoid, softplus
 from .creation import ones_like
 from .elementwise import check_broadcast

@@ -5,7 +5,8 @@ gradient is zero: such cases no longer count.
 """
 from ..engine.arrays import array_module
 from ..engine.half import wide
-from ..engine.tensor import check_floating, check_tensor, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import wrap
 from .loss import BCEWithLogits, check_reduction, pairwise_distance, reduced
 
 

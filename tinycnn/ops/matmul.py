@@ -5,7 +5,9 @@ import math
 from ..engine import arrays
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.tensor import Tensor, as_tensor, check_tensor, method
+from ..engine.checks import check_tensor
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor, method
 from .elementwise import unbroadcast
 from .shape import check_dims, common_shape, reshape, squeeze
 
@@ -68,8 +70,9 @@ class Linear(Function, wide=True):
         x, w = ctx.saved_tensors
         need_x, need_w, need_b = ctx.needs_input_grad
         dx = dy @ w if need_x else None
-        dw = rows(dy).T @ rows(x) if need_w else None
-        db = rows(dy).sum(0) if need_b else None
+        dy = rows(dy)
+        dw = dy.T @ rows(x) if need_w else None
+        db = dy.sum(0) if need_b else None
         return dx, dw, db
 
 

@@ -2,7 +2,8 @@
 import math
 
 from ..engine.arrays import array_module
-from ..engine.tensor import check_floating, check_tensor, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import wrap
 from .attention import scaled_dot_product_attention
 from .creation import zeros
 from .dropout import dropout

@@ -10,7 +10,8 @@ from ..engine.dtype import float32
 from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.half import is_half, wide, widened
-from ..engine.tensor import Tensor, check_floating, check_number
+from ..engine.checks import check_floating, check_number
+from ..engine.tensor import Tensor
 from .elementwise import unbroadcast
 from .inplace import check_apart
 

@@ -3,7 +3,7 @@ import math
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.tensor import check_tensor
+from ..engine.checks import check_tensor
 from .creation import arange
 from .gather import index_add
 from .shape import integers

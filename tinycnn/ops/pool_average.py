@@ -7,7 +7,7 @@ import numpy as np
 from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.half import wide
-from ..engine.tensor import check_floating
+from ..engine.checks import check_floating
 from .comparison import eq
 from .creation import eye
 from .pool import adaptive_pool, adaptive_windows, unbatched, windows

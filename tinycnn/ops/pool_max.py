@@ -7,7 +7,7 @@ import numpy as np
 
 from ..engine.arrays import array_module, scatter_add
 from ..engine.function import Function
-from ..engine.tensor import check_tensor
+from ..engine.checks import check_tensor
 from .pool import adaptive_pool, adaptive_windows, unbatched, windows
 from .unfold import as_batch, count_windows, meetings, sizes
 

@@ -8,7 +8,8 @@ import numpy as np
 from ..engine.arrays import array_module, Device, get_default_device
 from ..engine.generators import Generator, default_generator
 from ..engine.dtype import as_dtype, get_default_dtype, int64
-from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .creation import shape_of
 from .inplace import write
 

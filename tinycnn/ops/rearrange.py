@@ -10,7 +10,8 @@ from ..engine import arrays
 from ..engine.arrays import array_module
 from ..engine.dtype import result_type
 from ..engine.function import Function
-from ..engine.tensor import check_tensor, method
+from ..engine.checks import check_tensor
+from ..engine.tensor import method
 from .creation import clone
 from .inplace import twin
 from .shape import check_dim, check_dims, integers, movedim, ravel, reshape, squeeze, transpose, unsqueeze

@@ -9,7 +9,8 @@ import inspect
 from ..engine.arrays import array_module, device_of
 from ..engine.generators import default_generator
 from ..engine.function import Function
-from ..engine.tensor import check_floating, check_tensor, method, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import method, wrap
 from .elementwise import unbroadcast
 from .inplace import private, twin, write
 from .selection import clamp, where

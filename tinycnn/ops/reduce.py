@@ -14,7 +14,8 @@ from ..engine.arrays import array_module, as_array
 from ..engine.dtype import as_dtype, int64
 from ..engine.function import Function
 from ..engine.half import wide
-from ..engine.tensor import check_floating, check_tensor, method, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import method, wrap
 from .inplace import twin
 from .selection import where
 from .unary import Staircase, abs, floating

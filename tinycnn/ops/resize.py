@@ -15,7 +15,7 @@ import numpy as np
 from ..engine.arrays import array_module, scatter_add
 from ..engine.dtype import float32, promote_types
 from ..engine.function import Function
-from ..engine.tensor import check_floating, check_tensor
+from ..engine.checks import check_floating, check_tensor
 from .creation import eye
 from .pool_average import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .shape import permute, reshape

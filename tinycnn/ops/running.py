@@ -4,7 +4,8 @@ from collections import namedtuple
 from ..engine.arrays import array_module
 from ..engine.dtype import as_dtype, int64
 from ..engine.function import Function
-from ..engine.tensor import check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import method, wrap
 from .comparison import ne
 from .gather import gather
 from .inplace import twin

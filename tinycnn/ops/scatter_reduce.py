@@ -3,7 +3,8 @@ from ..engine.arrays import array_module
 from ..engine.arrays import scatter_add as add_at
 from ..engine.arrays import scatter_extreme
 from ..engine.function import Function
-from ..engine.tensor import check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import method, wrap
 from .gather import check_positions, fitting, part_of, take, with_scalars
 from .indexing import AddItem, GetItem, SetItem
 from .inplace import twin

@@ -7,7 +7,8 @@ import numpy as np
 from ..engine.arrays import array_module
 from ..engine.dtype import result_type
 from ..engine.function import Function
-from ..engine.tensor import Tensor, check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .elementwise import binary, check_broadcast, operand, promote, unbroadcast
 from .inplace import twin
 

@@ -11,7 +11,8 @@ from ..engine.arrays import array_module, as_array
 from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.half import wide
-from ..engine.tensor import Tensor, check_floating, check_number, check_tensor, method, wrap
+from ..engine.checks import check_floating, check_number, check_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .loss import check_reduction, reduced
 from .selection import where
 

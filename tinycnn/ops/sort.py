@@ -9,7 +9,8 @@ import operator
 import numpy as np
 
 from ..engine.arrays import array_module, as_array
-from ..engine.tensor import check_tensor, method, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import method, wrap
 from .gather import gather
 from .indexing import narrow
 from .shape import check_dim, reshape

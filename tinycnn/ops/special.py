@@ -3,7 +3,9 @@ import math
 
 from ..engine.dtype import category
 from ..engine.half import wide
-from ..engine.tensor import Tensor, as_tensor, check_tensor, method
+from ..engine.checks import check_tensor
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor, method
 from .comparison import isnan, signbit
 from .elementwise import operand, promote
 from .inplace import twin

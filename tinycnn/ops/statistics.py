@@ -11,7 +11,8 @@ import numpy as np
 from ..engine.arrays import array_module, as_array
 from ..engine.dtype import int32, int64
 from ..engine.half import wide
-from ..engine.tensor import Tensor, check_floating, check_tensor, method, wrap
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import Tensor, method, wrap
 from .comparison import isnan
 from .extreme import amax, amin
 from .gather import gather

@@ -11,7 +11,8 @@ from .error_function import erfc as erfc_of_array
 from .error_function import erfinv as erfinv_of_array
 from ..engine.dtype import category, get_default_dtype
 from ..engine.function import Function
-from ..engine.tensor import check_tensor, method
+from ..engine.checks import check_tensor
+from ..engine.tensor import method
 from .inplace import twin
 
 

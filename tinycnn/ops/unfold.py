@@ -15,7 +15,8 @@ import numpy as np
 
 from ..engine.arrays import array_module, sliding_windows
 from ..engine.function import Function
-from ..engine.tensor import Tensor, check_floating, method
+from ..engine.checks import check_floating
+from ..engine.tensor import Tensor, method
 from .shape import check_dim
 
 
@@ -55,17 +56,12 @@ def col2im(cols, size, stride, padding, dilation):
     if isinstance(cols, Tensor):  # where a gradient is itself recorded
         return Fold.apply(cols.reshape(_matrix_shape(cols.shape)), windows_shape=cols.shape, size=size, stride=stride,
                           padding=padding, dilation=dilation)
-    x = zeros_padded(cols, cols.shape[1], size, padding)
+    framed = [s + before + after for s, (before, after) in zip(size, padding)]
+    x = array_module(cols).zeros((*cols.shape[:2], *framed), cols.dtype)
     kernel = cols.shape[2:2 + len(size)]
     windows = sliding_windows(x, kernel, stride, dilation, writeable=True)
     add_windows(windows[..., *map(slice, cols.shape[2 + len(size):])], cols)
     return crop(x, padding)
-
-
-def zeros_padded(like, channels, size, padding):
-    """Zeros for as many images as `like` has, of `size` and with room for the padding."""
-    framed = [s + before + after for s, (before, after) in zip(size, padding)]
-    return array_module(like).zeros((like.shape[0], channels, *framed), like.dtype)
 
 
 def add_windows(windows, cols):

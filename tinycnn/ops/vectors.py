@@ -1,7 +1,8 @@
 """Products and distances of vectors and matrices, made of `matmul.py` and `reduce.py`."""
 import functools
 
-from ..engine.tensor import check_floating, check_tensor, method
+from ..engine.checks import check_floating, check_tensor
+from ..engine.tensor import method
 from .assemble import triu_indices
 from .elementwise import check_broadcast
 from .inverse import inverse

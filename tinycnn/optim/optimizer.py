@@ -12,7 +12,8 @@ from ..engine.dtype import float32
 from ..engine.formula import formula
 from ..engine.grad_mode import enable_grad
 from ..engine.half import is_half, widened
-from ..engine.tensor import Tensor, as_tensor, wrap
+from ..engine.construct import as_tensor
+from ..engine.tensor import Tensor, wrap
 from ..nn.module import clear_grad
 
 required = object()  # the default of an option that has none

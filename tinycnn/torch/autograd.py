@@ -37,11 +37,6 @@ class Function(Operation):
         """Keep `tensors` until backward; nothing is kept when no input wants a gradient."""
         super().save_for_backward(*_arrays(tensors))
 
-    @property
-    def saved_tensors(self):
-        """What forward saved; RuntimeError when it is gone or was overwritten meanwhile."""
-        return _tensors(super().saved_tensors)
-
     def set_materialize_grads(self, value):
         """Whether backward gets zeros for an output that received no gradient, as it does otherwise, or None."""
         self.materialize = bool(value)
@@ -94,11 +89,15 @@ def _backward(method):
     """The method `backward` for a caller who has arrays, or Tensors where the gradient is itself recorded."""
     @functools.wraps(method)
     def call(ctx, *values):
-        if any(isinstance(v, Tensor) for v in values):
-            results = method(ctx, *values)
-        else:
-            with no_grad():
-                results = method(ctx, *_tensors(values))
+        saved, ctx.saved_tensors = ctx.saved_tensors, _tensors(ctx.saved_tensors)
+        try:
+            if any(isinstance(v, Tensor) for v in values):
+                results = method(ctx, *values)
+            else:
+                with no_grad():
+                    results = method(ctx, *_tensors(values))
+        finally:
+            ctx.saved_tensors = saved
         results, count = results if isinstance(results, (tuple, list)) else (results,), len(ctx.needs_input_grad)
         if len(results) < count or any(g is not None for g in results[count:]):
             raise RuntimeError(f"{ctx.name()}: backward returned {len(results)} gradients for {count} inputs of forward: "

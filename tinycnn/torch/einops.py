@@ -11,7 +11,8 @@ from .nn import Module
 from .ops.creation import arange
 from .ops.matmul import einsum as sum_of_products
 from .ops.rearrange import cat, stack
-from .engine.tensor import Tensor, from_numpy
+from .engine.construct import from_numpy
+from .engine.tensor import Tensor
 
 __all__ = ["EinopsError", "Rearrange", "Reduce", "asnumpy", "einsum", "pack", "parse_shape", "rearrange", "reduce", "repeat",
            "unpack"]

@@ -6,7 +6,8 @@ import functools
 import warnings
 
 from .engine.dtype import as_dtype, set_default_dtype
-from .engine.tensor import Tensor, method, tensor
+from .engine.construct import tensor
+from .engine.tensor import Tensor, method
 from .nn import functional
 from .nn import loss as layers
 

@@ -8,7 +8,7 @@ from .ops.rearrange import diagonal as _diagonal
 from .ops.shape import check_dims
 from .ops.vectors import cross as _cross
 from .ops.vectors import matrix_power
-from .engine.tensor import check_floating, check_tensor
+from .engine.checks import check_floating, check_tensor
 
 __all__ = ["cross", "det", "diagonal", "inv", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "slogdet",
            "solve", "vecdot", "vector_norm"]

@@ -3,7 +3,8 @@ import numpy as np
 
 from ...engine.arrays import array_module
 from ...engine.generators import default_generator
-from ...engine.tensor import check_tensor, wrap
+from ...engine.checks import check_tensor
+from ...engine.tensor import wrap
 from .base import numpy_stream
 
 

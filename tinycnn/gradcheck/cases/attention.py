@@ -64,11 +64,11 @@ def _(backward, ctx, dy):
 
 @mutant(Attention, "dropout forgotten on the way back")
 def _(backward, ctx, dy):
-    saved = ctx._saved
+    saved = ctx.saved_tensors
     q, k, v, p, _, mask = saved
-    ctx._saved = q, k, v, p, None, mask
+    ctx.saved_tensors = q, k, v, p, None, mask
     result = backward(ctx, dy)
-    ctx._saved = saved
+    ctx.saved_tensors = saved
     return result
 
 

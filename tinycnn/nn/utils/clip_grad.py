@@ -8,7 +8,8 @@ import math
 from ...engine.arrays import array_module
 from ...engine.dtype import float32
 from ...engine.half import is_half, widened
-from ...engine.tensor import Tensor, tensor, wrap
+from ...engine.construct import tensor
+from ...engine.tensor import Tensor, wrap
 
 
 def _gradients(parameters):

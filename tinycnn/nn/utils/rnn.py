@@ -1,6 +1,6 @@
 """Rows of unequal length in one tensor."""
 from ...ops.rearrange import stack
-from ...engine.tensor import check_tensor
+from ...engine.checks import check_tensor
 from ..functional import pad
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from ..engine.arrays import array_module, to_numpy
 from ..data.transforms.base import as_picture
 from ..ops.rearrange import stack
-from ..engine.tensor import check_tensor, wrap
+from ..engine.checks import check_tensor
+from ..engine.tensor import wrap
 
 __all__ = ["make_grid", "save_image"]
 
