@@ -10,8 +10,7 @@ import tinycnn
 from tests.helpers.roads import make_small
 from tinycnn.cpu import winograd
 from tinycnn.cpu.compiled import missing
-from tinycnn.cpu.numpy_only import columns
-from tinycnn.cpu.numpy_only import winograd as squares
+from tinycnn.cpu.numpy_only import conv as products
 from tinycnn.ops import conv
 
 needs_loops = pytest.mark.skipif(missing() != "", reason=missing())
@@ -40,9 +39,9 @@ def geometries(draw):
             (stride, padding, dilation, groups), draw(st.booleans()))
 
 
-@given(geometries(), st.sampled_from([1, 2, 3]), st.sampled_from([100, 400, 2**21]), st.sampled_from([0, 1024]))
+@given(geometries(), st.sampled_from([1, 2, 3]), st.sampled_from([25, 100, 2**19]), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_convolution_is_what_its_formula_says_in_any_geometry(geometry, count, piece, few):
+def test_convolution_is_what_its_formula_says_in_any_geometry(geometry, count, piece, tiles):
     batch, channels, size, filters, kernel, out, options, channels_last = geometry
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, *size, channels))
@@ -52,24 +51,14 @@ def test_convolution_is_what_its_formula_says_in_any_geometry(geometry, count, p
     results = [(conv.convolve, x, w, out, *options, b), (conv.weight_gradient, x, dy, kernel, *options),
                (conv.input_gradient, dy, w, size, *options), (conv.bias_gradient, dy)]
     with pytest.MonkeyPatch.context() as patch:
-        make_small(patch, count, winograd=few == 0)
-        patch.setattr(columns, "PIECE_BYTES", piece)
-        patch.setattr(columns.Columns, "few_windows", few)
+        make_small(patch, count, winograd=tiles)
+        patch.setattr(products, "PIECE", piece)
         for formula, *args in results:
             close(formula(*args), formula.plain(*args))
 
 
-def by_products(x, w, dy, padding):
-    """y, dw and dx by Winograd's tiles, as NumPy's products of matrices."""
-    back, outside = w[..., ::-1, ::-1].swapaxes(0, 1), [(2 - p, 2 - p) for p, _ in padding]
-    options = (1, 1), padding, (1, 1), 1
-    return (squares.convolve_in_squares(x, w, dy.shape[2:], *options),
-            squares.weight_gradient_in_squares(x, dy, (3, 3), *options),
-            squares.convolve_in_squares(dy, back, x.shape[2:], (1, 1), outside, (1, 1), 1))
-
-
-def by_loops(x, w, dy, padding):
-    """The same as sums in registers."""
+def by_tiles(x, w, dy, padding):
+    """y, dw and dx by Winograd's tiles."""
     options = (1, 1), padding, (1, 1), 1
     return (winograd.convolve_by_tiles(x, w, dy.shape[2:], *options),
             winograd.weight_gradient_by_tiles(x, dy, (3, 3), *options),
@@ -83,43 +72,40 @@ def plainly(x, w, dy, padding):
             conv.input_gradient.plain(dy, w, x.shape[2:], *options))
 
 
-each_kind_of_tiles = pytest.mark.parametrize("tiles", [by_products, pytest.param(by_loops, marks=needs_loops)])
-
-
-@each_kind_of_tiles
+@needs_loops
 @pytest.mark.parametrize("size, padding", [((6, 8), (1, 1)), ((5, 7), (2, 2)), ((8, 6), (0, 0)), ((5, 9), (2, 1)),
                                            ((7, 14), (0, 2))])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_winograds_convolution_is_plain_convolution(tiles, size, padding, threads, monkeypatch):
+def test_winograds_convolution_is_plain_convolution(size, padding, threads, monkeypatch):
     make_small(monkeypatch, threads)
     rng, padding = np.random.default_rng(0), [(p, p) for p in padding]
     x, w = rng.standard_normal((3, 5, *size)), rng.standard_normal((4, 5, 3, 3))
     dy = rng.standard_normal((3, 4, *(s + 2 * p - 2 for s, (p, _) in zip(size, padding))))
-    for found, right in zip(tiles(x, w, dy, padding), plainly(x, w, dy, padding)):
+    for found, right in zip(by_tiles(x, w, dy, padding), plainly(x, w, dy, padding)):
         close(found, right)
 
 
-@each_kind_of_tiles
+@needs_loops
 @pytest.mark.parametrize("batch, channels, size", [(8, 64, 32), (3, 256, 12)])
-def test_winograds_convolution_costs_no_more_accuracy_in_float32_than_it_says(tiles, batch, channels, size):
+def test_winograds_convolution_costs_no_more_accuracy_in_float32_than_it_says(batch, channels, size):
     """Pixels after a ReLU, whose sums are the hardest: their errors do not cancel."""
     rng = np.random.default_rng(0)
     x = np.maximum(rng.standard_normal((batch, channels, size, size)), 0)
     w, dy = rng.standard_normal((channels, channels, 3, 3)), rng.standard_normal(x.shape)
     single, padding = [a.astype("f") for a in (x, w, dy)], [(1, 1)] * 2
-    results = tiles(*single, padding), plainly(*single, padding), plainly(x, w, dy, padding)
-    for found, plain, exact, times in zip(*results, (3, 3, 4.5) if tiles is by_loops else (6.5, 4.5, 6)):
+    results = by_tiles(*single, padding), plainly(*single, padding), plainly(x, w, dy, padding)
+    for found, plain, exact, times in zip(*results, (3, 3, 3)):
         assert found.dtype == np.float32 and np.std(found - exact) < times * np.std(plain - exact)
 
 
 def test_winograds_transforms_hold_no_tiny_numbers_which_make_products_denormal_and_slow():
-    for matrix in [*squares.transforms(np.dtype("f")), *squares.squares(np.dtype("f"))]:
+    for matrix in [*winograd.transforms(4, np.dtype("f")), *winograd.transforms(2, np.dtype("f"))]:
         assert np.abs(matrix[matrix != 0]).min() > 1e-4
 
 
 def test_winograds_road_is_for_many_channels_and_kernels_of_three_by_three():
     def worth(channels=64, filters=64, kernel=(3, 3), out=(32, 32), stride=(1, 1), dilation=(1, 1), groups=1):
-        return squares.worth(2, channels, filters, kernel, out, stride, dilation, groups)
+        return winograd.worth(2, channels, filters, kernel, out, stride, dilation, groups)
 
     assert worth()
     assert not any([worth(out=(4, 4)), worth(channels=3), worth(filters=10), worth(kernel=(1, 1)), worth(kernel=(5, 3)),
@@ -135,7 +121,7 @@ def test_a_pixel_that_is_no_number_makes_its_outputs_none_and_with_many_channels
     x[1, 2, 8, 9] = value
     y, right = conv.convolve(x, w, (17, 17), *ONE), conv.convolve.plain(x, w, (17, 17), *ONE)
     lost = ~np.isfinite(right)
-    if channels == 32:
+    if channels == 32 and not missing():
         lost[1, :, 4:12, 8:12] = True   # the two tiles that see row 8 and column 9
         assert np.isnan(y[lost]).all()
     else:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.roads import make_small, noted
-from tinycnn.cpu.compiled import missing
+from tests.helpers.roads import make_small
+from tinycnn.cpu import direct
+from tinycnn.cpu.numpy_only import depthwise
 from tinycnn.ops import conv
 
 
@@ -94,9 +95,19 @@ def test_sums_in_float32_are_as_exact_as_those_of_the_formula():
 
 def test_numbers_that_are_not_finite_stay_where_they_are():
     x, w, b, dy = large("d", 2)
-    x[0, 3, 20, 20], x[1, 4, 0, 0], w[5, 0, 1, 1], dy[0, 6, 2, 2] = np.nan, np.inf, -np.inf, np.nan
+    x[0, 3, 20, 20], x[1, 4, 0, 0], dy[0, 6, 2, 2] = np.nan, np.inf, np.nan
     for a, right in zip(results(x, w, b, dy, *GEOMETRY, 35), results(x, w, b, dy, *GEOMETRY, 35, compute=plain)):
         np.testing.assert_allclose(a, right, rtol=1e-10, atol=1e-10)
+
+
+def test_an_infinite_weight_stays_in_its_channel_where_it_makes_all_the_gradient_no_number():
+    x, w, b, dy = large("d", 2)
+    w[5, 0, 1, 1] = -np.inf
+    (y, dx, dw), right = results(x, w, b, dy, *GEOMETRY, 35), results(x, w, b, dy, *GEOMETRY, 35, compute=plain)
+    assert np.isnan(dx[:, 5][np.isnan(right[1][:, 5])]).all()      # and of pixels that it meets outside of windows
+    dx[:, 5] = right[1][:, 5] = 0
+    for a, b in zip((y, dx, dw), right):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
 
 
 def test_arrays_with_gaps_or_not_to_be_written_to_are_read_like_others():
@@ -108,10 +119,8 @@ def test_arrays_with_gaps_or_not_to_be_written_to_are_read_like_others():
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("channels, expected", [(1, False), (4, True)])
-def test_one_channel_alone_is_not_depthwise(channels, expected):
-    x, w = np.ones((2, channels, 5, 5)), np.ones((4, 1, 3, 3))
-    with noted() as taken:
-        conv.convolve(x, w, (3, 3), (1, 1), [(0, 0)] * 2, (1, 1), channels)
-    name = "convolve_by_offsets" if missing() else "convolve_channels"
-    assert any(name in road for road in taken) == expected
+@pytest.mark.parametrize("channels, filters, expected", [(1, 4, False), (1, 1, False), (4, 4, True), (4, 8, False)])
+def test_depthwise_are_several_channels_with_one_filter_each(channels, filters, expected):
+    x, w = np.ones((2, channels, 5, 5)), np.ones((filters, 1, 3, 3))
+    assert direct.own_filters(w, channels) == expected
+    assert depthwise.own_filters(x, w, (3, 3), (1, 1), [(0, 0)] * 2, (1, 1), channels) == expected

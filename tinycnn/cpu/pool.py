@@ -15,16 +15,11 @@ from ..ops.pool_max import MaxPool
 from ..ops.unfold import count_windows
 from .compiled import loop
 from .serving import compiled_floats
-from .windows import as_images, as_rows, pixels, rows_and_columns
 from .numpy_only import pool  # noqa: F401  whose road is the older one, so these are asked first
+from .windows import as_images, as_rows, pixels, rows_and_columns
 from .workers import aligned, parallel
 
 BLOCK = 128  # numbers that are summed in the dtype of x, beyond in float64
-
-
-def images(ctx, x, *rest, **options):
-    """NumPy arrays of float32 or float64, where Numba is installed."""
-    return compiled_floats(x) and math.prod(x.shape[2:]) < 2**31
 
 
 # ---- maximum ---------------------------------------------------------------------------------------------------------
@@ -68,7 +63,12 @@ def send_to_winners(dy, winners, dx, first, last):
                 dx[n, np.uint32(winners[n, o, c]), c] += dy[n, o, c]
 
 
-@MaxPool.forward.road(images)
+def numbered(ctx, x, *rest, **options):
+    """NumPy arrays of float32 or float64 of less than 2^31 pixels, where Numba is installed."""
+    return compiled_floats(x) and math.prod(x.shape[2:]) < 2**31
+
+
+@MaxPool.forward.road(numbered)
 def max_pool_by_loops(ctx, x, kernel, stride, padding, dilation, return_indices):
     """All channels of a pixel at once."""
     ctx.size, out = x.shape[2:], count_windows("max_pool", x.shape[2:], kernel, stride, padding, dilation)
@@ -158,7 +158,12 @@ def shares_of(dy, rows, columns, m, size):
     return as_images(dx, size)
 
 
-@AvgPool.forward.road(images)
+def floats(ctx, x, *rest, **options):
+    """NumPy arrays of float32 or float64, where Numba is installed."""
+    return compiled_floats(x)
+
+
+@AvgPool.forward.road(floats)
 def average_by_loops(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
     """All channels of a pixel at once."""
     ctx.size, ctx.kernel, ctx.geometry = x.shape[2:], kernel, (stride, room, (1,) * len(kernel))
@@ -167,7 +172,7 @@ def average_by_loops(ctx, x, kernel, stride, padding, room, count_include_pad, d
     return mean_of(x, *pixels(ctx.size, out, kernel, stride, padding, (1,) * len(kernel)), ctx.m, out)
 
 
-@AvgPool.backward.road(images)
+@AvgPool.backward.road(floats)
 def average_backward_by_loops(ctx, dy):
     """All channels of a pixel at once."""
     stride, room, ones = ctx.geometry
@@ -187,7 +192,7 @@ def adaptive_pixels(size, out):
     return rows, columns, (rows >= 0).sum(1)[:, None] * (columns >= 0).sum(1)
 
 
-@AdaptiveAvgPool.forward.road(images)
+@AdaptiveAvgPool.forward.road(floats)
 def adaptive_average_by_loops(ctx, x, out):
     """All channels of a pixel at once."""
     ctx.size = x.shape[2:]
@@ -195,7 +200,7 @@ def adaptive_average_by_loops(ctx, x, out):
     return mean_of(x, rows, columns, m.astype(x.dtype), out)
 
 
-@AdaptiveAvgPool.backward.road(images)
+@AdaptiveAvgPool.backward.road(floats)
 def adaptive_average_backward_by_loops(ctx, dy):
     """All channels of a pixel at once."""
     rows, columns, m = adaptive_pixels(ctx.size, dy.shape[2:])

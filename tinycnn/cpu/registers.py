@@ -20,6 +20,7 @@ Here the tile is a type of its own, which Numba's loops can hold in a variable:
 
     t = zero(J, V, x)                sums of the type of the array x, all of them 0
     t = outer(t, x, i, step, w, k)   t[j, v] += x[i + j * step] * w[k + v * LANES : k + (v + 1) * LANES]
+    t = each(t, x, i, step, w, k)    the same with LANES numbers from x[i + j * step + v * LANES] on, one for each of w's
     put(t, y, i, step)               y[i + j * step : ...] = t[j]
     add(t, y, i, step)               y[i + j * step : ...] += t[j]
     t = get(t, y, i, step)           what `put` wrote
@@ -77,21 +78,30 @@ class TileModel(models.PrimitiveModel):
 
 # ---- words of LLVM ---------------------------------------------------------------------------------------------------
 
-def _address(context, builder, kind, array, index):
-    """Where element `index` of an array stands."""
-    return builder.gep(context.make_array(kind)(context, builder, array).data, [index], inbounds=True)
+def _number(context, builder, kind, array, place):
+    """The address of a number of an array."""
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [place], inbounds=True)
+
+
+def _vectors(context, builder, tile, kind, array, i, step, rows=None):
+    """The addresses of the vectors of a tile, row by row, in an array in which the rows stand `step` apart, from i on."""
+    for j in range(tile.rows if rows is None else rows):
+        row = builder.add(i, builder.mul(ir.Constant(i.type, j), step))
+        for v in range(tile.vectors):
+            place = builder.add(row, ir.Constant(i.type, v * tile.lanes))
+            yield builder.bitcast(_number(context, builder, kind, array, place), tile.vector.as_pointer())
 
 
 def _load(builder, address, kind):
     """A vector, which need not begin at a multiple of its size."""
-    vector = builder.load(builder.bitcast(address, kind.as_pointer()), typ=kind)
+    vector = builder.load(address, typ=kind)
     vector.align = 4
     return vector
 
 
 def _store(builder, vector, address):
     """The inverse of `_load`."""
-    builder.store(vector, builder.bitcast(address, vector.type.as_pointer())).align = 4
+    builder.store(vector, address).align = 4
 
 
 def _spread(builder, number, kind):
@@ -101,16 +111,19 @@ def _spread(builder, number, kind):
     return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), kind.count), [0] * kind.count))
 
 
-def _at(builder, first, number, step):
-    """first + number * step, with a constant number."""
-    return builder.add(first, builder.mul(ir.Constant(first.type, number), step))
-
-
-def _places(builder, tile, i, step):
-    """(n, place in the array) of each vector of a tile whose rows stand `step` apart, from i on."""
-    for j in range(tile.rows):
-        for v in range(tile.vectors):
-            yield j * tile.vectors + v, builder.add(_at(builder, i, j, step), ir.Constant(i.type, v * tile.lanes))
+def _products(tile, x, w, factors):
+    """The code of t[j, v] += factor * w[k + v * LANES : ...]; `factors` yields the vectors of factors, row by row."""
+    def code(context, builder, signature, args):
+        t, x_, i, step, w_, k = args
+        kind = tile.vector
+        multiply_add = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f{tile.scalar.bitwidth}")
+        weights = [_load(builder, place, kind) for place in _vectors(context, builder, tile, w, w_, k, k, rows=1)]
+        for n, factor in enumerate(factors(context, builder, x_, i, step)):
+            total = builder.call(multiply_add, [factor, weights[n % tile.vectors], builder.extract_value(t, n)])
+            t = builder.insert_value(t, total, n)
+        return t
+    return tile(tile, x, types.intp, types.intp, w, types.intp), code
 
 
 # ---- what loops do with a tile ---------------------------------------------------------------------------------------
@@ -125,30 +138,29 @@ def zero(typing, J, V, like):
 @intrinsic
 def outer(typing, tile, x, i, step, w, k):
     """t[j, v] += x[i + j * step] * w[k + v * LANES : k + (v + 1) * LANES]."""
-    def code(context, builder, signature, args):
-        t, x_, i, step, w_, k = args
-        kind = tile.vector
-        multiply_add = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f{tile.scalar.bitwidth}")
-        places = [builder.add(k, ir.Constant(k.type, v * tile.lanes)) for v in range(tile.vectors)]
-        weights = [_load(builder, _address(context, builder, w, w_, place), kind) for place in places]
+    def factors(context, builder, x_, i, step):
         for j in range(tile.rows):
-            number = _spread(builder, builder.load(_address(context, builder, x, x_, _at(builder, i, j, step))), kind)
-            for v in range(tile.vectors):
-                n = j * tile.vectors + v
-                total = builder.call(multiply_add, [number, weights[v], builder.extract_value(t, n)])
-                t = builder.insert_value(t, total, n)
-        return t
-    return tile(tile, x, types.intp, types.intp, w, types.intp), code
+            place = builder.add(i, builder.mul(ir.Constant(i.type, j), step))
+            number = _spread(builder, builder.load(_number(context, builder, x, x_, place)), tile.vector)
+            yield from [number] * tile.vectors
+    return _products(tile, x, w, factors)
+
+
+@intrinsic
+def each(typing, tile, x, i, step, w, k):
+    """t[j, v] += x[i + j * step + v * LANES : ...] * w[k + v * LANES : ...], number by number."""
+    def factors(context, builder, x_, i, step):
+        for address in _vectors(context, builder, tile, x, x_, i, step):
+            yield _load(builder, address, tile.vector)
+    return _products(tile, x, w, factors)
 
 
 @intrinsic
 def put(typing, tile, y, i, step):
     """y[i + j * step : ...] = t[j]."""
     def code(context, builder, signature, args):
-        t, y_, i, step = args
-        for n, place in _places(builder, tile, i, step):
-            _store(builder, builder.extract_value(t, n), _address(context, builder, y, y_, place))
+        for n, address in enumerate(_vectors(context, builder, tile, y, *args[1:])):
+            _store(builder, builder.extract_value(args[0], n), address)
         return context.get_dummy_value()
     return types.void(tile, y, types.intp, types.intp), code
 
@@ -157,10 +169,9 @@ def put(typing, tile, y, i, step):
 def add(typing, tile, y, i, step):
     """y[i + j * step : ...] += t[j]."""
     def code(context, builder, signature, args):
-        t, y_, i, step = args
-        for n, place in _places(builder, tile, i, step):
-            address = _address(context, builder, y, y_, place)
-            _store(builder, builder.fadd(_load(builder, address, tile.vector), builder.extract_value(t, n)), address)
+        for n, address in enumerate(_vectors(context, builder, tile, y, *args[1:])):
+            there = _load(builder, address, tile.vector)
+            _store(builder, builder.fadd(there, builder.extract_value(args[0], n)), address)
         return context.get_dummy_value()
     return types.void(tile, y, types.intp, types.intp), code
 
@@ -169,9 +180,9 @@ def add(typing, tile, y, i, step):
 def get(typing, tile, y, i, step):
     """The tile of what `put` wrote."""
     def code(context, builder, signature, args):
-        t, y_, i, step = args
-        for n, place in _places(builder, tile, i, step):
-            t = builder.insert_value(t, _load(builder, _address(context, builder, y, y_, place), tile.vector), n)
+        t = args[0]
+        for n, address in enumerate(_vectors(context, builder, tile, y, *args[1:])):
+            t = builder.insert_value(t, _load(builder, address, tile.vector), n)
         return t
     return tile(tile, y, types.intp, types.intp), code
 
@@ -186,12 +197,11 @@ def put_some(typing, tile, y, i, step, rows, columns):
             builder.module, ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), ir.IntType(32),
                                                             ir.VectorType(ir.IntType(1), tile.lanes)]),
             f"llvm.masked.store.v{kind.count}f{tile.scalar.bitwidth}.p0")
-        for n, place in _places(builder, tile, i, step):
+        for n, address in enumerate(_vectors(context, builder, tile, y, y_, i, step)):
             j, v = divmod(n, tile.vectors)
             numbers = ir.Constant(whole, [v * tile.lanes + lane for lane in range(tile.lanes)])
             mask = builder.icmp_signed("<", numbers, _spread(builder, columns, whole))
             with builder.if_then(builder.icmp_signed(">", rows, ir.Constant(rows.type, j))):
-                address = builder.bitcast(_address(context, builder, y, y_, place), kind.as_pointer())
                 builder.call(store, [builder.extract_value(t, n), address, ir.Constant(ir.IntType(32), 4), mask])
         return context.get_dummy_value()
     return types.void(tile, y, types.intp, types.intp, types.intp, types.intp), code

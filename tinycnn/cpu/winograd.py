@@ -17,338 +17,308 @@ where there were 144. The sums over the channels commute with all of it, so each
 of matrices, v (tiles, C) @ u (C, filters). Gradients are the transposes of these steps: dw = G^T ((A^T dy) * (B x)), summed
 over the tiles. The gradient of x is a convolution of dy with the kernel reversed.
 
-The price is precision: powers differ in size. Instead of numbers p the points are directions, at equal angles, with the
-powers c^(k-1), c^(k-2) s, ..., s^(k-1) of their cosine and sine; so infinity is one of them, and none is large. And products
-are summed over SUM channels, or tiles, at a time, and then these sums: a sum of sums has a smaller rounding error than a
-long one. In float32 the error (root mean square) is 5e-7 to 8e-7 of a typical result with 64 to 512 channels. That is 2.2 to
-3 times that of the formula in float32 for y, 2 to 2.7 times for dw, and 2.4 to 4.1 times for dx, whose formula sums in two
-stages. (Sums of 16 take 2 to 7 % more time, and the worst of these is no better.) A pixel that is infinite or NaN makes all
-outputs of its tile NaN.
+The price is precision: powers differ in size. The points of 4x4 tiles are 0, 5/8, -5/8, 3/2, -3/2 and infinity (where the
+value of a polynomial is its last coefficient), whose powers are exact in binary and of similar size; of all that were tried
+they have the smallest errors. Products are summed over SUM channels, or PART tiles, at a time, and then these sums: a sum of
+sums has a smaller rounding error than a long one. In float32 the error (root mean square) is 1.7 to 2.2 times that of the
+formula for y and dw, with 32 to 512 channels, and 2.0 to 2.9 times for dx, whose formula sums in two stages: with fewer than
+BACK filters, dx is made from tiles of 2x2, with the points 0, 1, -1 and infinity: 1.1 to 1.4 times the error, and 4/9 of
+the products of the formula. A pixel that is infinite or NaN makes all outputs of its tile NaN.
 
-Each step is `outer` of `registers.py`: a transform is a product with a small matrix, for a vector of channels at once.
-Pieces of some images at a time stay in the cache; where the weights are too large to be read for each piece, all tiles go
-through one step after the other, and the cores share the matrices.
+All values at one pair of points are a plane: for tiles (or channels) in rows, and channels (or filters) in blocks of two
+vectors, an array (planes, blocks, rows, wide). So there are four loops, each of them `outer` of `registers.py`: M x M^T
+of tiles as planes, and of planes as tiles, for a small matrix M; and the two products of planes. Pieces of some images at a
+time stay in the cache; where the weights are too large to be read for each piece, all tiles go through one step after the
+other, and the cores share the matrices.
 
-Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, F(4x4, 3x3).
+Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016.
 """
 import functools
 import math
-from types import SimpleNamespace
+import operator
 
 import numpy as np
 
 from ..ops import conv as formulas
-from .compiled import compiled, loop
-from .direct import framed, volumes
+from .compiled import compiled
+from .direct import as_groups, framed, packed, unpack, volumes
 from .layout import channels_first
-from .numpy_only.winograd import transforms, worth  # whose roads are the older ones, so these are asked first
 from .serving import compiled_floats
 from .workers import aligned, parallel
 
+LEAST = 32            # channels and filters, from which on products dominate
+BACK = 96             # filters, from which on dx is made from tiles of 4x4
+FEWEST = 32           # tiles that repay the transform of the weights
 LARGE = 2**17         # weights that are too many to be read for each piece
 TILES = 72            # in a piece, at least
 ROOM = 2**24          # numbers that tiles may take at once
-SUM = 32              # channels in a sum
-ROWS = 6              # tiles that share a tile of registers
+SUM = 16              # channels in a sum
+PART = 32             # tiles in a sum
 
 
 @functools.cache
-def loops(dtype):
-    """The loops for numbers of `dtype`, by name."""
-    from .registers import add, get, lanes, outer, put, put_some, zero
-    lane, wide = lanes(dtype), 2 * lanes(dtype)
+def transforms(size, dtype):
+    """A (size, n), G (n, 3) and B (n, n) for the n = size + 2 points of tiles of 4x4 or 2x2 pixels."""
+    points = np.array({4: [0, 5 / 8, -5 / 8, 3 / 2, -3 / 2], 2: [0, 1, -1]}[size])
 
-    def see(x, v, B, room, first, last, down, right, x_row, C, T):
-        """v (36, C / wide, T, wide) = B x, for tiles first to last of x (N, 4 down + 2, 4 right + 2, C)."""
+    def powers(k):
+        """(the powers of all points, scaled such that their squares sum up to about 1, what they were scaled by)."""
+        values = np.vstack([points[:, None] ** np.arange(k), np.arange(k) == k - 1])
+        scale = np.exp2(-np.round(np.log2(np.linalg.norm(values, axis=1))))[:, None]
+        return values * scale, scale
+
+    (a, a_scale), (g, g_scale) = powers(size), powers(3)
+    values = powers(size + 2)
+    b = np.linalg.inv(values[0] / values[1]).T / a_scale / g_scale
+    return [np.ascontiguousarray(m * (np.abs(m) > 1e-12), dtype) for m in (a.T, g, b)]  # no 1e-17 for 0, which is slow
+
+
+# ---- the loops -------------------------------------------------------------------------------------------------------
+
+@functools.cache
+def tiles_to_planes(a, b, dtype):
+    """The loop for M x M^T, given M (a, b) and tiles of b x b pixels."""
+    from .registers import lanes, outer, put, zero
+    wide = 2 * lanes(dtype)
+
+    def run(x, M, y, room, first, last, places, x_block, x_row, x_column, blocks, T):
+        """y (a * a, blocks, T, wide) of tiles first to last, which begin at `places` of x, blocks x_block apart."""
         for tile in range(first, last):
-            at = (tile // (down * right) * (4 * down + 2) + tile // right % down * 4) * x_row + tile % right * 4 * C
-            for c in range(0, C, lane):
-                for r in range(6):
-                    t = zero(6, 1, x)
-                    for j in range(6):
-                        t = outer(t, B, j, 6, x, at + r * x_row + j * C + c)
-                    put(t, room, r * lane, 6 * lane)                          # room (column, row, lane)
-                for i in range(6):
-                    t = zero(6, 1, x)
-                    for r in range(6):
-                        t = outer(t, B, r, 6, room, (i * 6 + r) * lane)
-                    put(t, v, i * T * C + c // wide * T * wide + (tile - first) * wide + c % wide, 6 * T * C)
-
-    def spread(dy, d, A, room, first, last, down, right, y_row, F, T):
-        """d (36, F / wide, T, wide) = A^T dy, for tiles first to last of dy (N, 4 down, 4 right, F)."""
-        for tile in range(first, last):
-            at = (tile // (down * right) * 4 * down + tile // right % down * 4) * y_row + tile % right * 4 * F
-            for f in range(0, F, lane):
-                for r in range(4):
-                    t = zero(6, 1, dy)
-                    for j in range(4):
-                        t = outer(t, A, j * 6, 1, dy, at + r * y_row + j * F + f)
-                    put(t, room, r * lane, 4 * lane)
-                for i in range(6):
-                    t = zero(6, 1, dy)
-                    for r in range(4):
-                        t = outer(t, A, r * 6, 1, room, (i * 4 + r) * lane)
-                    put(t, d, i * T * F + f // wide * T * wide + (tile - first) * wide + f % wide, 6 * T * F)
-
-    def weights(w, u, G, room, first, last):
-        """u (36, blocks, C, wide) = G w for w (C, 3, 3, F), for channels first to last; F is a multiple of `wide`."""
-        C, F = w.shape[0], w.shape[3]
-        blocks, flat = F // wide, w.reshape(-1)
-        for c in range(first, last):
             for block in range(blocks):
-                for a in range(3):
-                    t = zero(6, 2, u)
-                    for b in range(3):
-                        t = outer(t, G, b, 3, flat, ((c * 3 + a) * 3 + b) * F + block * wide)
-                    put(t, room, a * wide, 3 * wide)
-                for i in range(6):
-                    t = zero(6, 2, u)
-                    for a in range(3):
-                        t = outer(t, G, a, 3, room, (i * 3 + a) * wide)
-                    put(t, u, ((i * blocks + block) * C + c) * wide, 6 * blocks * C * wide)
+                for r in range(b):
+                    t = zero(a, 2, x)
+                    for k in range(b):
+                        t = outer(t, M, k, b, x, places[tile] + block * x_block + r * x_row + k * x_column)
+                    put(t, room, r * wide, b * wide)                          # room (column, row, wide)
+                for j in range(a):
+                    t = zero(a, 2, x)
+                    for r in range(b):
+                        t = outer(t, M, r, b, room, (j * b + r) * wide)
+                    put(t, y, ((j * blocks + block) * T + tile) * wide, a * blocks * T * wide)
+    return compiled(run)
 
-    def weights_back(p, dw, G, room, first, last):
-        """dw (C, 3, 3, F) = G^T p for p (36, C, F), for channels first to last."""
-        C, F = dw.shape[0], dw.shape[3]
-        flat = dw.reshape(-1)
-        for c in range(first, last):
-            for f in range(0, F, lane):
-                for s in range(6):
-                    t = zero(3, 1, p)
-                    for k in range(6):
-                        t = outer(t, G, k * 3, 1, p, ((s * 6 + k) * C + c) * F + f)
-                    put(t, room, s * lane, 6 * lane)
-                for b in range(3):
-                    t = zero(3, 1, p)
-                    for s in range(6):
-                        t = outer(t, G, s * 3, 1, room, (b * 6 + s) * lane)
-                    put(t, flat, (c * 9 + b) * F + f, 3 * F)
 
-    def multiply(v, u, m, first, last, T, C, blocks):
-        """m (36, T, F) = v @ u (36, blocks, C, wide), for units (matrix, block) first to last."""
-        F = blocks * wide
-        for unit in range(first, last):
-            s, block = unit // blocks, unit % blocks
-            for c0 in range(0, C, SUM):
-                for r in range(0, T, ROWS):
-                    t, k = zero(ROWS, 2, v), (unit * C + c0) * wide
-                    for c in range(c0, min(C, c0 + SUM), wide):
-                        i0 = (s * C + c) * T + r * wide
-                        for i in range(i0, i0 + wide):
-                            t = outer(t, v, i, wide, u, k)
-                            k += wide
-                    if c0 == 0:
-                        put(t, m, (s * T + r) * F + block * wide, F)
+@functools.cache
+def planes_to_tiles(a, b, dtype):
+    """The loop for M x M^T + bias, given M (a, b) and b * b planes."""
+    from .registers import get, lanes, outer, put, put_some, zero
+    wide = 2 * lanes(dtype)
+
+    def run(x, M, bias, y, room, first, last, places, heights, widths, y_block, y_row, y_column, blocks, T, filters):
+        """Tiles first to last of y, of which so many rows, columns and filters exist, from x (b * b, blocks, T, wide)."""
+        for tile in range(first, last):
+            for block in range(blocks):
+                for r in range(b):
+                    t = zero(a, 2, x)
+                    for k in range(b):
+                        t = outer(t, M, k, b, x, (((r * b + k) * blocks + block) * T + tile) * wide)
+                    put(t, room, r * wide, b * wide)                          # room (column, row, wide)
+                for j in range(min(a, widths[tile])):
+                    t = get(zero(a, 2, x), bias, block * wide, 0)
+                    for r in range(b):
+                        t = outer(t, M, r, b, room, (j * b + r) * wide)
+                    at = places[tile] + block * y_block + j * y_column
+                    if heights[tile] >= a and filters - block * wide >= wide:
+                        put(t, y, at, y_row)
                     else:
-                        add(t, m, (s * T + r) * F + block * wide, F)
+                        put_some(t, y, at, y_row, heights[tile], filters - block * wide)
+    return compiled(run)
 
-    def multiply_back(v, d, p, first, last, T, C, F, fresh):
-        """p (36, C, F) = v^T @ d, or that added to it, for units (matrix, block of channels) first to last."""
-        for unit in range(first, last):
-            s, c0 = unit // (C // wide), unit % (C // wide) * wide
-            for f in range(0, F, wide):
-                for c in range(c0, c0 + wide, 4):
-                    i, k = (s * C + c0) * T + c - c0, (s * F + f) * T
-                    for first_row in range(0, T, SUM):
-                        t = zero(4, 2, v)
-                        for _ in range(min(SUM, T - first_row)):
+
+@functools.cache
+def product(dtype):
+    """The loop for v @ u at every point: sums over channels."""
+    from .registers import add, lanes, outer, put, zero
+    wide, J = 2 * lanes(dtype), rows_together()
+    some = min(SUM, wide)
+
+    def run(v, u, y, first, last, T, C, v_blocks, blocks):
+        """y (planes, blocks, T, wide) of v (planes, v_blocks, T, wide), u (planes, blocks, C, wide), for blocks of it."""
+        for plane in range(first, last):
+            point = plane // blocks
+            for c in range(0, C, some):
+                for row in range(0, T, J):
+                    t, k = zero(J, 2, v), (plane * C + c) * wide
+                    i0 = ((point * v_blocks + c // wide) * T + row) * wide + c % wide
+                    for i in range(i0, i0 + min(some, C - c)):
+                        t = outer(t, v, i, wide, u, k)
+                        k += wide
+                    if c == 0:
+                        put(t, y, (plane * T + row) * wide, wide)
+                    else:
+                        add(t, y, (plane * T + row) * wide, wide)
+    return compiled(run)
+
+
+@functools.cache
+def product_of_tiles(dtype):
+    """The loop for v^T @ d at every point: sums over tiles."""
+    from .registers import WIDE, add, lanes, outer, put, zero
+    wide, J = 2 * lanes(dtype), 8 if WIDE else 4
+
+    def run(v, d, y, first, last, T, tiles, v_blocks, blocks, fresh):
+        """y (planes, blocks, C, wide) of v (planes, v_blocks, T, wide) and d like it, for blocks of v first to last.
+
+        It is set where it is `fresh`, and otherwise added to.
+        """
+        for plane in range(first, last):
+            point, c0, C = plane // v_blocks, plane % v_blocks * wide, v_blocks * wide
+            for block in range(blocks):
+                for c in range(c0, c0 + wide, J):
+                    i, k = plane * T * wide + c - c0, (point * blocks + block) * T * wide
+                    at = ((point * blocks + block) * C + c) * wide
+                    for tile in range(0, tiles, PART):
+                        t = zero(J, 2, v)
+                        for _ in range(min(PART, tiles - tile)):
                             t = outer(t, v, i, 1, d, k)
                             i += wide
                             k += wide
-                        if fresh and first_row == 0:
-                            put(t, p, (s * C + c) * F + f, F)
+                        if fresh and tile == 0:
+                            put(t, y, at, wide)
                         else:
-                            add(t, p, (s * C + c) * F + f, F)
-
-    def finish(m, y, A, b, room, first, last, down, right, height, width, filters, F, T):
-        """y (N, height, width, filters) = A m + b, for tiles first to last."""
-        for tile in range(first, last):
-            n, i, j = tile // (down * right), tile // right % down * 4, tile % right * 4
-            at = ((n * height + i) * width + j) * filters
-            for f in range(0, filters, lane):
-                for s in range(6):
-                    t = zero(4, 1, m)
-                    for k in range(6):
-                        t = outer(t, A, k, 6, m, ((s * 6 + k) * T + tile - first) * F + f)
-                    put(t, room, s * lane, 6 * lane)                          # room (column, row, lane)
-                for column in range(min(4, width - j)):
-                    t = get(zero(4, 1, m), b, f, 0)
-                    for s in range(6):
-                        t = outer(t, A, s, 6, room, (column * 6 + s) * lane)
-                    if i + 4 <= height and f + lane <= filters:
-                        put(t, y, at + column * filters + f, width * filters)
-                    else:
-                        put_some(t, y, at + column * filters + f, width * filters, height - i, filters - f)
-
-    found = {f.__name__: compiled(f) for f in (see, spread, weights, weights_back, multiply, multiply_back, finish)}
-    return SimpleNamespace(**found, lane=lane, wide=wide)
-
-
-@loop
-def arrange(w, y, first, last, back):
-    """y (C, 3, 3, F') = w (F, C, 3, 3), or with `back` w (C, F, 3, 3) with its kernels reversed; zeros where w has none."""
-    filters, channels = (w.shape[1], w.shape[0]) if back else (w.shape[0], w.shape[1])
-    for c in range(first, last):
-        for a in range(3):
-            for b in range(3):
-                for f in range(y.shape[3]):
-                    if c >= channels or f >= filters:
-                        y[c, a, b, f] = 0
-                    else:
-                        y[c, a, b, f] = w[c, f, 2 - a, 2 - b] if back else w[f, c, a, b]
-
-
-@loop
-def arrange_back(dw, y, first, last):
-    """y (F, C, 3, 3) = dw (C', 3, 3, F'), for filters first to last."""
-    for f in range(first, last):
-        for c in range(y.shape[1]):
-            for a in range(3):
-                for b in range(3):
-                    y[f, c, a, b] = dw[c, a, b, f]
+                            add(t, y, at, wide)
+    return compiled(run)
 
 
 # ---- how they are called ---------------------------------------------------------------------------------------------
 
-class Work:
-    """The tiles of a convolution of x (N, C, H, W) with `filters` filters, and what can be done with them."""
-
-    def __init__(self, x, filters, out, padding):
-        self.x, self.out, self.dtype = volumes(x), out, x.dtype
-        self.loops = loops(self.dtype)
-        self.count, self.channels, self.filters = len(x), x.shape[1], filters
-        self.C, self.F = (-(-n // self.loops.wide) * self.loops.wide for n in (self.channels, filters))
-        self.before = (0, *(before for before, _ in padding))
-        self.down, self.right = (-(-o // 4) for o in out)
-        self.per = self.down * self.right
-        self.A, self.G, self.B = (np.ascontiguousarray(m).reshape(-1) for m in transforms(self.dtype))
-        self.flops = 2 * self.count * math.prod(out) * self.channels * filters * 9 // 3
-        self.large = self.C * self.F > LARGE
-        most = max(1, ROOM // (36 * self.per * max(self.C, self.F)))
-        self.images = min(self.count, most if self.large else -(-TILES // self.per))
-
-    def pieces(self, start, stop):
-        """(first image, images) of pieces of some images."""
-        return [(n, min(self.images, stop - n)) for n in range(start, stop, self.images)]
-
-    def rows(self, images):
-        """The tiles of so many images, as a multiple of ROWS."""
-        return -(-images * self.per // ROWS) * ROWS
-
-    def room(self, n, width):
-        """(36, width / wide, T, wide), with zeros in the rows that are no tiles."""
-        v = aligned((36, width // self.loops.wide, self.rows(n), self.loops.wide), self.dtype)
-        v[:, :, n * self.per:] = 0
-        return v
-
-    def seen(self, n, images, share=False):
-        """B x of a piece."""
-        v, size = self.room(images, self.C), (1, 4 * self.down + 2, 4 * self.right + 2)
-
-        def see(i, j):
-            z = framed(self.x[n + i:n + j], self.before, size, self.C)
-            self.loops.see(z.reshape(-1), v.reshape(-1)[i * self.per * self.loops.wide:], self.B, self.hand(), 0,
-                           (j - i) * self.per, self.down, self.right, size[2] * self.C, self.C, v.shape[2])
-        share_out(see, images, v.nbytes, share)
-        return v
-
-    def spread(self, dy, n, images, share=False):
-        """A^T dy of a piece of dy (N, 1, H, W, F)."""
-        d, size = self.room(images, self.F), (1, 4 * self.down, 4 * self.right)
-
-        def spread(i, j):
-            z = framed(dy[n + i:n + j], (0, 0, 0), size, self.F)
-            self.loops.spread(z.reshape(-1), d.reshape(-1)[i * self.per * self.loops.wide:], self.A, self.hand(), 0,
-                              (j - i) * self.per, self.down, self.right, size[2] * self.F, self.F, d.shape[2])
-        share_out(spread, images, d.nbytes, share)
-        return d
-
-    def finish(self, m, y, b, n, images, share=False):
-        """A m + b into images n, ... of y (N, H, W, filters)."""
-        def finish(i, j):
-            self.loops.finish(m.reshape(-1)[i * self.per * self.F:], y[n + i:].reshape(-1), self.A, b, self.hand(), 0,
-                              (j - i) * self.per, self.down, self.right, *self.out, self.filters, self.F, m.shape[1])
-        share_out(finish, images, m.nbytes, share)
-
-    def hand(self):
-        """Room for half-transformed tiles."""
-        return np.empty(36 * self.loops.wide, self.dtype)
-
-    def weights(self, w, back):
-        """G w for w (F, C, 3, 3), flat; with `back` for the convolution that is its adjoint."""
-        y = aligned((self.C, 3, 3, self.F), self.dtype)
-        u = aligned((36 * self.C * self.F,), self.dtype)
-
-        def work(first, last):
-            arrange(w, y, first, last, back)
-            self.loops.weights(y, u, self.G, self.hand(), first, last)
-        parallel(work, self.C, moved=8 * y.nbytes)
-        return u
+def wide_of(dtype):
+    """How many channels or filters are a block."""
+    from .registers import lanes
+    return 2 * lanes(dtype)
 
 
-def share_out(work, count, moved, share):
-    """work(0, count), or with `share` parts of it on all cores."""
-    if share:
-        parallel(work, count, moved=4 * moved)
-    else:
-        work(0, count)
+def rows_together():
+    """How many tiles share a tile of registers."""
+    from .registers import WIDE
+    return 8 if WIDE else 6
 
 
-def convolve_tiles(x, w, out, padding, b=None, back=False):
-    """x (N, C, H, W), w (F, C, 3, 3) -> y (N, F, *out); with `back` w is (C, F, 3, 3), and its kernels are reversed."""
-    filters = w.shape[1] if back else len(w)
-    t = Work(x, filters, out, padding)
-    y, u = aligned((len(x), *out, filters), x.dtype), t.weights(w, back)
-    blocks, bias = t.F // t.loops.wide, np.zeros(t.F, x.dtype)
-    if b is not None:
-        bias[:filters] = b
+def to_planes(x, M, places, steps, blocks, T):
+    """M x M^T (planes, blocks, T, wide) of tiles that begin at `places` of x, of which T may be more than there are.
 
-    def piece(n, images, share):
-        v, m = t.seen(n, images, share), aligned((36, t.rows(images), t.F), x.dtype)
-        flat = v.reshape(-1), u, m.reshape(-1)
-        multiply = lambda first, last: t.loops.multiply(*flat, first, last, m.shape[1], t.C, blocks)
-        share_out(multiply, 36 * blocks, t.flops, share)
-        t.finish(m, y, bias, n, images, share)
+    `steps` are the distances in x from block to block, row to row and column to column.
+    """
+    wide = wide_of(x.dtype)
+    y = aligned((len(M)**2, blocks, T, wide), x.dtype)
+    parallel(lambda i, j: tiles_to_planes(*M.shape, x.dtype)(
+        x.reshape(-1), M.reshape(-1), y.reshape(-1), aligned((M.size * wide,), x.dtype), i, j, places, *steps, blocks, T),
+        len(places), moved=4 * y.nbytes)
+    return y
 
-    in_pieces(t, piece)
+
+def from_planes(x, M, bias, y, places, steps, inside, filters):
+    """M x M^T + bias into the tiles that begin at `places` of y; `inside` are the rows and columns that each has there."""
+    wide = wide_of(x.dtype)
+    parallel(lambda i, j: planes_to_tiles(*M.shape, x.dtype)(
+        x.reshape(-1), M.reshape(-1), bias, y.reshape(-1), aligned((M.size * wide,), x.dtype), i, j, places, *inside, *steps,
+        x.shape[1], x.shape[2], filters), len(places), moved=4 * x.nbytes)
+
+
+@functools.lru_cache(1000)
+def corners(images, size, tile, image, row, column):
+    """(places, heights, widths) of tiles of tile x tile pixels of images of `size`: where each begins, what of it exists.
+
+    `image`, `row` and `column` are the distances of images, rows and columns in memory.
+    """
+    n, i, j = np.ogrid[:images, :size[0]:tile, :size[1]:tile]
+    return [np.broadcast_to(a, np.broadcast_shapes(n.shape, i.shape, j.shape)).reshape(-1)
+            for a in (n * image + i * row + j * column, size[0] - i, size[1] - j)]
+
+
+class Grid:
+    """The tiles of tile x tile pixels over images of a size (height, width)."""
+
+    def __init__(self, size, tile):
+        self.size, self.tile = tuple(size), tile
+        self.covered = [-(-s // tile) * tile for s in size]
+        self.count = math.prod(self.covered) // tile**2           # tiles of an image
+
+    def planes(self, x, M, before):
+        """M x M^T of all tiles of x (N, 1, H, W, C) within zeros, `before` before it: themselves, or with pixels around."""
+        wide, more = wide_of(x.dtype), M.shape[1] - self.tile
+        blocks = -(-x.shape[4] // wide)
+        z = framed(x, before, (1, *(s + more for s in self.covered)), blocks * wide)
+        image, _, row, column, _ = (s // x.itemsize for s in z.strides)
+        places, together = corners(len(x), self.size, self.tile, image, row, column)[0], rows_together()
+        return to_planes(z, M, places, (wide, row, column), blocks, -(-len(places) // together) * together)
+
+    def put(self, planes, M, bias, y):
+        """M planes M^T + bias into all tiles of y (N, height, width, filters)."""
+        image, row, column, _ = (s // y.itemsize for s in y.strides)
+        places, *inside = corners(len(y), self.size, self.tile, image, row, column)
+        from_planes(planes, M, bias, y, places, (wide_of(y.dtype), row, column), inside, y.shape[3])
+
+    def in_pieces(self, work, count, channels, filters, large, most):
+        """[work(first image, last, their number in a piece), ...]: each core some images, or one after the other by all."""
+        planes = (self.tile + 2)**2
+        flops = 8 / 3 * planes * count * self.count * channels * filters
+        if channels * filters > large:
+            return [work(0, count, max(1, ROOM // (planes * self.count * max(channels, filters))))]
+        return parallel(lambda i, j: work(i, j, -(-TILES // self.count)), count, flops=flops, most=most)
+
+
+def weight_places(C, wide):
+    """Where the kernels of `packed` weights (blocks, 3, 3, C, wide) begin; how far blocks, rows and columns are apart."""
+    return np.arange(C) * wide, (9 * C * wide, 3 * C * wide, C * wide)
+
+
+def convolve_tiles(x, w, out, padding, tile, b=None):
+    """x (N, C, H, W), w (F, C, 3, 3) -> y (N, F, *out)."""
+    (filters, channels), dtype, grid, wide = w.shape[:2], x.dtype, Grid(out, tile), wide_of(x.dtype)
+    A, G, B = transforms(tile, dtype)
+    weights, bias, blocks = packed(as_groups(w, 1), b, 2)
+    u = to_planes(weights, G, *weight_places(channels, wide), blocks, channels)
+    x, before, y = volumes(x), (0, *(p for p, _ in padding)), aligned((len(x), *out, filters), dtype)
+
+    def work(start, stop, few):
+        for n in range(start, stop, few):
+            piece = slice(n, min(n + few, stop))
+            v = grid.planes(x[piece], B, before)
+            m = aligned((len(v), blocks, *v.shape[2:]), dtype)
+            parallel(lambda i, j: product(dtype)(
+                v.reshape(-1), u.reshape(-1), m.reshape(-1), i, j, v.shape[2], channels, v.shape[1], blocks),
+                len(v) * blocks, flops=2 * v.shape[2] * u.size)
+            grid.put(m, A, bias, y[piece])
+
+    grid.in_pieces(work, len(x), channels, filters, LARGE, 8)
     return channels_first(y)
-
-
-def in_pieces(t, piece):
-    """piece(n, images, share) for all pieces: one after the other by all cores, or each core some of them."""
-    if t.large:
-        return [piece(n, images, True) for n, images in t.pieces(0, t.count)]
-    parts = parallel(lambda start, stop: [piece(n, images, False) for n, images in t.pieces(start, stop)], t.count,
-                     flops=t.flops, most=8)
-    return [result for part in parts for result in part]
 
 
 def weight_gradient_tiles(x, dy, padding):
     """x (N, C, H, W), dy (N, F, H', W') -> dw (F, C, 3, 3)."""
-    t, dys = Work(x, dy.shape[1], dy.shape[2:], padding), volumes(dy)
+    channels, filters, grid, dtype, wide = x.shape[1], dy.shape[1], Grid(dy.shape[2:], 4), x.dtype, wide_of(x.dtype)
+    A, G, B = transforms(4, dtype)
+    x, dy, before = volumes(x), volumes(dy), (0, *(p for p, _ in padding))
 
-    def piece(n, images, share, p=None):
-        v, d = t.seen(n, images, share), t.spread(dys, n, images, share)
-        fresh = p is None
-        p = aligned((36, t.C, t.F), x.dtype) if fresh else p
-        flat = v.reshape(-1), d.reshape(-1), p.reshape(-1)
-        units = 36 * t.C // t.loops.wide
-        share_out(lambda i, j: t.loops.multiply_back(*flat, i, j, v.shape[2], t.C, t.F, fresh), units, t.flops, share)
-        return p
-
-    def work(start, stop, share=False):
+    def work(start, stop, few):
         p = None
-        for n, images in t.pieces(start, stop):
-            p = piece(n, images, share, p)
+        for n in range(start, stop, few):
+            piece = slice(n, min(n + few, stop))
+            v, d = grid.planes(x[piece], B, before), grid.planes(dy[piece], np.ascontiguousarray(A.T), (0, 0, 0))
+            fresh, p = p is None, aligned((len(v), d.shape[1], v.shape[1] * wide, wide), dtype) if p is None else p
+            tiles = grid.count * (piece.stop - n)
+            parallel(lambda i, j: product_of_tiles(dtype)(
+                v.reshape(-1), d.reshape(-1), p.reshape(-1), i, j, v.shape[2], tiles, v.shape[1], d.shape[1], fresh),
+                len(v) * v.shape[1], flops=2 * tiles * p.size)
         return p
-    p = work(0, t.count, True) if t.large else functools.reduce(np.add, parallel(work, t.count, flops=t.flops, most=4))
-    dw, y = aligned((t.C, 3, 3, t.F), x.dtype), np.empty((t.filters, t.channels, 3, 3), x.dtype)
-    parallel(lambda i, j: t.loops.weights_back(p.reshape(-1), dw, t.G, t.hand(), i, j), t.C, moved=8 * dw.nbytes)
-    parallel(lambda i, j: arrange_back(dw, y, i, j), t.filters, moved=8 * y.nbytes)
-    return y
+
+    p = functools.reduce(operator.iadd, grid.in_pieces(work, len(x), channels, filters, LARGE // 4, 4))
+    dw, y = aligned((p.shape[1], 3, 3, channels, wide), dtype), np.empty((1, filters, channels, 3, 3), dtype)
+    all_rows = np.full(channels, 3)
+    from_planes(p, np.ascontiguousarray(G.T), np.zeros(p.shape[1] * wide, dtype), dw, *weight_places(channels, wide),
+                (all_rows, all_rows), p.shape[1] * wide)
+    parallel(lambda i, j: unpack(dw, y, i, j), len(dw), moved=8 * y.nbytes)
+    return y[0]
 
 
 # ---- the roads -------------------------------------------------------------------------------------------------------
+
+def worth(images, channels, filters, kernel, out, stride, dilation, groups):
+    """Whether tiles make a convolution of so many channels and filters faster."""
+    return (tuple(kernel) == (3, 3) and max(*stride, *dilation, groups) == 1 and min(channels, filters) >= LEAST
+            and images * math.prod(-(-o // 4) for o in out) >= FEWEST)
+
 
 def many_channels(x, w, out, stride, padding, dilation, groups, b=None):
     """Images of 32 channels or more and as many filters, under a 3x3 kernel with stride 1, where Numba is installed."""
@@ -369,14 +339,14 @@ def many_channels_across(x, dy, kernel, stride, padding, dilation, groups):
 @formulas.convolve.road(many_channels)
 def convolve_by_tiles(x, w, out, stride, padding, dilation, groups, b=None):
     """Winograd's tiles: a quarter of the products."""
-    return convolve_tiles(x, w, out, padding, b)
+    return convolve_tiles(x, w, out, padding, 4, b)
 
 
 @formulas.input_gradient.road(many_channels_back)
 def input_gradient_by_tiles(dy, w, size, stride, padding, dilation, groups):
     """Winograd's tiles, of the kernel reversed."""
     outside = [(2 - p, s - o + p) for s, o, (p, _) in zip(size, dy.shape[2:], padding)]
-    return convolve_tiles(dy, w, size, outside, back=True)
+    return convolve_tiles(dy, w[..., ::-1, ::-1].swapaxes(0, 1), size, outside, 4 if len(w) >= BACK else 2)
 
 
 @formulas.weight_gradient.road(many_channels_across)

@@ -1,32 +1,68 @@
-"""Convolution by products of matrices: the three functions of `ops/conv.py`, arranged for a processor with caches.
+"""Convolution by products of matrices, where Numba is not installed: the formulas of `ops/conv.py`, arranged for caches.
 
 - Channels last. A row of a window is one run of KW * C numbers to copy, and the product of columns and weights *is* the
   image, pixel by pixel: nothing to move (1.3 to 2 times as fast; see `layout.py`).
-- Pieces. Columns are made for as many images, or rows of one image, as fill PIECE_BYTES, multiplied while they are still in
-  the cache, and overwritten by the next (1.5 to 2 times, and K times less memory). The cores share them.
+- Pieces. Columns are made for as many images, or rows of one image, as fill PIECE numbers, multiplied while they are still
+  in the cache, and overwritten by the next (1.5 to 2 times, and K times less memory). The cores share them.
 - Pictures have few channels, and runs of KW * 1 numbers are too short. For up to FEW channels the columns are copied as
   whole rows of pixels, one for every weight, and the product reads them transposed (2 times for one channel).
-- A 1x1 convolution needs no columns and no pieces: it is one product of pixels and weights (1.1 to 1.8 times).
 - No adjoint where the stride is 1: the gradient of the input is then itself a convolution, of dy with the kernel reversed,
   and takes its road instead of adding up windows (1.2 to 1.4 times).
 - Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).
-
-`winograd.py` takes over from 32 channels on. Where Numba is installed, loops take over all that is not 1x1 or large and
-strided: `cpu/direct.py` and `cpu/winograd.py`.
 """
+import functools
 import math
+import operator
 
 import numpy as np
 
+from ...engine.arrays import sliding_windows
 from ...ops import conv as formulas
-from ...ops.unfold import meetings
+from ...ops.unfold import inside, meetings, pad
 from ..layout import channels_first, channels_last, contiguous
 from ..matmul import product
 from ..serving import on_cpu
 from ..workers import aligned, parallel
-from .columns import PIECE_BYTES, Columns, add_bias, total
 
+PIECE = 2**19             # numbers, half of a usual second-level cache
+WINDOWS = 512             # but as many windows at least, for products to be efficient
+FEW = 4                   # channels, up to which columns are copied as whole rows of pixels
 GROUP = 16                # channels, below which groups are merged
+
+
+def framed(x, padding):
+    """x (N, C, *S) within zeros, channels last in memory."""
+    x = channels_first(channels_last(x))
+    if not any(map(any, padding)):
+        return x
+    y = channels_first(np.zeros((len(x), *[s + sum(p) for s, p in zip(x.shape[2:], padding)], x.shape[1]), x.dtype))
+    y[inside(y, padding)] = x
+    return y
+
+
+class Columns:
+    """The columns of x (N, C, *S), piece by piece: `pieces` index an array (N, *O, F), `self[piece]` are its columns."""
+
+    def __init__(self, x, kernel, out, stride, padding, dilation, groups):
+        self.few, dims, channels = x.shape[1] <= FEW, len(out), x.shape[1] // groups
+        y = pad(x, padding) if self.few else framed(x, padding)
+        windows = sliding_windows(y, kernel, stride, dilation)[..., *map(slice, out)]
+        self.windows = windows.reshape(len(x), groups, channels, *windows.shape[2:])
+        self.kernel, self.out = range(3, 3 + dims), range(3 + dims, 3 + 2 * dims)
+        self.length, row = channels * math.prod(kernel), math.prod(out[1:])
+        wanted = max(WINDOWS, PIECE // (self.length * groups))
+        images, rows = max(1, wanted // (row * out[0])), max(1, wanted // row)
+        self.pieces = [(slice(n, n + images), slice(o, o + rows))
+                       for n in range(0, max(1, len(x)), images) for o in range(0, out[0], rows)]
+
+    def __getitem__(self, piece):
+        """The columns (G, P, C/G * K) for the P windows of a piece."""
+        images, rows = piece
+        windows = self.windows[images, ..., rows, *[slice(None)] * (len(self.out) - 1)]
+        groups = windows.shape[1]
+        if self.few:
+            return windows.transpose(1, *self.kernel, 2, 0, *self.out).reshape(groups, self.length, -1).swapaxes(1, 2)
+        return windows.transpose(1, 0, *self.out, *self.kernel, 2).reshape(groups, -1, self.length)
 
 
 @formulas.convolve.road(on_cpu)
@@ -41,24 +77,9 @@ def convolve_on_cpu(x, w, out, stride, padding, dilation, groups, b=None):
         for piece in columns.pieces[start:stop]:
             product(columns[piece], matrix, out=y[piece].reshape(-1, groups, matrix.shape[2]).swapaxes(0, 1))
             if b is not None:
-                add_bias(y[piece], b)
+                y[piece] += b
 
     parallel(work, len(columns.pieces), flops=2 * y.size * matrix.shape[1], moved=4 * y.nbytes)
-    return channels_first(y)
-
-
-def one_pixel(x, w, out, stride, padding, dilation, groups, b=None):
-    """NumPy arrays under a 1x1 kernel."""
-    return type(x) is np.ndarray and groups == max(*w.shape[2:], *stride) == 1 and out == x.shape[2:]
-
-
-@formulas.convolve.road(one_pixel)
-def convolve_pixels(x, w, out, stride, padding, dilation, groups, b=None):
-    """One product of pixels and weights."""
-    y = product(channels_last(x).reshape(-1, x.shape[1]), w.reshape(len(w), -1).T)
-    y = y.reshape(len(x), *out, len(w))
-    if b is not None:
-        add_bias(y, b)
     return channels_first(y)
 
 
@@ -73,6 +94,9 @@ def weight_gradient_on_cpu(x, dy, kernel, stride, padding, dilation, groups):
     def part(piece):
         rows = dy[piece].reshape(-1, groups // merge, filters // groups * merge)
         return product(rows.transpose(1, 2, 0), columns[piece])
+
+    def total(arrays):
+        return functools.reduce(operator.iadd, arrays)
 
     dw = total(parallel(lambda start, stop: total(map(part, columns.pieces[start:stop])), len(columns.pieces),
                         flops=2 * dy.size * math.prod(kernel) * merge * channels, most=4))
@@ -89,7 +113,7 @@ def input_gradient_on_cpu(dy, w, size, stride, padding, dilation, groups):
     dy, out = channels_last(dy), dy.shape[2:]
     matrix = np.moveaxis(w, 1, -1).reshape(groups, filters, -1)
     dx = np.zeros((len(dy), *size, groups * channels), dy.dtype)
-    images = max(1, PIECE_BYTES // max(1, math.prod(out) * matrix[:, 0].nbytes))
+    images = max(1, PIECE // max(1, math.prod(out) * matrix[:, 0].size))
 
     def work(start, stop):
         for n in range(start, stop, images):
