@@ -26,11 +26,9 @@ def test_products_in_parts_are_products(n, k, m, threads):
     rng = np.random.default_rng(0)
     a, b, row = rng.standard_normal((n, k)), rng.standard_normal((k, m)), rng.standard_normal(m)
     close(matmul.product(a, b, row=row), a @ b + row)
-    for y, exact in zip(matmul.products((a, b), (b.T, a.T)), (a @ b, b.T @ a.T), strict=True):
-        close(y, exact)
+    close(matmul.product(b.T, a.T), b.T @ a.T)
     batch = rng.standard_normal((3, n, k))
-    for y, exact in zip(matmul.products((batch, b), (a, b)), (batch @ b, a @ b), strict=True):
-        close(y, exact)
+    close(matmul.product(batch, b), batch @ b)
 
 
 def test_products_of_float16_are_those_of_float32_rounded(threads):
@@ -41,9 +39,7 @@ def test_products_of_float16_are_those_of_float32_rounded(threads):
         assert y.dtype == np.float16 and np.array_equal(y.array, exact.array.astype(np.float16))
     half, whole = ([v.astype(dtype) for v in (a.array, b.array)] for dtype in (np.float16, np.float32))
     row = np.ones(3, np.float16)
-    exact = (whole[0] @ whole[1]).astype(np.float16)
     assert np.array_equal(matmul.product(*half, row=row), (whole[0] @ whole[1] + row).astype(np.float16))
-    assert all(np.array_equal(y, exact) and y.dtype == np.float16 for y in matmul.products(half, half))
 
 
 def results(function, arrays, dy):

@@ -15,7 +15,7 @@ SMALL = {  # file of cpu/ -> its sizes: so small that every operation has severa
     "numpy_only.conv": {"PIECE": 50, "WINDOWS": 1}, "direct": {"ROOM": 100},
     "numpy_only.layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
     "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "numpy_only.norm": {"PIECE": 25, "WIDTH": 12},
-    "matmul": {"LEAST": 1}, "pool": {"BLOCK": 3}, "numpy_only.depthwise": {"NUMBERS": 300},
+    "matmul": {"LEAST": 1}, "numpy_only.depthwise": {"NUMBERS": 300},
     "numpy_only.pool": {"NUMBERS": 300},
     "attention": {"PIECE_BYTES": 500}, "optim": {"PIECE": 4, "LEAST": 1},
     "activation": {"LEAST": 1}, "elementwise": {"SMALL": 0},

@@ -12,6 +12,7 @@ from ..ops.matmul import Linear, MatMul, rows
 from . import workers
 from .sums import column_sums
 
+MOST = 4       # parts of a product
 LEAST = 2**16  # multiplications, below which a product takes no road: there is nothing to win
 
 
@@ -32,17 +33,8 @@ def product(a, b, out=None, row=None):
     if a.ndim == 3 and len(a) == 1:
         product(a[0], b[0], out=y[0], row=row)
         return y
-    solve(cut(a, b, y, row, most=4))
+    solve(list(cut(a, b, y, row)))
     return y
-
-
-def products(*pairs):
-    """[a @ b, ...] for pairs (a, b) of matrices; large ones at the same time, so that they need fewer and longer parts."""
-    if not all(a.ndim == b.ndim == 2 and worth_cutting(a, b) for a, b in pairs):
-        return [product(a, b) for a, b in pairs]
-    ys = [np.empty((len(a), b.shape[1]), np.result_type(a, b)) for a, b in pairs]
-    solve([part for (a, b), y in zip(pairs, ys) for part in cut(a, b, y, None, most=2)])
-    return ys
 
 
 def worth_cutting(a, b):
@@ -51,11 +43,11 @@ def worth_cutting(a, b):
             and a.size * b.shape[-1] >= workers.PRODUCTS * workers.WORTH)
 
 
-def cut(a, b, y, row, most):
-    """y = a @ b + row as up to `most` such equations: for some of the rows, columns or matrices of a batch each."""
+def cut(a, b, y, row):
+    """y = a @ b + row as up to MOST such equations: for some of the rows, columns or matrices of a batch each."""
     columns = a.ndim == 2 and len(a) <= b.shape[1]
     count = b.shape[1] if columns else len(a)
-    parts = max(1, min(int(2 * a.size * b.shape[-1] / workers.PRODUCTS / workers.WORTH), count, most))
+    parts = max(1, min(int(2 * a.size * b.shape[-1] / workers.PRODUCTS / workers.WORTH), count, MOST))
     for i in range(parts):
         part = slice(count * i // parts, count * (i + 1) // parts)
         if columns:
@@ -66,8 +58,6 @@ def cut(a, b, y, row, most):
 
 def solve(equations):
     """Compute y = a @ b + row for all (a, b, y, row)."""
-    equations = list(equations)
-
     def work(start, stop):
         for a, b, y, row in equations[start:stop]:
             np.matmul(a, b, out=y)
@@ -164,15 +154,11 @@ def large_gradient(ctx, dy):
 
 @Linear.backward.road(large_gradient)
 def linear_backward_on_cpu(ctx, dy):
-    """Both products at the same time, on several cores; the rows in the order in which they lie in memory."""
+    """On several cores; the rows in the order in which they lie in memory."""
     x, w = ctx.saved_tensors
     need_x, need_w, need_b = ctx.needs_input_grad
     order = order_in_memory(x)
     x, dy = in_order(x, order), rows(in_order(dy, order))
-    if need_x and need_w:
-        dx, dw = products((dy, w), (dy.T, rows(x)))
-    else:
-        dx, dw = product(dy, w) if need_x else None, product(dy.T, rows(x)) if need_w else None
-    if need_x:
-        dx = in_order(dx.reshape(x.shape), order, back=True)
+    dx = in_order(product(dy, w).reshape(x.shape), order, back=True) if need_x else None
+    dw = product(dy.T, rows(x)) if need_w else None
     return dx, dw, column_sums(widened(dy)) if need_b else None

@@ -1,25 +1,24 @@
 """Pooling as loops over windows. `ops/pool_max.py` and `ops/pool_average.py` say what is computed.
 
-The channels of a pixel stand side by side in memory, and the innermost loop runs along them: one step compares, or adds, a
+For maxima, the channels of a pixel stand side by side in memory, and the innermost loop runs along them: one step compares a
 pixel of a window in all channels at once. There is no `if` in it, so that vector instructions can do it. Backward, threads
-share out the images, whose pixels are in nobody else's windows.
+share out the images, whose pixels are in nobody else's windows. Means are depthwise convolutions.
 """
-import functools
 import math
 
 import numpy as np
 
-from ..ops.pool import adaptive_windows
-from ..ops.pool_average import AdaptiveAvgPool, AvgPool, elements
+from ..ops.pool_average import AvgPool, elements
 from ..ops.pool_max import MaxPool
 from ..ops.unfold import count_windows
 from .compiled import loop
+from .depthwise import convolve_rows
 from .serving import compiled_floats
 from .numpy_only import pool  # noqa: F401  whose road is the older one, so these are asked first
-from .windows import as_images, as_rows, pixels, rows_and_columns
+from .windows import as_images, as_rows, holders, pixels
 from .workers import aligned, parallel
 
-BLOCK = 128  # numbers that are summed in the dtype of x, beyond in float64
+MOST = 128  # pixels in a window, whose sum needs no care
 
 
 # ---- maximum ---------------------------------------------------------------------------------------------------------
@@ -96,112 +95,43 @@ def max_pool_backward_by_loops(ctx, dy, *_):
 
 # ---- mean ------------------------------------------------------------------------------------------------------------
 
-@loop
-def means(x, rows, columns, m, y, first, last):
-    """y[n, r, j] = 1/m[r, j] sum x[n, h, v] over the pixels of window (r, j), for rows first to last of all images."""
-    channels = x.shape[3]
-    total = np.empty(channels)
-    for row in range(first, last):
-        n, r = row // len(rows), row % len(rows)
-        for j in range(len(columns)):
-            count = 0
-            total[:] = 0
-            for c in range(channels):
-                y[n, r, j, c] = 0
-            for h in rows[r]:
-                for v in columns[j]:
-                    if h < 0 or v < 0:
-                        continue
-                    for c in range(channels):
-                        y[n, r, j, c] += x[n, h, v, c]
-                    count += 1
-                    if count % BLOCK == 0:
-                        for c in range(channels):
-                            total[c] += y[n, r, j, c]
-                            y[n, r, j, c] = 0
-            for c in range(channels):
-                y[n, r, j, c] = (y[n, r, j, c] + total[c]) / m[r, j]
+def few_floats(ctx, x, kernel, *rest, **options):
+    """NumPy arrays of float32 or float64, in windows of at most 128 pixels, where Numba is installed."""
+    return compiled_floats(x) and math.prod(kernel) <= MOST
 
 
-@loop
-def shares(dy, rows, columns, m, dx, first, last):
-    """dx[n, h, v] = sum 1/m[r, j] dy[n, r, j] over the windows (r, j) that hold pixel (h, v), for images first to last."""
-    channels = dy.shape[3]
-    for n in range(first, last):
-        dx[n] = 0
-        for r in range(len(rows)):
-            for j in range(len(columns)):
-                share = dy.dtype.type(1) / m[r, j]
-                for h in rows[r]:
-                    for v in columns[j]:
-                        if h < 0 or v < 0:
-                            continue
-                        for c in range(channels):
-                            dx[n, h, v, c] += dy[n, r, j, c] * share
+def few_gradients(ctx, dy):
+    """The gradient of such means."""
+    return compiled_floats(dy) and math.prod(ctx.kernel) <= MOST
 
 
-def mean_of(x, rows, columns, m, out):
-    """`means` of x (N, C, *S): (N, C, *out)."""
-    x, m = as_rows(x), m.reshape(len(rows), len(columns))
-    y = aligned((len(x), *m.shape, x.shape[3]), x.dtype)
-    parallel(lambda i, j: means(x, rows, columns, m, y, i, j), len(x) * len(rows),
-             moved=y.nbytes * rows.shape[1] * columns.shape[1] // 2)
-    return as_images(y, out)
+few_floats.never = few_gradients.never = compiled_floats.never
 
 
-def shares_of(dy, rows, columns, m, size):
-    """`shares` of dy (N, C, *O): (N, C, *size)."""
-    dy, m = as_rows(dy), m.reshape(len(rows), len(columns))
-    dx = aligned((len(dy), math.prod(size[:-1]), size[-1], dy.shape[3]), dy.dtype)
-    parallel(lambda i, j: shares(dy, rows, columns, m, dx, i, j), len(dy),
-             moved=dx.nbytes + dy.nbytes * rows.shape[1] * columns.shape[1] // 2)
-    return as_images(dx, size)
-
-
-def floats(ctx, x, *rest, **options):
-    """NumPy arrays of float32 or float64, where Numba is installed."""
-    return compiled_floats(x)
-
-
-@AvgPool.forward.road(floats)
-def average_by_loops(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
-    """All channels of a pixel at once."""
+@AvgPool.forward.road(few_floats)
+def average_as_convolution(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
+    """A depthwise convolution with weights of 1."""
     ctx.size, ctx.kernel, ctx.geometry = x.shape[2:], kernel, (stride, room, (1,) * len(kernel))
     out = count_windows("avg_pool", ctx.size, kernel, *ctx.geometry)
     ctx.m = elements(x, out, kernel, stride, padding, count_include_pad, divisor)
-    return mean_of(x, *pixels(ctx.size, out, kernel, stride, padding, (1,) * len(kernel)), ctx.m, out)
+    y = convolve_rows(x, ones(x, kernel), None, *pixels(*places(ctx, out)))
+    y /= ctx.m.reshape(*y.shape[1:3], 1)
+    return as_images(y, out)
 
 
-@AvgPool.backward.road(floats)
-def average_backward_by_loops(ctx, dy):
-    """All channels of a pixel at once."""
-    stride, room, ones = ctx.geometry
-    windows = pixels(ctx.size, dy.shape[2:], ctx.kernel, stride, tuple(p for p, _ in room), ones)
-    return shares_of(dy, *windows, ctx.m, ctx.size)
+@AvgPool.backward.road(few_gradients)
+def average_backward_as_convolution(ctx, dy):
+    """The gradient of that convolution."""
+    dx = convolve_rows(dy / ctx.m, ones(dy, ctx.kernel), None, *holders(*places(ctx, dy.shape[2:])))
+    return as_images(dx, ctx.size)
 
 
-@functools.lru_cache(1000)
-def adaptive_pixels(size, out):
-    """`pixels` of the `adaptive_windows`, and how many each window holds."""
-    axes = []
-    for s, n in zip(size, out):
-        start, stop = np.array([(w.start, w.stop) for _, (w,) in adaptive_windows((s,), (n,))]).T[..., None]
-        places = start + np.arange((stop - start).max())
-        axes.append(np.where(places < stop, places, -1))
-    rows, columns = rows_and_columns(size, axes)
-    return rows, columns, (rows >= 0).sum(1)[:, None] * (columns >= 0).sum(1)
+def ones(x, kernel):
+    """A filter of weights 1 for each channel of x."""
+    return np.ones((x.shape[1], 1, *kernel), x.dtype)
 
 
-@AdaptiveAvgPool.forward.road(floats)
-def adaptive_average_by_loops(ctx, x, out):
-    """All channels of a pixel at once."""
-    ctx.size = x.shape[2:]
-    rows, columns, m = adaptive_pixels(ctx.size, out)
-    return mean_of(x, rows, columns, m.astype(x.dtype), out)
-
-
-@AdaptiveAvgPool.backward.road(floats)
-def adaptive_average_backward_by_loops(ctx, dy):
-    """All channels of a pixel at once."""
-    rows, columns, m = adaptive_pixels(ctx.size, dy.shape[2:])
-    return shares_of(dy, rows, columns, m.astype(dy.dtype), ctx.size)
+def places(ctx, out):
+    """The geometry of so many windows, as `pixels` and `holders` want it."""
+    stride, room, dilation = ctx.geometry
+    return ctx.size, out, ctx.kernel, stride, tuple(before for before, _ in room), dilation

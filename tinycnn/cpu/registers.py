@@ -99,11 +99,6 @@ def _load(builder, address, kind):
     return vector
 
 
-def _store(builder, vector, address):
-    """The inverse of `_load`."""
-    builder.store(vector, address).align = 4
-
-
 def _spread(builder, number, kind):
     """A vector of one number."""
     nothing = ir.Constant(kind, ir.Undefined)
@@ -155,25 +150,26 @@ def each(typing, tile, x, i, step, w, k):
     return _products(tile, x, w, factors)
 
 
+def _written(tile, y, what):
+    """The code that writes what(builder, vector, address) to the address of each vector of a tile."""
+    def code(context, builder, signature, args):
+        for n, address in enumerate(_vectors(context, builder, tile, y, *args[1:])):
+            vector = what(builder, builder.extract_value(args[0], n), address)
+            builder.store(vector, address).align = 4
+        return context.get_dummy_value()
+    return types.void(tile, y, types.intp, types.intp), code
+
+
 @intrinsic
 def put(typing, tile, y, i, step):
     """y[i + j * step : ...] = t[j]."""
-    def code(context, builder, signature, args):
-        for n, address in enumerate(_vectors(context, builder, tile, y, *args[1:])):
-            _store(builder, builder.extract_value(args[0], n), address)
-        return context.get_dummy_value()
-    return types.void(tile, y, types.intp, types.intp), code
+    return _written(tile, y, lambda builder, vector, address: vector)
 
 
 @intrinsic
 def add(typing, tile, y, i, step):
     """y[i + j * step : ...] += t[j]."""
-    def code(context, builder, signature, args):
-        for n, address in enumerate(_vectors(context, builder, tile, y, *args[1:])):
-            there = _load(builder, address, tile.vector)
-            _store(builder, builder.fadd(there, builder.extract_value(args[0], n)), address)
-        return context.get_dummy_value()
-    return types.void(tile, y, types.intp, types.intp), code
+    return _written(tile, y, lambda builder, vector, address: builder.fadd(vector, _load(builder, address, tile.vector)))
 
 
 @intrinsic

@@ -14,17 +14,13 @@ def pixels(size, out, kernel, stride, padding, dilation):
 
     Where that is outside of the image they say -1. Everything is given for each axis; `padding` is that before the image.
     """
-    return rows_and_columns(size, [np.arange(o)[:, None] * s + np.arange(k) * d - p
-                                   for o, k, s, p, d in zip(out, kernel, stride, padding, dilation)])
-
-
-def rows_and_columns(size, axes):
-    """`pixels` from those of each axis, (windows, K)."""
-    *outer, columns = (np.where((0 <= axis) & (axis < s), axis, -1) for axis, s in zip(axes, size))
+    *outer, columns = (np.where((0 <= places) & (places < s), places, -1) for places, s in zip(
+        (np.arange(o)[:, None] * s + np.arange(k) * d - p for o, k, s, p, d in zip(out, kernel, stride, padding, dilation)),
+        size))
     rows = np.zeros((1, 1), np.int64)
-    for axis, s in zip(outer, size):
-        inside = (rows[:, None, :, None] >= 0) & (axis[:, None] >= 0)
-        rows = np.where(inside, rows[:, None, :, None] * s + axis[:, None], -1)
+    for places, s in zip(outer, size):
+        inside = (rows[:, None, :, None] >= 0) & (places[:, None] >= 0)
+        rows = np.where(inside, rows[:, None, :, None] * s + places[:, None], -1)
         rows = rows.reshape(rows.shape[0] * rows.shape[1], -1)
     return rows, columns
 

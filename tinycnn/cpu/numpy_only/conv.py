@@ -18,7 +18,7 @@ import numpy as np
 
 from ...engine.arrays import sliding_windows
 from ...ops import conv as formulas
-from ...ops.unfold import inside, meetings, pad
+from ...ops.unfold import inside, pad
 from ..layout import channels_first, channels_last, contiguous
 from ..matmul import product
 from ..serving import on_cpu
@@ -103,30 +103,6 @@ def weight_gradient_on_cpu(x, dy, kernel, stride, padding, dilation, groups):
     dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
     dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
     return contiguous(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
-
-
-@formulas.input_gradient.road(on_cpu)
-def input_gradient_on_cpu(dy, w, size, stride, padding, dilation, groups):
-    """Products of matrices, dcols = dy @ w, every pixel collecting its copies, some images at a time."""
-    w, groups = merged(w, groups)
-    kernel, channels, filters = w.shape[2:], w.shape[1], len(w) // groups
-    dy, out = channels_last(dy), dy.shape[2:]
-    matrix = np.moveaxis(w, 1, -1).reshape(groups, filters, -1)
-    dx = np.zeros((len(dy), *size, groups * channels), dy.dtype)
-    images = max(1, PIECE // max(1, math.prod(out) * matrix[:, 0].size))
-
-    def work(start, stop):
-        for n in range(start, stop, images):
-            piece = slice(n, min(n + images, stop))
-            dcols = dy[piece].reshape(-1, groups, filters).swapaxes(0, 1) @ matrix
-            dcols = dcols.reshape(groups, -1, *out, math.prod(kernel), channels)
-            target = dx[piece].reshape(-1, *size, groups, channels)
-            for number, k in enumerate(np.ndindex(*kernel)):
-                o, i = meetings(k, size, out, stride, padding, dilation)
-                target[:, *i] += np.moveaxis(dcols[:, :, *o, number], 0, -2)
-
-    parallel(work, len(dy), flops=2 * dy.size * matrix[0, 0].size, moved=4 * dy.nbytes)
-    return channels_first(dx)
 
 
 def outside(dy, size, kernel, padding, dilation):
