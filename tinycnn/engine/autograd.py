@@ -118,9 +118,10 @@ def _gradients(node, dy, recorded):
         dx = wide_backward(node.backward)(node, *dy)
     else:
         dx = node.backward(node, *dy)
-    dx = dx if isinstance(dx, (tuple, list)) else (dx,)
-    if any(node.edges[len(dx):]):
-        raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {len(node.edges)} inputs")
+    dx, count = dx if isinstance(dx, (tuple, list)) else (dx,), len(node.edges)
+    if len(dx) != count and (any(node.edges[len(dx):]) or any(g is not None for g in dx[count:])):
+        raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {count} inputs: one for each is "
+                           "expected, None for those that have none")
     out = []
     for edge, gradient in zip(node.edges, dx):
         if edge is not None and gradient is not None:
