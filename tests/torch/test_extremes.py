@@ -48,6 +48,7 @@ DIFFERENCES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, about what is empty or of one element
 @each_function
 def test_values_and_gradients_at_extremes_are_pytorchs(function):
     def differs(case, kind):
