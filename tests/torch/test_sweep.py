@@ -108,7 +108,7 @@ DIFFERENCES = [
         ("logsumexp", "large inf* minus"), ("logcumsumexp", "huge large inf* minus"), ("xlogy", "zeros* edges"),
         ("logaddexp", "infinite?infinite minus* infinities*"), ("logaddexp2", "infinite?infinite minus* infinities*"),
         ("copysign", "inf* minus*"), ("F.kl_div", "*zeros *edges"), ("pow 0.5", "inf* minus zeros"), ("F.hardswish", "huge"),
-        ("remainder", "inf*"), ("hypot", "zeros*")) for key in keys.split()),
+        ("hypot", "zeros*")) for key in keys.split()),
     ("logcumsumexp", ANY, "*int*", "of integers, which PyTorch refuses"),
     *((f, ANY, "float16", WIDE) for f in (
         "sinc", "var 0", "std", "std 0", "norm 3", "rms_norm", "batch_norm", "normalize",
