@@ -1,5 +1,6 @@
 """The group of all ranks: how it begins and ends, and who is in it."""
 import atexit
+import importlib
 import importlib.util
 import sys
 import traceback
@@ -146,8 +147,7 @@ def _communicator(world_size, rank):
 
 
 def _check_versions(world):
-    from .. import __version__
-    versions = world.comm.allgather(__version__)
+    versions = world.comm.allgather(importlib.import_module(__package__.partition(".")[0]).__version__)
     if len(set(versions)) > 1:
         raise RuntimeError("init_process_group: the ranks run different versions of tinycnn: "
                            + ", ".join(f"rank {rank} {version}" for rank, version in enumerate(versions)))
@@ -164,6 +164,7 @@ def _leave():
     """At the end of the program: nobody leaves before the others have come there, too."""
     if _world is not None:
         _world.wait(_world.start_barrier(), "the end of its program")
+        destroy_process_group()
 
 
 def destroy_process_group(group=None):

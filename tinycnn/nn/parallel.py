@@ -153,9 +153,11 @@ class DistributedDataParallel(DataParallel):
         self._next = 0
 
     def close(self):
-        """Stop listening to backward passes."""
+        """Stop listening to backward passes; the module is the rank's own from now on."""
         if self._finish in early.LISTENERS:
             early.LISTENERS.remove(self._finish)
+            self.synchronises = False
+            self._messages.free()
 
 
 def _shared_out(named, megabytes):
