@@ -10,6 +10,7 @@ import numpy as np
 from .anomaly import check_finite
 from .arrays import array_module, is_array, quiet
 from .dtype import float16
+from .early import LISTENERS, turns
 from .formula import formula
 from .function import edge_of
 from .half import wide_backward
@@ -31,13 +32,14 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
     With `wanted`, leaves keep their `grad` as it was. With `create_graph`, the gradients are Tensors and the walk is
     recorded, so that it can be differentiated in turn.
     """
+    turn = {} if wanted or not LISTENERS else turns([edge_of(tensor) for tensor, _ in roots])
     arrived, heap, found = {}, [], {}  # arrived: {node or leaf: the gradient of each of its outputs so far, or None}
 
     def deliver(edge, gradient):
         target, nr = edge
         if target not in arrived:
             arrived[target] = [None] * len(target.output_types)
-            heapq.heappush(heap, (-target.order, id(target), target))
+            heapq.heappush(heap, (-turn.get(target, target.order), id(target), target))
         dy = arrived[target]
         dy[nr] = gradient if dy[nr] is None else added(dy[nr], gradient)
 
@@ -63,6 +65,8 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
             if edge is not None and gradient is not None:
                 deliver(edge, gradient)
         dx = gradient = None  # so that only `arrived` holds what is on its way: it may then be added to in place
+    for listener in () if wanted else LISTENERS:
+        listener(turn)
     return found
 
 
