@@ -25,6 +25,7 @@ TOLERANCE = {"float32": 2e-5, "float16": 4e-3}
 
 NEVER = {  # Function: kinds for which all of its cases are refused, and why
     "Inverse": (["zeros"], "0 has no inverse"), "LogDet": (["zeros"], "0 has no logarithm, and its gradient no inverse"),
+    "SyncNormalize": (["empty"], "refuses what holds no numbers on all ranks together"),
 }
 
 # what float32 and float16 cannot do as float64 does: (Functions, kinds, dtypes, why)
@@ -34,6 +35,7 @@ CHAOS = "an error of rounding in the argument of a sine, in a remainder or in a 
 KEPT = "what backward needs is kept as float16, and stands there in an exponent or beside numbers it nearly cancels"
 NARROW = [
     ("AvgPool LocalResponseNorm Norm Normalize RMSNorm SquaredError Std", "huge", "float32", SQUARES),
+    ("SyncNormalize", "huge", "float32 float16", SQUARES),
     ("AvgPool Inverse Norm RMSNorm Solve Std", "tiny", "float32", SQUARES), ("Atanh", "huge", "float16", SQUARES),
     ("Cumprod Einsum MatMul Prod ScatterProduct", "huge", "float32", PRODUCTS),
     ("NegativeLogLikelihood ScatterProduct", "tiny", "float32", PRODUCTS), ("Pow", "huge", "float16", PRODUCTS),

@@ -38,6 +38,8 @@ DIFFERENCES = [
     ("GetItem", "equal zeros", "float64", TIES),
     ("ScatterExtreme", "zeros", "float64", "PyTorch counts x among the winners, even where it is not included"),
     ("LogDet", "equal zeros", "float64", SINGULAR),
+    ("SyncNormalize", "huge infinite nan tiny", "float64", "sums are taken around the running mean, which must be ordinary"),
+    ("SyncNormalize", "empty", "float64", "what holds no numbers on all ranks together is refused"),
     ("Polygamma", "equal one", "float64", "PyTorch's trigamma is right to 1e-9 only"),
     ("Interpolate", "infinite nan", "float64", "neighbours with the weight 0 are read: 0 times infinity"),
     ("AdaptiveAvgPool Conv ConvTranspose GetItem SetItem", "empty", "float64", EMPTY),
