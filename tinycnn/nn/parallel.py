@@ -1,4 +1,5 @@
 """Names of PyTorch's for several GPUs, on one: code written for many runs, and its checkpoints load."""
+from ..engine.checks import check_callable
 from .module import Module
 from .norm import _BatchNorm
 
@@ -8,6 +9,7 @@ class DataParallel(Module):
 
     def __init__(self, module, device_ids=None, output_device=None, dim=0):
         super().__init__()
+        check_callable("DataParallel", module=module)
         self.module = module
 
     def forward(self, *inputs, **kwargs):
