@@ -176,7 +176,7 @@ def blame(function, args, options):
     try:
         given = inspect.signature(function).bind(*args, **options)
     except TypeError as misfit:
-        return TypeError(f"{name}: {misfit}")
+        return TypeError(f"{name}: {misfit}, expected {inspect.signature(function)}")
     for argument, value in given.arguments.items():
         expected = _misfit(given.signature.parameters[argument], value)
         if expected:
