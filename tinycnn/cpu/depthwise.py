@@ -93,9 +93,6 @@ def own_filters_across(x, dy, kernel, stride, padding, dilation, groups):
     return x.shape[1] == dy.shape[1] == groups > 1 and compiled_floats(x)
 
 
-own_filters.never = own_filters_across.never = compiled_floats.never
-
-
 def whole_vectors(x):
     """x (..., C) with as many channels as fill vectors, zeros among them, and V, of which that is a multiple."""
     from .registers import WIDE, lanes

@@ -31,6 +31,8 @@ from .workers import aligned, parallel
 ROOM = 2**17        # numbers that stay in the second-level cache
 SHARED = 2**17      # weights, from which on threads share out the weights of dw, not the images
 OFTEN = 64          # weights of a row, from which on it is worth it to lay dy out for them
+FEW = 128           # pixels, up to which it takes as long to pack MANY weights as to use them: columns read them as they lie
+MANY = 2**18
 PIXELS = 24         # whose sum is worth reading and writing a tile
 
 
@@ -283,7 +285,12 @@ def as_groups(w, groups):
     return w.reshape(groups, len(w) // groups, w.shape[1], *three(w.shape[2:], 1))
 
 
-@formulas.convolve.road(compiled_floats)
+def repays_packing(x, w, out, stride, padding, dilation, groups, b=None):
+    """NumPy arrays of float32 or float64, unless few pixels meet many weights, where Numba is installed."""
+    return compiled_floats(x) and (groups > 1 or w.size < MANY or len(x) * math.prod(out) >= FEW)
+
+
+@formulas.convolve.road(repays_packing)
 def convolve_directly(x, w, out, stride, padding, dilation, groups, b=None):
     """Sums in registers: every number is read where it lies."""
     y = aligned((len(x), *three(out, 1), len(w)), x.dtype)

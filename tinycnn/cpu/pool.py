@@ -105,9 +105,6 @@ def few_gradients(ctx, dy):
     return compiled_floats(dy) and math.prod(ctx.kernel) <= MOST
 
 
-few_floats.never = few_gradients.never = compiled_floats.never
-
-
 @AvgPool.forward.road(few_floats)
 def average_as_convolution(ctx, x, kernel, stride, padding, room, count_include_pad, divisor):
     """A depthwise convolution with weights of 1."""
