@@ -2,8 +2,8 @@
 
 A projection compares <gradient, v> with the slope along a random direction v: four evaluations for an input of any size, and
 no error in the gradient escapes it except by an accident of probability zero. It cannot say where the error is, nor judge a
-kink. So small inputs are measured entry by entry at once, larger ones when the gate fails, and very large ones by bisection:
-the failing half of a failing block, again and again.
+kink. So small inputs are measured entry by entry at once, larger ones (and small ones of a function with many outputs) when
+the gate fails, and very large ones by bisection: the failing half of a failing block, again and again.
 """
 import time
 from dataclasses import dataclass, field
@@ -12,7 +12,8 @@ import numpy as np
 
 from .numeric import FURTHER, STEP, Bounds, line, look_closer, rounding, slope
 
-SMALL = 48             # entries that are always measured one by one
+SMALL = 48             # entries that are measured one by one at once
+LARGE = 4096           # but not where the outputs hold more numbers than this: then the gate comes first
 FULL = 4096            # entries that are measured one by one when the gate fails; beyond, bisection
 LOOKS = 512            # entries that bisection measures at most
 CLEAR = 0.01           # part of the tolerance beyond which a smaller step is tried: the error may be that of the step
@@ -94,7 +95,8 @@ class Measurement:
         size = self.check.value.size
         if size == 0:
             return
-        if entries or entries is None and size <= SMALL or self.check.misshapen is not None:
+        small = size <= (SMALL if self.cotangents[0].size <= LARGE else 1)
+        if entries or entries is None and small or self.check.misshapen is not None:
             self.measure(np.arange(size), keep=True)
         elif not self.passes(self._direction()):
             start = time.perf_counter()

@@ -24,13 +24,20 @@ from .watch import Watch, alien_memory, same_values
 
 
 def title_of(fn):
-    """A name for `fn` in messages."""
+    """A name for `fn` in messages; a lambda has that of the one Function, or Module, which it mentions."""
     if isinstance(fn, functools.partial):
         return title_of(fn.func)
     if isinstance(fn, Module):
         return type(fn).__name__
-    name = getattr(fn, "__name__", type(fn).__name__)
-    return "fn" if name == "<lambda>" else name
+    name, owner = getattr(fn, "__name__", type(fn).__name__), getattr(fn, "__self__", None)
+    if name == "apply" and isinstance(owner, type):  # PyTorch's way to pass a Function
+        return owner.__name__
+    if name == "<lambda>":
+        seen = inspect.getclosurevars(fn)
+        mentioned = {title_of(v) for v in (*seen.globals.values(), *seen.nonlocals.values())
+                     if isinstance(v, Module) or isinstance(v, type) and issubclass(v, Function)}
+        return mentioned.pop() if len(mentioned) == 1 else "fn"
+    return name
 
 
 def names_of(fn, count, skip=0):
