@@ -43,7 +43,7 @@ def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True,
         inputs, *steps = inputs
         eps, atol, rtol = (*steps, *(eps, atol, rtol)[len(steps):])
     problem = problem_of(fn, inputs, options, seed, library)
-    command = f"gradcheck({', '.join([problem.title, *problem.names[:len(problem.places)]])}"
+    command = f"gradcheck({', '.join([problem.title, *problem.call])}"
     command += f", options={options!r}" * bool(options) + f", library={library!r}" * bool(library) + f", seed={seed})"
     report = check(problem, Tolerance(tol, atol, rtol, eps or STEP), linear=linear, full=full and not fast_mode,
                    command=command, nondet_tol=nondet_tol)

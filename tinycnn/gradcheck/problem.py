@@ -88,6 +88,11 @@ class Problem:
         with self.run(values, **how) as run:
             return [run.pull(self.split(v)) for v in vectors]
 
+    @property
+    def call(self):
+        """The names of all arguments, as one writes them in a call."""
+        return self.argument_names
+
     @functools.cached_property
     def numbers(self):
         """The numbers that the function works with besides its arrays, by name."""

@@ -30,9 +30,9 @@ class Foreign(ForeignProblem):
 
     def outputs(self, values):
         """The floating-point outputs at `values`; forward gets copies, in case it writes into them."""
-        return [np.asarray(y) for y in self.call([v.copy(order="K") for v in values])]
+        return [np.asarray(y) for y in self.compute([v.copy(order="K") for v in values])]
 
-    def call(self, values):
+    def compute(self, values):
         """The floating-point outputs, traced where one of the values is."""
         inputs = [v.copy() if isinstance(v, np.ndarray) else v for v in self.given]
         for i, value in zip(self.places, values):
@@ -60,7 +60,7 @@ class AutogradRun:
         reached = []
 
         def of_one(x):
-            ys = self.problem.call([*self.inputs[:i], x, *self.inputs[i + 1:]])
+            ys = self.problem.compute([*self.inputs[:i], x, *self.inputs[i + 1:]])
             reached.extend(map(isbox, ys))
             return traced_tuple(ys)
         with warnings.catch_warnings():

@@ -29,7 +29,7 @@ class Foreign(ForeignProblem):
             raise ValueError(f"gradcheck: {title} is JAX's, which computes in float32, too coarse for finite differences: "
                              'let the program say jax.config.update("jax_enable_x64", True) at its top')
         found, self.tree = jax.tree_util.tree_flatten_with_path(tuple(inputs))
-        names = names_of(fn, len(inputs))
+        self.trees = names = names_of(fn, len(inputs))
         constant = getattr(fn, "nondiff_argnums", ()) if isinstance(fn, OWN_RULES) else ()
         self.arguments = [path[0].idx for path, _ in found]  # the number of the argument that each array is in
         places = [i for i, (path, v) in enumerate(found) if _is_floating(v) and path[0].idx not in constant]
@@ -40,9 +40,14 @@ class Foreign(ForeignProblem):
 
     def outputs(self, values):
         """The floating-point outputs at `values`."""
-        return [np.asarray(y, float) for y in self.call(self.fn, map(jnp.array, values))]
+        return [np.asarray(y, float) for y in self.compute(self.fn, map(jnp.array, values))]
 
-    def call(self, fn, leaves):
+    @property
+    def call(self):
+        """The names of all arguments, as one writes them in a call: a tree is one."""
+        return self.trees
+
+    def compute(self, fn, leaves):
         """The floating-point outputs of `fn`, itself or watched, for these arrays in the places that have a gradient."""
         inputs = jax.tree.unflatten(self.tree, self.replaced(leaves))
         with kept_dice():
@@ -62,7 +67,7 @@ class JaxRun:
     def __init__(self, problem, values):
         self.problem, self.inputs, self.faults, self.misshapen = problem, values, [], {}
         fn = self._watched(problem.fn) if isinstance(problem.fn, jax.custom_vjp) else problem.fn
-        self.ys, self.vjp = jax.vjp(lambda *leaves: problem.call(fn, leaves), *map(jnp.array, values))
+        self.ys, self.vjp = jax.vjp(lambda *leaves: problem.compute(fn, leaves), *map(jnp.array, values))
 
     def pull(self, cotangents):
         """The gradients for one cotangent an output."""

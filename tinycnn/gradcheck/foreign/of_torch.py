@@ -74,7 +74,7 @@ class Foreign(ForeignProblem):
 
         It is recorded, too, because a function of PyTorch's may itself ask for gradients.
         """
-        return [_to_numpy(y) for y in self.call(self.leaves([v.copy(order="K") for v in values]))]
+        return [_to_numpy(y) for y in self.compute(self.leaves([v.copy(order="K") for v in values]))]
 
     @contextlib.contextmanager
     def run(self, values, needs=None, same=None, times=1):
@@ -91,7 +91,7 @@ class Foreign(ForeignProblem):
             leaf.requires_grad = need
         return leaves
 
-    def call(self, leaves):
+    def compute(self, leaves):
         """The floating-point outputs for these tensors in the places of inputs and parameters."""
         inputs = self.replaced(leaves)
         for i in self.tensors.keys() - self.places:
@@ -130,7 +130,7 @@ class TorchRun:
         self.leaves = self.problem.leaves(values, needs)
         if same:
             self.leaves[same[1]] = self.leaves[same[0]]
-        self.tensors = [y for _ in range(times) for y in self.problem.call(self.leaves)]
+        self.tensors = [y for _ in range(times) for y in self.problem.compute(self.leaves)]
         self.numbers, self.spoilt = {id(leaf): i for i, leaf in enumerate(self.leaves)}, False
         for node in _nodes_of_functions(self.tensors):
             node.apply = functools.partial(self._watched, node, node.apply)
