@@ -208,7 +208,7 @@ class LocalResponseNorm(Function, wide=True):
         """dx, from arrays or Tensors."""
         direct = dy * s**-ctx.beta
         through = window_sum(direct * x / s, (ctx.size - 1) // 2, ctx.size // 2)
-        return direct - 2 * ctx.alpha * ctx.beta / ctx.size * x * through,
+        return direct - 2 * ctx.alpha * ctx.beta / ctx.size * x * through
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------

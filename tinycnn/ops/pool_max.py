@@ -5,7 +5,7 @@ the elements of one plane row by row, as in PyTorch: (row, column) is row * widt
 """
 import numpy as np
 
-from ..engine.arrays import array_module, scatter_add
+from ..engine.arrays import add_at, array_module
 from ..engine.function import Function
 from ..engine.checks import check_tensor
 from .pool import adaptive_pool, adaptive_windows, unbatched, windows
@@ -98,7 +98,7 @@ def send(values, indices, size):
     """x (N, C, *size), zero but for x[n, c, indices[n, c, o]] += values[n, c, o]: the adjoint of `fetch`."""
     planes = values.shape[:2]
     x = array_module(values).zeros(int(np.prod((*planes, *size))), values.dtype)
-    scatter_add(x, _all_planes(indices, size), values.reshape(-1))
+    add_at(x, _all_planes(indices, size), values.reshape(-1))
     return x.reshape(*planes, *size)
 
 

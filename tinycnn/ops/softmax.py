@@ -53,7 +53,7 @@ class Softmax(Function, wide=True):
     @staticmethod
     def backward(ctx, dp):
         (p,) = ctx.saved_tensors
-        return p * (dp - (dp * p).sum(ctx.axis, keepdims=True)),
+        return p * (dp - (dp * p).sum(ctx.axis, keepdims=True))
 
 
 class LogSoftmax(Function, wide=True):
@@ -72,7 +72,7 @@ class LogSoftmax(Function, wide=True):
     @staticmethod
     def backward(ctx, dl):
         (logp,) = ctx.saved_tensors
-        return dl - array_module(logp).exp(logp) * dl.sum(ctx.axis, keepdims=True),
+        return dl - array_module(logp).exp(logp) * dl.sum(ctx.axis, keepdims=True)
 
 
 class CrossEntropy(Function, wide=True):

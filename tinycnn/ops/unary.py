@@ -6,13 +6,13 @@ a calculus book. Some slopes are cheapest from the output, as e^x is its own; th
 import math
 
 from ..engine.arrays import array_module
-from .error_function import erf as erf_of_array
-from .error_function import erfc as erfc_of_array
-from .error_function import erfinv as erfinv_of_array
 from ..engine.dtype import category, get_default_dtype
 from ..engine.function import Function
 from ..engine.checks import check_tensor
 from ..engine.tensor import method
+from .error_function import erf as erf_of_array
+from .error_function import erfc as erfc_of_array
+from .error_function import erfinv as erfinv_of_array
 from .inplace import twin
 
 
