@@ -306,7 +306,7 @@ class ArrayProblem(Problem):
     def outputs(self, values):
         """The floating-point outputs at `values`; forward gets copies, in case it writes into them."""
         arrays = [to_device(v.copy(), device) for v, device in zip(values, self.devices)]
-        return [to_numpy(y) for y in self._forward(arrays)[0]]
+        return [to_numpy(y) for y in self._forward(arrays)[1]]
 
     def _forward(self, values):
         arguments = [a.copy() if is_array(a) else a for a in self.arguments]
@@ -317,7 +317,7 @@ class ArrayProblem(Problem):
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"gradcheck: {self.title} must return (y, cache), got {type(result).__name__}")
         outputs = [as_array(y, values[0]) for y in flatten(result[0])]
-        return [y for y in outputs if y.dtype.kind == "f"], isinstance(result[0], (tuple, list)), result[1]
+        return arguments, [y for y in outputs if y.dtype.kind == "f"], isinstance(result[0], (tuple, list)), result[1]
 
     @contextlib.contextmanager
     def run(self, values, needs=None, dtype=np.float64, same=None):
@@ -333,7 +333,7 @@ class ArrayRun:
 
     def __init__(self, problem, values):
         self.problem, self.inputs, self.faults, self.misshapen = problem, values, [], {}
-        self.arrays, self.several, self.cache = problem._forward(values)
+        _, self.arrays, self.several, self.cache = problem._forward(values)
 
     def pull(self, cotangents):
         """What the student's backward returns for these cotangents."""

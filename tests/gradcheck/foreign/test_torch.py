@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tinycnn.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from tinycnn.gradcheck import GradcheckError, gradcheck, gradgradcheck, measure
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
@@ -222,6 +222,31 @@ class Transposed(torch.autograd.Function):
         return None, dy @ w.T, dy.T @ x
 
 
+class TransposedWithin(Transposed):
+    @staticmethod
+    def backward(ctx, dy):
+        x, w = ctx.saved_tensors
+        return None, w @ dy.T, x.T @ dy
+
+
+class ForwardWrites(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        x.mul_(2)
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy * 4 * ctx.saved_tensors[0]
+
+
+class TooFew(Mul):
+    @staticmethod
+    def backward(ctx, dy):
+        return dy * ctx.saved_tensors[1]
+
+
 class Adds(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -246,6 +271,9 @@ def through_numpy(x):
     (NewMask, [draw(4, 3)], "the mask is not that of the forward pass"),
     (OnlyTogether, TWO, "the gradient of x changes when x alone requires one"),
     (Transposed, [2, draw(4, 3), draw(3, 2)], "dw has shape (2, 3), but w has shape (3, 2): its axes are in the wrong"),
+    (lambda x, w: TransposedWithin.apply(2, x * 2, w), [draw(4, 3), draw(3, 2)],
+     "dx is zero everywhere, though the output depends on x"),
+    (ForwardWrites, [draw(4, 3)], "forward writes into its input x"),
     (Adds, [draw(4, 3)], "contains a term that dy does not multiply and is right without it"),
     (through_numpy, [draw(4, 3)], "dx is 0.333333 times the right value"),
     (lambda x: x.float().exp(), [draw(4, 3)], "forward computes in float32 somewhere"),
@@ -280,15 +308,23 @@ def test_a_wrong_gradient_of_a_parameter_is_reported_under_its_name():
     assert [c.name for c in report.inputs if c.ok] == ["x", "linear.weight", "linear.bias"]
 
 
-def test_a_large_wrong_function_is_told_from_a_part_of_it():
-    class Slow(Scaled.Scale):
-        @staticmethod
-        def forward(ctx, x, w):
-            ctx.save_for_backward(x, w)
-            return torch.stack([row * w for row in x for _ in range(40)][::40])
-    report = gradcheck(Slow, draw(50, 60), draw(60))
+def test_a_large_wrong_function_is_told_from_a_part_of_it(monkeypatch):
+    monkeypatch.setattr(measure, "BUDGET", 0)
+    report = gradcheck(Scaled.Scale, draw(50, 60), draw(60))
     assert not report and "a mean stands where the sum belongs" in report.cause
     assert "found on a part of the inputs, x (7, 7), w (7,)" in str(report)
+
+
+def test_a_shape_that_is_wrong_within_is_told():
+    report = gradcheck(lambda x, w: TransposedWithin.apply(2, x * 2, w), draw(4, 3), draw(3, 2))
+    assert "promise broken: TransposedWithin: the gradient of input 1 has shape (3, 4), the input has (4, 3)" in str(report)
+
+
+def test_what_pytorch_refuses_it_refuses_in_its_own_words():
+    with pytest.raises(RuntimeError, match="returned an incorrect number of gradients"):
+        gradcheck(TooFew, *TWO)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        gradcheck(lambda x: (x * 1).relu_().mul_(2), draw(4, 3))
 
 
 def test_errors_say_what_to_do():
