@@ -81,6 +81,8 @@ def test_what_is_right_in_jax_is_right(fn, inputs):
     (with_rule(power, lambda n, kept, dy: (dy[:2],), nondiff_argnums=(0,)), [3, draw(4)], "dx has shape (2,), but x has"),
     (with_rule(mul, lambda kept, dy: (dy * kept[1], dy * kept[0])), [draw(4, 3), draw(3)],
      "dw has shape (4, 3), but w has shape (3,): sum it over axis 0, along which w was used for every index (broadcast)"),
+    (with_rule(layer, lambda kept, dy: (layer_backward(kept, dy)[0] | dict(b=dy), layer_backward(kept, dy)[1])),
+     [PARAMETERS, draw(5, 3)], "the gradient of p['b'] has shape (5, 4), but p['b'] has shape (4,)"),
     (with_rule(mul, lambda kept, dy: (dy * kept[1], None)), [draw(3), draw(3)], "dw is zero everywhere, though the output"),
     (with_rule(pair, lambda kept, dy: (dy[0] * 2,)), [draw(4)], "output 0 of 2"),
     (with_rule(clipped, lambda kept, dy: (dy,)), [draw(4, 3)], "a mask is forgotten"),

@@ -1,5 +1,6 @@
 """JAX: functions of jax arrays, or of trees of them (dictionaries of parameters), with a `custom_vjp` or without."""
 import contextlib
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -75,21 +76,26 @@ class JaxRun:
 
     def _watched(self, fn):
         """`fn` with a bwd that notes gradients of the wrong shape, of which JAX would only complain, and hands on zeros."""
-        arguments = self.problem.arguments
-
         def bwd(*args):
             gradients = fn.bwd(*args)
             if not isinstance(gradients, (tuple, list)):
                 return gradients
-            gradients = list(gradients)
-            differentiable = [k for k in range(max(arguments) + 1) if k not in fn.nondiff_argnums]
-            for number, (place, x) in enumerate(zip(self.problem.places, self.inputs)):
-                k = differentiable.index(arguments[place])
-                whole = arguments.count(arguments[place]) == 1  # the argument is an array, and no tree of them
-                if whole and k < len(gradients) and hasattr(gradients[k], "shape") and gradients[k].shape != x.shape:
-                    self.misshapen[number] = np.asarray(gradients[k])
-                    gradients[k] = jnp.zeros(x.shape)
-            return tuple(gradients)
+            differentiable = (k for k in itertools.count() if k not in fn.nondiff_argnums)
+            return tuple(self._accept(g, argument) for g, argument in zip(gradients, differentiable))
         watched = jax.custom_vjp(fn.fun, fn.nondiff_argnums)
         watched.defvjp(fn.fwd, bwd, symbolic_zeros=fn.symbolic_zeros, optimize_remat=fn.optimize_remat)
         return watched
+
+    def _accept(self, gradient, argument):
+        """The gradient of an argument, an array or a tree, after a look at the shapes in it."""
+        inside = [i for i, a in enumerate(self.problem.arguments) if a == argument]
+        arrays, tree = jax.tree.flatten(gradient)
+        if len(arrays) != len(inside):
+            return gradient
+        for k, i in enumerate(inside):
+            if i in self.problem.places:
+                number = self.problem.places.index(i)
+                shape = self.inputs[number].shape
+                if getattr(arrays[k], "shape", shape) != shape:
+                    self.misshapen[number], arrays[k] = np.asarray(arrays[k]), jnp.zeros(shape)
+        return jax.tree.unflatten(tree, arrays)
