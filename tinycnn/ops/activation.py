@@ -162,7 +162,8 @@ class GELU(Function, wide=True):
         if exact:
             density = exp(-0.5 * x * x) * (GELU.ROOT / 2)
         else:
-            density = 2 * probability * (1 - probability) * (GELU.ROOT * (1 + 3 * GELU.CUBIC * x * x))
+            density = 2 * probability * (1 - probability) * GELU.ROOT
+            density = density + density * x * x * (3 * GELU.CUBIC)
         return probability + x * density
 
     @staticmethod

@@ -193,6 +193,9 @@ def _max_unpool(function, dims, input, indices, kernel_size, stride, padding, ou
     stride = kernel if stride is None else sizes(function, "stride", stride, dims, 1)
     padding = sizes(function, "padding", padding, dims, 0)
     least = tuple((o - 1) * s - 2 * p + k for o, s, p, k in zip(x.shape[2:], stride, padding, kernel))
+    if min(least) < 0 and output_size is None:
+        raise ValueError(f"{function}: input of shape {input.shape} with kernel {kernel}, stride {stride} and padding "
+                         f"{padding} gives a plane of size {least}; pass output_size")
     size = least
     if output_size is not None:
         size = sizes(function, "output_size", tuple(output_size)[-dims:], dims, 1)

@@ -97,7 +97,7 @@ WRONG = [
     (linear, lambda xp, dy, x, w, b: (dy @ w.T, x.T @ dy, dy[0]), "counts only the first index of dy"),
     (square_product, lambda xp, dy, x, w: (x.T @ dy, dy @ w.T), "backward returns the gradients in the wrong order"),
     (product, lambda xp, dy, x, w: (dy @ w, x.T @ dy), "backward needs its transpose"),
-    (mse, lambda xp, dy, x, t: (dy * (x - t) / 12, dy * (t - x) * 2 / 12), "the 2 of the derivative of a square"),
+    (mse, lambda xp, dy, x, t: (dy * (x - t) / 12, dy * (t - x) * 2 / 12), "dx is 0.5 times the right value"),
     (mse, lambda xp, dy, x, t: (dy * (x - t) * 2, dy * (t - x) * 2 / 12), "a sum stands where the forward takes the mean"),
     (tanh, lambda xp, dy, x: (dy * (1 - x ** 2),), "uses the input x where the output y belongs"),
     (tanh, lambda xp, dy, x: (1 - xp.tanh(x) ** 2,), "the upstream gradient dy is ignored"),
