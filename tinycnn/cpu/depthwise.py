@@ -5,7 +5,8 @@
 The channels of a pixel stand side by side in memory. A tile of `registers.py` holds the sums of J pixels for V vectors of
 them, and `each` number of x meets its weight. Where the windows stand is a list (`windows.py`), borders included, so nothing
 is framed with zeros. The same loop gives dx: given the list read the other way round, which window holds pixel i at weight
-k, the sum is sum_k w[k, c] dy[n, o, c]. On one core of an AMD Zen 4, 0.4 to 1.2 times PyTorch's time.
+k, the sum is sum_k w[k, c] dy[n, o, c]. On one core of an AMD Zen 4, forward takes 0.7 to 1.2 times PyTorch's time for 3x3
+and 1.3 to 1.5 for 5x5 and 7x7, dw 0.8 to 1 times and 0.2.
 """
 import functools
 import math

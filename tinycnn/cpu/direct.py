@@ -15,7 +15,7 @@ and is written down once. Everything is this loop:
   filters, and goes through all pixels (`correlation`).
 
 Signals are images of one row, and volumes have their rows in two directions: where each row begins is a list.
-Measured on one core of an AMD Zen 4 (AVX-512), these sums reach 80 to 95 % of what its registers can do, as PyTorch's do.
+Measured on one core of an AMD Zen 4 (AVX-512), they take 0.9 to 1.4 times as long as PyTorch's, 1.5 to 1.8 in small groups.
 """
 import functools
 import math
