@@ -137,7 +137,7 @@ def is_linear(e):
     (both,) = e.problem.gradients(e.values(), [a + 2 * b])
     for name, g, one, two in zip(e.problem.names, e.filled(both), *e.gradients):
         scale = (np.abs(one) + 2 * np.abs(two)).max(initial=e.floor)
-        if g.any() and all((v == v.astype(np.float32)).all() for v in (g, one, two)) and e.values()[0].dtype == float:
+        if (g != np.round(g)).any() and all((v == v.astype(np.float32)).all() for v in (g, one, two)):
             if np.abs(g - (one + 2 * two)).max(initial=0) > e.close * scale:
                 yield f"the gradient of {name} is rounded to float32, in which it is computed or stored: keep the dtype"
                 continue

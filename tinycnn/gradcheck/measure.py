@@ -97,9 +97,9 @@ class Measurement:
         if entries or entries is None and size <= SMALL or self.check.misshapen is not None:
             self.measure(np.arange(size), keep=True)
         elif not self.passes(self._direction()):
-            start = time.perf_counter()
+            start = time.thread_time()
             self.problem.vector(self.problem.values)
-            slow = min(size, LOOKS if size > FULL else size) * 8 * (time.perf_counter() - start) > BUDGET and not entries
+            slow = min(size, LOOKS if size > FULL else size) * 8 * (time.thread_time() - start) > BUDGET and not entries
             if slow and not self.patient:
                 raise TooSlow
             if size <= FULL and not slow:
@@ -194,8 +194,8 @@ class Measurement:
     def bisect(self):
         """Find wrong entries of a very large input: split failing blocks in halves, measure small ones."""
         direction = self._direction().reshape(-1)
-        blocks, looks, start = [np.arange(direction.size)], 0, time.perf_counter()
-        while blocks and looks < LOOKS and (time.perf_counter() - start < SPENT or not self.check.wrong.any()):
+        blocks, looks, start = [np.arange(direction.size)], 0, time.thread_time()
+        while blocks and looks < LOOKS and (time.thread_time() - start < SPENT or not self.check.wrong.any()):
             block = blocks.pop(self.rng.integers(len(blocks)))
             if block.size <= 16:
                 self.measure(block)
