@@ -17,8 +17,8 @@ FULL = 4096            # entries that are measured one by one when the gate fail
 LOOKS = 512            # entries that bisection measures at most
 CLEAR = 0.01           # part of the tolerance beyond which a smaller step is tried: the error may be that of the step
 JACOBIAN = 2_000_000   # numbers of a Jacobian that is kept for the diagnosis
-BUDGET = 2.0           # seconds that one input may take entry by entry, before smaller inputs are tried
-SPENT = 4.0            # seconds that a search by halves may take
+BUDGET = 2.0           # seconds of work that one input may take entry by entry, before smaller inputs are tried
+SPENT = 4.0            # seconds of work that a search by halves may take
 TIES = 64              # groups of equal values that get a joint step
 
 
