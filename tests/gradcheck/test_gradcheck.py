@@ -157,7 +157,8 @@ def _neighbours(x):
     (_elementwise(_softmax, lambda dy, x: dy * _softmax(x) * (1 - _softmax(x))), "depended on its own input alone"),
     (_elementwise(_softmax, lambda dy, x: dy * _softmax(x)), "is off by y times a number that is constant over axis 1"),
     (_elementwise(lambda x: np.log(np.abs(x)).sum(), lambda dy, x: dy / (1 + x)), "wrong local derivative: at x = "),
-    (_elementwise(lambda x: np.exp(x).sum(), lambda dy, x: np.full(x.shape, dy)), "takes the local derivative for 1 at ev"),
+    (_elementwise(lambda x: np.exp(x).sum(), lambda dy, x: np.full(x.shape, dy)), "lacks a factor exp(x)"),
+    (_elementwise(lambda x: np.sinh(x).sum(), lambda dy, x: np.full(x.shape, dy)), "takes the local derivative for 1 at ev"),
     (_elementwise(lambda x: x[[0, 2, 1, 3]], lambda dy, x: dy[[0, 3, 2, 1]]), "takes dy from the wrong places: dx[1, 0] "
      "gets dy[3, 0], where dy[2, 0] belongs"),
     (_elementwise(_neighbours, lambda dy, x: np.where(KEPT, dy, np.roll(dy, -1, 0))), "is right elsewhere: dx[0, 0] gets "

@@ -231,7 +231,8 @@ case("log-softmax: y for exp(y)", _log_softmax, lambda dy, y: dy - y * dy.sum(1,
      says=r"exp\(y\) \* sum")
 case("log-softmax: no sum", _log_softmax, lambda dy, y: dy - np.exp(y) * dy, (4, 6), says="depended on its own input|exp")
 case("softmax over the wrong axis", lambda x: (softmax(x), softmax(x)),
-     lambda dy, y: y * (dy - (dy * y).sum(0, keepdims=True)), (4, 6), says="axis 0 and axis 1 are mixed up")
+     lambda dy, y: y * (dy - (dy * y).sum(0, keepdims=True)), (4, 6),
+     says="over the wrong axes.*along axis 0, that of forward those along axis 1")
 case("softmax: the diagonal", lambda x: (softmax(x), softmax(x)), lambda dy, y: dy * y * (1 - y), (4, 6),
      says="own input alone")
 case("cross-entropy: p - t for -t/p", lambda p, t: (-(t * np.log(p)).sum(1), (p.copy(), t.copy())),

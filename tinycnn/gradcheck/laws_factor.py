@@ -13,7 +13,8 @@ from .smaller import one_less
 
 CONSTANTS = (("e", np.e), ("sqrt(2)", 2 ** 0.5), ("pi", np.pi), ("2 pi", 2 * np.pi), ("sqrt(pi)", np.pi ** 0.5),
              ("sqrt(2 pi)", (2 * np.pi) ** 0.5), ("2 / sqrt(pi)", 2 / np.pi ** 0.5), ("sqrt(2 / pi)", (2 / np.pi) ** 0.5),
-             ("log(2)", np.log(2)), ("log(10)", np.log(10)))
+             ("log(2)", np.log(2)), ("log(10)", np.log(10)), ("180 / pi", 180 / np.pi))
+UNLIKELY = ("twice", "bessel", "root of bessel", "power")   # explanations that are told after the others
 
 
 def ratio(s):
@@ -44,22 +45,16 @@ def constant_ratio(s):
 def _explain(s, r):
     """What the factor r may come from, None where it is no known number."""
     sign = " and the sign is wrong" if r < 0 else ""
-    found = dict(_candidates(s, r))
-    if found and isinstance(s.problem, Problem):
-        for problem in one_less(s.problem, [count for what, count in _counts(s) if any(what in f for f in found)]):
-            smaller = _again(s, problem)
-            other = smaller and (1.0 if smaller.check.ok else ratio(smaller))
-            if other is not None:
-                still = {what for what, _ in _candidates(smaller, other)}
-                if abs(other - 1) < CLOSE:  # right for a size of 1
-                    ones = [what for what, count in _counts(smaller) if count == 1]
-                    still = {what for what in found if what.partition(" ")[2] in ones or what.startswith("quotient")}
-                if still & set(found) or abs(other - r) < CLOSE:  # otherwise backward may know the first sizes by heart
-                    found = {what: words for what, words in found.items() if what in still}
+    found, sure = _surviving(s, r, _candidates)
+    if not found or not sure:
+        found |= {what: words for what, words in _surviving(s, r, _quotients)[0].items()
+                  if not found or "axes (" not in what and "number of" not in what}
+    found = {what: words for what, words in found.items()
+             if not what.startswith("bessel") or what.replace("bessel", "mean") not in found}   # 2/(2 - 1) is 2
     kinds = {}
     for what, words in found.items():  # sizes that are equal are one explanation, told by the first
         kinds.setdefault(what.partition(" the ")[0], []).append((what, words))
-    likely = sorted(kinds, key=lambda kind: kind in ("twice", "root of bessel"))   # a stable order, these last
+    likely = sorted(kinds, key=lambda kind: kind.startswith(UNLIKELY))   # a stable order, these last
     words = list(dict.fromkeys(kinds[kind][0][1] for kind in likely))
     if not words:
         return None
@@ -68,7 +63,28 @@ def _explain(s, r):
     return f"either {', or '.join(words[:3])}: try sizes that differ" + sign
 
 
-def _again(s, problem):
+def _surviving(s, r, candidates):
+    """{what: words} of the candidates that explain the factor at other sizes, too, and whether there were such."""
+    found, sure = dict(candidates(s, r)), False
+    if not found or not isinstance(s.problem, Problem):
+        return found, sure
+    for problem in one_less(s.problem, [count for what, count in _counts(s) if any(what in f for f in found)]):
+        smaller = again(s, problem)
+        if smaller is None or np.abs(smaller.n[0]).max(initial=0) <= CLOSE * smaller.check.scales[0]:
+            continue  # a gradient that is zero, as of a softmax of one number, proves nothing
+        other = 1.0 if smaller.check.ok else ratio(smaller)
+        if other is None:
+            continue
+        sure = sure or abs(other - r) > CLOSE
+        still = {what for what, _ in candidates(smaller, other)}
+        if abs(other - 1) < CLOSE:  # right for a size of 1
+            ones = [what for what, count in _counts(smaller) if count == 1]
+            still = {what for what in found if what.partition(" ")[2] in ones or what.startswith("quotient")}
+        found = {what: words for what, words in found.items() if what in still}
+    return found, sure
+
+
+def again(s, problem):
     """The Scene of the same input in another problem, None where it cannot be measured."""
     try:
         checks = s.measure(problem)
@@ -83,6 +99,28 @@ def _again(s, problem):
     return Scene(check, checks, problem, cotangents, y, s.measure)
 
 
+def other_number(s):
+    """A is right for another value of one of the numbers that forward knows: 0 (an eps left out), 1 (a scale), 1 - p."""
+    if not isinstance(s.problem, Problem) or s.x.size < 2:
+        return None
+    direction = np.random.default_rng(0).standard_normal(s.shape)
+    for name, value in s.problem.numbers.items():
+        for number in dict.fromkeys((0 * value, 0 * value + 1, 1 - value, -value, value * value)):
+            try:
+                column = s.column(direction, problem=s.problem.with_number(name, number))
+            except Exception:  # a number that forward refuses, or that cannot be changed
+                continue
+            right = [c @ column if c.shape == column.shape else np.nan for c in s.vectors]
+            if number != value and all(abs((a * direction).sum() - r) <= 1e-8 * abs(r) for a, r in zip(s.a, right)):
+                known = "" if name == f"{value:g}" else f"{name} = "
+                if number == 0:
+                    eps = " (an eps)" * (0 < abs(value) < 0.02)
+                    return f"is what it would be without the {known}{value:g}{eps} of forward: backward leaves it out"
+                return (f"is what it would be with {known}{number:g} in forward, where {known}{value:g} stands: backward "
+                        "leaves that number out, or takes another")
+    return None
+
+
 def _near(a, b):
     return abs(a / b - 1) < CLOSE
 
@@ -92,13 +130,11 @@ def _candidates(s, r):
     size, up = max(abs(r), 1 / abs(r)), abs(r) > 1
     sums = "a sum stands where the forward takes the mean" if up else "a mean stands where the sum belongs"
     if _near(size, 2):
-        yield "two", ("counted twice, or the 2 of a derivative of a square" if up else
-                      "the 2 of the derivative of a square is lost, or a term was halved")
-    if _near(size, 3) and not up:
-        yield "three", "the 3 of the derivative of a cube is lost"
-    for k in (4, 5, 6):
-        if _near(size, k) and not up:
-            yield f"{k}", f"the {k} of the derivative of a power, x**{k}, is lost"
+        yield "two", ("counted twice, or the 2 of a derivative of a square, or another 2 that does not belong there" if up
+                      else "the 2 of the derivative of a square is lost, or a term was halved")
+    for k, words in ((3, "a cube"), (4, "a power, x**4,"), (5, "a power, x**5,"), (6, "a power, x**6,")):
+        if _near(1 / abs(r), k) or _near(abs(r), 1 - 1 / k):
+            yield f"power {k}", f"the {k} of the derivative of {words} is {'lost' if abs(r) < 0.5 else f'taken for {k - 1}'}"
     for what, count in _counts(s):
         if count < 2:
             continue
@@ -111,14 +147,8 @@ def _candidates(s, r):
                 ("root of bessel", (count / (count - 1)) ** 0.5,
                  f"that is sqrt(n/(n - 1)) or its inverse with n = {count}, {what}: a standard deviation with n - 1 "
                  "(ddof=1) where forward has n, or the reverse")):
-            if _near(size, number) and not (kind in ("bessel", "root of bessel") and count == 2):
+            if _near(size, number):
                 yield f"{kind} {what}", words
-    sizes = [(what, count) for what, count in _counts(s) if count > 1 and " axis " in what]
-    for (over, a), (under, b) in itertools.permutations(sizes, 2):
-        if a != b and _near(abs(r), a / b) and "bessel" not in over:
-            yield (f"quotient the {over} {under}", f"that is {a}/{b}, the sizes {over} and {under} are mixed up".replace(
-                "the size of axis", "of axis"))
-            break
     if s.y is not None and s.y.size == 1 and s.y.any():
         for times in (1, 2, 3):
             if _near(abs(r), abs(times * s.y.item())) or _near(1, abs(r * times * s.y.item())):
@@ -126,11 +156,22 @@ def _candidates(s, r):
     yield from _numbers(s, size)
     scale = _scale_of_forward(s)
     if scale and (_near(size, scale) or _near(size * scale, 1)) and not _near(scale, 1):
-        yield "scale", (f"forward multiplies what it lets through by {scale:.6g}, as dropout does with 1/(1 - p), and "
+        dropout = ", as dropout does with 1/(1 - p)," * bool(scale > 1 and (s.n[0] == 0).any())
+        yield "scale", (f"forward multiplies what it lets through by {scale:.6g}{dropout or ','} and "
                         f"backward {'does so twice' if (abs(r) > 1) == (scale > 1) else 'does not, or divides by it'}")
     for words, number in CONSTANTS:
         if _near(size, max(number, 1 / number)):
             yield words, f"that is {words}, or its inverse: a constant is missing or counted twice"
+
+
+def _quotients(s, r):
+    """The same for two sizes of which one stands in the place of the other."""
+    sizes = sorted(_counts(s), key=lambda size: size[1])
+    for (over, a), (under, b) in itertools.permutations(sizes, 2):
+        for kind, words, number in (("quotient", f"{a}/{b}", a / b), ("quotient's root", f"sqrt({a}/{b})", (a / b) ** 0.5)):
+            if a != b and _near(abs(r), number):
+                yield (f"{kind} the {over} {under}",
+                       f"that is {words}, the sizes are mixed up: {a} is {over}, {b} is {under}")
 
 
 def _numbers(s, size):
@@ -139,7 +180,8 @@ def _numbers(s, size):
         if not isinstance(value, (int, float)) or isinstance(value, bool) or value in (0, 1):
             continue
         for words, factor in ((name, value), (f"1 - {name}", 1 - value), (f"{name}**2", value ** 2),
-                              (f"sqrt({name})", abs(value) ** 0.5), (f"(1 - {name})**2", (1 - value) ** 2)):
+                              (f"sqrt({name})", abs(value) ** 0.5), (f"(1 - {name})**2", (1 - value) ** 2),
+                              (f"(1 - {name})/{name}", (1 - value) / value)):
             if factor and (_near(size, abs(factor)) or _near(size * abs(factor), 1)):
                 yield words, f"the factor {words} is missing or counted twice"
 
@@ -158,15 +200,16 @@ def _counts(s):
     """(words, number) of the sizes that a sum or a mean may run over."""
     arrays = [("y", s.y)] if s.y is not None else []
     arrays += [(s.check.name, s.x)] + [(c.name, c.value) for c in s.others]
-    j = s.check.jacobian
+    j, windows = s.check.jacobian, []
     if j is not None and s.y is not None and s.y.ndim > 1:
         reach = np.abs(j) > CLOSE * np.abs(j).max(initial=0)
-        each = set(reach.sum(0).tolist())
-        if len(each) == 1 and s.shape != s.y.shape and s.x.ndim == s.y.ndim:
-            yield f"the number of entries of {s.check.name} that make one of y (the window)", each.pop()
-        each = set(reach.sum(1).tolist())
-        if len(each) == 1 and s.shape != s.y.shape and s.x.ndim == s.y.ndim:
-            yield f"the number of entries of y that one of {s.check.name} makes", each.pop()
+        if s.shape != s.y.shape and s.x.ndim == s.y.ndim:
+            name, (made_of, makes) = s.check.name, (reach.sum(axis).max(initial=0) for axis in (0, 1))
+            windows = [(f"the number of entries of {name} that make one of y (the window)", made_of),
+                       (f"the number of entries of {name} to one of y (the window)", s.x.size / s.y.size),
+                       (f"the number of entries of y that one of {name} makes", makes)]
+            windows = [(what, int(count)) for what, count in windows if count == int(count)]
+    yield from windows if s.x.ndim > 2 else ()
     if s.y is not None and s.y.ndim > 1 or s.x.ndim > 1:
         yield "the batch size", (s.y if s.y is not None and s.y.ndim > 1 else s.x).shape[0]
     if s.y is None:
@@ -178,6 +221,7 @@ def _counts(s):
         for r in range(2, array.ndim):
             for axes in itertools.combinations(range(array.ndim), r):
                 yield f"the size of axes {axes} of {name}", int(np.prod([array.shape[i] for i in axes]))
+    yield from windows if s.x.ndim <= 2 else ()
 
 
 # ---- a factor for each slice ------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ multiplies with. Where that matrix is wrong says more than what came of it.
 import numpy as np
 
 from .jacobians import jacobians
-from .laws_known import local_formula
-from .scene import CLOSE, same
+from .laws_known import factor_of_outputs, local_formula
+from .laws_part import place
+from .scene import CLOSE, diagonal, same
 
 
 def _zero(matrix, right):
@@ -73,6 +74,18 @@ def wrong_places(s):
     return None
 
 
+def shared_out(s):
+    """Every output is shared among entries of which only one made it."""
+    both = jacobians(s)
+    if both is None:
+        return None
+    got, reach = (~_zero(m, both[1]) for m in both)
+    if (reach.sum(0) == 1).all() and (got.sum(0) > 1).all() and not (reach & ~got).any() and _even(both[0], got):
+        return ("shares dy among all entries of a window or row, where only the chosen one (the maximum) gets it, and gets "
+                "all of it")
+    return None
+
+
 def wrong_reach(s):
     """Right, except that outputs are left out, or counted that do not depend on x."""
     both = jacobians(s)
@@ -80,19 +93,16 @@ def wrong_reach(s):
         return None
     yours, right = both
     wrong, reach = ~_close(yours, right, right), ~_zero(right, right)
-    got = ~_zero(yours, right)
-    if (reach.sum(0) == 1).all() and (got.sum(0) > 1).all() and not (reach & ~got).any() and _even(yours, got):
-        return ("shares dy among all entries of a window or row, where only the chosen one (the maximum) gets it, and gets "
-                "all of it")
+    where = place(s, s.check.wrong)
     if not wrong.any() or not (reach & ~wrong).any():
         return None
     e, j = map(int, np.argwhere(wrong)[0])
     if not (wrong & reach).any():
-        return (f"also counts outputs that do not depend on an entry, and is right elsewhere: {_at(s, e)} gets a part of "
-                f"{_output(s, j)}, and should not")
+        return (f"also counts outputs that do not depend on an entry{where}, and is right elsewhere: {_at(s, e)} gets a "
+                f"part of {_output(s, j)}, and should not")
     if _zero(yours, right)[wrong].all():
-        return (f"leaves out some of the outputs that an entry acts upon, and is right elsewhere: {_at(s, e)} gets nothing "
-                f"of {_output(s, j)}; sum over all uses")
+        return (f"leaves out some of the outputs that an entry acts upon{where}, and is right elsewhere: {_at(s, e)} gets "
+                f"nothing of {_output(s, j)}; sum over all uses")
     return None
 
 
@@ -102,19 +112,82 @@ def _even(yours, got):
     return bool((np.abs(yours - got * shares) <= 1e-6 * np.abs(yours).max()).all())
 
 
-def factor_per_output(s):
-    """The part of each output is off by a factor of its own."""
+def dead_outputs(s):
+    """Right, but for outputs that do not move at all, as behind a ReLU that is shut."""
+    both = jacobians(s)
+    if both is None or s.y is None or s.y.shape == s.shape and diagonal(s) or both[0].shape[1] < 2:
+        return None
+    yours, right = both
+    dead, deaf = (_zero(m, right).all(0) for m in (right, yours))
+    live = ~dead & ~deaf
+    if not live.any() or not _close(yours, right, right)[:, live].all():
+        return None
+    if (dead & ~deaf).any() and not (deaf & ~dead).any():
+        zero, dy = " is 0 and" * bool((s.y.ravel()[dead] == 0).all()), _output(s, int((dead & ~deaf).argmax()))
+        return (f"counts {dy}, though y there{zero} does not depend on {s.check.name}, and is right elsewhere: a mask (of a "
+                "ReLU, of dropout), a condition or an index is forgotten")
+    if (deaf & ~dead).sum() > 1 and not (dead & ~deaf).any() and set(np.unique(s.y.ravel()[deaf] > 0)) == {False}:
+        return (f"does not count {_output(s, int((deaf & ~dead).argmax()))}, though y there depends on {s.check.name}, and "
+                "is right elsewhere: a mask or a condition is too strict")
+    return None
+
+
+def _factors(s):
+    """(factors, where known): the part of every output is off by one of these, each (outputs,); None where it is not."""
     both = jacobians(s)
     if both is None or both[0].shape[1] < 2:
         return None
     yours, right = both
     square = (right * right).sum(0)
     factors = np.divide((yours * right).sum(0), square, out=np.ones(square.shape), where=square > 0)
-    if not _close(yours, right * factors, right).all() or 2 * ((right != 0).sum(0) > 1).sum() < square.size:
+    return (factors, square > 0) if _close(yours, right * factors, right).all() else None
+
+
+def known_factor_per_output(s):
+    """The part of each output is off by a factor that has a name."""
+    found = _factors(s)
+    return found and s.y is not None and factor_of_outputs(s, *(v.reshape(s.y.shape) for v in found)) or None
+
+
+def factor_per_output(s):
+    """The part of each output is off by a factor of its own."""
+    found = _factors(s)
+    if found is None or 2 * ((jacobians(s)[1] != 0).sum(0) > 1).sum() < found[0].size:
         return None
+    factors, _ = found
     j = int(np.abs(factors - 1).round(9).argmax())
     return (f"weights the outputs wrongly: the part of {_output(s, j)} is {factors[j]:.6g} times the right one, others "
             f"{factors.min():.6g} to {factors.max():.6g} times: look at what dy is divided by or multiplied with first")
+
+
+def ones_for_values(s):
+    """Backward has 1 wherever the right factors of dy are different numbers."""
+    both = jacobians(s)
+    if both is None or s.x.size < 2 or s.y is not None and s.y.shape == s.shape:
+        return None
+    yours, right = both
+    got = yours[~_zero(yours, right)]
+    if got.size < 4 or np.ptp(got) > CLOSE * np.abs(got).max() or abs(got[0] ** 2 - 1) > CLOSE or np.ptp(right) == 0:
+        return None
+    if (~_zero(yours, right) & _zero(right, right)).any():
+        return None
+    return (f"multiplies dy by {got[0]:.0f} wherever it counts, where the right factors are numbers from "
+            f"{right.min():.4g} to {right.max():.4g}: the values of an array are missing, or a mask stands in their place")
+
+
+def one_hot(s):
+    """Right, but for the same amount at single entries of rows: something was taken off at the wrong places."""
+    if s.y is None or s.x.ndim < 2 or s.y.shape not in ((), s.shape[:1]):
+        return None
+    off = [(a - n) / dy[0].reshape(dy[0].shape + (1,) * (s.x.ndim - dy[0].ndim)) for a, n, dy in zip(s.a, s.n, s.dy)]
+    most = np.abs(off[0]).max()
+    if not all(np.isfinite(o).all() for o in off) or not same(*off):
+        return None
+    hit = np.abs(off[0]) > CLOSE * most
+    if not same(np.abs(off[0])[hit], np.full(hit.sum(), most)) or hit.sum() < 2 or (hit.sum(-1) > s.shape[-1] / 2).any():
+        return None
+    return (f"is right but for {most:.4g} times dy at {int(hit.sum())} single entries: what is taken off or added at the "
+            "label (one-hot, the chosen one) is forgotten, or lies at the wrong entries")
 
 
 def pinpointed(s):

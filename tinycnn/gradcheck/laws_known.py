@@ -1,13 +1,13 @@
 """Laws of the diagnosis: derivatives and sums that can be written down, yours next to the right one."""
+import contextlib
 import itertools
 
 import numpy as np
 
 from .jacobians import jacobians
-from .numeric import line, slope
 from .scene import CLOSE, same, subsets
 
-TIMES = {1.0: "", -1.0: "-", 2.0: "2 * ", -2.0: "-2 * ", 0.5: "0.5 * ", -0.5: "-0.5 * ", 3.0: "3 * ", 1 / 3: "1/3 * "}
+TIMES = {1.0: "", -1.0: "-1 * ", 2.0: "2 * ", -2.0: "-2 * ", 0.5: "0.5 * ", -0.5: "-0.5 * ", 3.0: "3 * ", 1 / 3: "1/3 * "}
 
 
 def _sigmoid(u):
@@ -24,6 +24,8 @@ OF_ONE = {
     "exp({u})": np.exp, "exp(-{u})": lambda u: np.exp(-u), "(exp({u}) - 1)": np.expm1, "log({u})": np.log,
     "1/(1 + {u})": lambda u: 1 / (1 + u), "1/(1 - {u})": lambda u: 1 / (1 - u),
     "1/(1 + {u}**2)": lambda u: 1 / (1 + u * u), "1/(1 - {u}**2)": lambda u: 1 / (1 - u * u),
+    "1/(1 + {u})**2": lambda u: (1 + u) ** -2.0, "1/(1 - {u})**2": lambda u: (1 - u) ** -2.0,
+    "1/(1 + |{u}|)**2": lambda u: (1 + np.abs(u)) ** -2.0,
     "1/sqrt(1 - {u}**2)": lambda u: (1 - u * u) ** -0.5, "1/sqrt(1 + {u}**2)": lambda u: (1 + u * u) ** -0.5,
     "cos({u})": np.cos, "sin({u})": np.sin, "tan({u})": np.tan, "1/cos({u})**2": lambda u: np.cos(u) ** -2.0,
     "tanh({u})": np.tanh, "(1 - tanh({u}))": lambda u: 1 - np.tanh(u), "(1 + tanh({u})**2)": lambda u: 1 + np.tanh(u) ** 2,
@@ -33,6 +35,7 @@ OF_ONE = {
     "{u} * sigmoid({u}) * sigmoid(-{u})": lambda u: u * _sigmoid(u) * _sigmoid(-u),
     "sign({u})": np.sign, "|{u}|": np.abs, "({u} > 0)": lambda u: (u > 0) * 1.0,
     "exp(-{u}**2)": lambda u: np.exp(-u * u), "exp(-{u}**2/2)": lambda u: np.exp(-u * u / 2),
+    "{u} * exp(-{u}**2)": lambda u: u * np.exp(-u * u), "{u} * exp(-{u}**2/2)": lambda u: u * np.exp(-u * u / 2),
     "log(1 + exp({u}))": lambda u: np.log1p(np.exp(u))}
 OF_TWO = {
     "{u} * {v}": lambda u, v: u * v, "{u}/{v}": lambda u, v: u / v, "{v}/{u}": lambda u, v: v / u,
@@ -40,40 +43,66 @@ OF_TWO = {
     "({u} - {v})**2": lambda u, v: (u - v) ** 2, "{u}/{v}**2": lambda u, v: u / v ** 2,
     "{v}/{u}**2": lambda u, v: v / u ** 2,
     "{u} * (1 - {v})": lambda u, v: u * (1 - v), "{v} * (1 - {u})": lambda u, v: v * (1 - u),
+    "(1 - {u})/(1 - {v})": lambda u, v: (1 - u) / (1 - v),
+    "(1 - {v})/(1 - {u})": lambda u, v: (1 - v) / (1 - u),
     "(sigmoid({u}) - {v})": lambda u, v: _sigmoid(u) - v, "log({u}/{v})": lambda u, v: np.log(u / v),
     "({u} - {v})/({u} * (1 - {u}))": lambda u, v: (u - v) / (u * (1 - u))}
 
 
 def _near(s):
-    """(name, array) of the arrays that broadcast to x."""
-    for name, array in s.near:
+    """(name, array) of the arrays that broadcast to x, y the last of them."""
+    for name, array in sorted(s.near, key=lambda near: near[0] == "y"):
         try:
             yield name, np.broadcast_to(array, s.shape)
         except ValueError:
             continue
 
 
+def _over_axes(s):
+    """(name, array) of what functions of whole rows are made of: softmax(x), and x less its mean."""
+    name = s.check.name
+    for axes in [(i,) for i in reversed(range(s.x.ndim)) if s.shape[i] > 1] + [tuple(range(s.x.ndim))] * (s.x.ndim > 1):
+        e = np.exp(s.x - s.x.max(axes, keepdims=True))
+        where = f" over axis {', '.join(map(str, axes))}" * (s.x.ndim > 1)
+        yield f"softmax({name}{where})", e / e.sum(axes, keepdims=True)
+        yield f"({name} - mean({name}{where}))", s.x - s.x.mean(axes, keepdims=True)
+
+
 def _formula(s, numbers, at):
     """The entries `at` of an array of the shape of x, written down in x, y or other inputs; "" where nothing fits."""
-    arrays = [(name, array[at]) for name, array in _near(s)]
     numbers = numbers[at]
-    arrays = [a for a in arrays if a[0] != "y"] + [a for a in arrays if a[0] == "y"]
-    tried = [(words.format(u=name), f(a)) for name, a in arrays for words, f in OF_ONE.items()]
-    tried += [(words.format(u=one, v=two), f(a, b)) for (one, a), (two, b) in itertools.combinations(arrays, 2)
-              if "y" not in (one, two) for words, f in OF_TWO.items()]
-    tried.sort(key=lambda t: "sign" in t[0] and "-" not in t[0] or ">" in t[0])  # last: signs of several arrays may agree
+    if not np.isfinite(numbers).all():
+        return ""
+    if numbers.size > 1 and np.ptp(numbers) <= CLOSE * np.abs(numbers).max():
+        return _times(s, numbers.mean())[:-3] or "1"
+    near, rows = ([(name, array[at]) for name, array in arrays] for arrays in (_near(s), _over_axes(s)))
+    tried = [(words.format(u=name), f(a)) for name, a in near + rows for words, f in OF_ONE.items()
+             if name in dict(near) or not _is_step(words)]
+    pairs = [*itertools.product(rows[:1], near[1:]), *itertools.combinations(near, 2)]
+    pairs.sort(key=lambda pair: pair[1][0] == "y")
+    tried += [(words.format(u=one, v=two), f(a, b)) for (one, a), (two, b) in pairs for words, f in OF_TWO.items()]
+    tried.sort(key=lambda t: _is_step(t[0]))  # last: the signs of several arrays may agree
     for words, array in tried:
-        if not np.isfinite(array).all() or array.size < 2 or np.ptp(array) == 0:
+        if not np.isfinite(array).all() or array.size < (8 if _is_step(words) else 2) or np.ptp(array) == 0:
             continue
-        square = (array * array).sum()
-        fitted = (array * numbers).sum() / square
-        if not fitted or not same(numbers, fitted * array):
-            continue
-        for n in (1, s.x.size, s.shape[0] if s.shape else 1):
-            for r, times in TIMES.items():
-                if abs(fitted * n / r - 1) < CLOSE:
-                    return times + words + f" / {n}" * (n > 1)
+        fitted = (array * numbers).sum() / (array * array).sum()
+        if fitted and same(numbers, fitted * array):
+            return (_times(s, fitted) + words).replace("-1 * ", "-")
     return ""
+
+
+def _is_step(words):
+    return "sign" in words and "-" not in words or ">" in words
+
+
+def _times(s, number):
+    """A factor in words, with its sign of multiplication; what a mean divides by stands beside it."""
+    counts = [] if s.y is None or not s.y.size else [s.x.size // s.y.size, *s.shape[:1]]
+    for n in (1, *counts):
+        for r, words in TIMES.items():
+            if abs(number * n / r - 1) < CLOSE:
+                return words if n == 1 else f"{words or '1 * '}"[:-3] + f"/{n} * "
+    return f"{number:.6g} * " if abs(number) > CLOSE else "0 * "
 
 
 def local_formula(s):
@@ -94,6 +123,13 @@ def local_formula(s):
     a, b = _formula(s, d, at), _formula(s, n, at)
     if a and b:
         return f"yours is {a}, where {b} belongs"
+    branches = _exchanged(s, d, n) if at.all() else ""
+    if branches:
+        return branches
+    for words, array in (("lacks the factor", n / d), ("has a factor too much,", d / n)):
+        factor = _formula(s, array, at)
+        if factor and not factor.startswith("1/") and "y" not in factor:
+            return f"yours {words} {factor}" + f"; yours is {a}" * bool(a) + f"; right is {b}" * bool(b)
     relations = (("1 minus the right one", 1 - n), ("1 plus the right one", 1 + n),
                  ("2 minus the right one: a sign inside is wrong", 2 - n), ("the square root of the right one",
                  np.sqrt(np.abs(n))), ("the right one minus 1", n - 1), ("its absolute value", np.abs(n)))
@@ -108,11 +144,58 @@ def local_formula(s):
                 return f"yours is {words}".replace(" x", f" {s.check.name}")
     lost = _formula(s, n - d, at)
     if lost:
-        return (f"yours is {a}; " * bool(a)
-                + f"the term {lost} is missing from it, as by a product rule of which one part is forgotten")
+        return (f"yours is {a}; " * bool(a) + f"right is {b}; " * bool(b)
+                + f"the term {lost} is missing from it, as by a product rule of which one part is forgotten"
+                + ", or half of it stands there with the wrong sign" * lost.lstrip("-").startswith("2 *"))
     if a:
         return f"yours is {a}"
     return f"right is {b}" if b else ""
+
+
+def _exchanged(s, d, n):
+    """Whether d has on the one side of 0 what n has on the other."""
+    sides = s.x > 0, s.x < 0
+    if min(side.sum() for side in sides) < 3:
+        return ""
+    (d1, d2), (n1, n2) = ([_formula(s, array, side) for side in sides] for array in (d, n))
+    if d1 and d2 and (d1, d2) == (n2, n1):
+        return (f"the branches are exchanged: where {s.check.name} is positive yours is {d1}, right is {n1}, where it is "
+                f"negative yours is {d2}, right is {n2}")
+    return ""
+
+
+DERIVATIVES = {words: OF_ONE[words] for words in ("(1 - {u})", "(1 - {u}**2)", "{u} * (1 - {u})", "{u}", "{u}**2")}
+INVERSES = {"sigmoid": lambda y: np.log(y / (1 - y)), "tanh": np.arctanh, "exp": np.log}
+
+
+def factor_of_outputs(s, factors, at):
+    """What the factor is, one for each output, with which dy is multiplied too often or not often enough; "" if unknown."""
+    if at.sum() < 3 or np.ptp(factors[at]) == 0:
+        return ""
+    arrays = [("y", s.y[at])]
+    for name, array in s.near:
+        with contextlib.suppress(ValueError):  # another shape
+            arrays += [(name, np.broadcast_to(array, s.y.shape)[at])] * (name != "y")
+    for name, u in arrays:
+        for words, f in OF_ONE.items():
+            words, value = words.format(u=name), f(u)
+            if not np.isfinite(value).all() or np.ptp(value) == 0 or _is_step(words):
+                continue
+            if same(factors[at] * value, np.ones(u.shape)) and not words.startswith("1/"):
+                return f"lacks the factor {words} at each dy" + ", the derivative of what comes last" * (name == "y")
+            if same(factors[at], value) and not words.startswith("1/"):
+                return f"multiplies each dy by {words}, which is too much"
+    y = s.y[at]
+    for right, g in DERIVATIVES.items():
+        right = right.format(u="y")
+        for words, f in OF_ONE.items():
+            if same(factors[at] * g(y), f(y)):
+                return f"multiplies each dy by {words.format(u='y')}, where {right} belongs"
+            for name, inverse in INVERSES.items():
+                if same(factors[at] * g(y), f(inverse(y))):
+                    return (f"multiplies each dy by {words.format(u='z')} with z, what goes into the {name}, where {right} "
+                            "with its output y belongs")
+    return ""
 
 
 def written_down(s):
@@ -123,26 +206,48 @@ def written_down(s):
 
 def at_another_value(s):
     """Right for another value of x: the derivative is taken at the output, or written for the output and given the input."""
-    if s.y is None or s.y.shape != s.shape or s.x.size < 2 or not np.isfinite(s.y).all() or same(s.x, s.y):
+    if s.y is None or s.x.size < 2 or not np.isfinite(s.y).all():
         return None
-    index = s.problem.names.index(s.check.name)
-    values = list(s.problem.values)
-    values[index] = s.y.copy()
-    moved = s.gradients(values, s.vectors)
-    if moved is not None and all(same(m, n) for m, n in zip(moved, s.n)):
-        return (f"uses the input {s.check.name} where the output y belongs: the formula is written for the output, it would "
-                f"be right with y in the place of {s.check.name}")
-    if s.x.size > 64:
-        return None
-    for words, at in (("at the output y: either the derivative is taken at y in the place of "
-                       f"{s.check.name}, or backward applies the function twice", s.y),
-                      (f"at -{s.check.name}: a sign inside is wrong", -s.x)):
-        values[index] = at
-        y = [line(s.problem, {index: unit}, values) for unit in np.eye(s.x.size).reshape(-1, *s.shape)]
-        columns = np.stack([slope(f, 1e-4) for f in y])
-        if all(same(a.ravel(), columns @ c, 1e-5) for a, c in zip(s.a, s.vectors)):
-            return f"is the derivative {words}"
+    index, name = s.problem.names.index(s.check.name), s.check.name
+    values, places = list(s.problem.values), []
+    if s.y.shape == s.shape and not same(s.x, s.y):
+        values[index] = s.y.copy()
+        moved = s.gradients(values, s.vectors)
+        if moved is not None and all(same(m, n) for m, n in zip(moved, s.n)):
+            return (f"uses the input {name} where the output y belongs: the formula is written for the output, it would be "
+                    f"right with y in the place of {name}")
+        places.append((s.y, f"the output y: either the derivative is taken at y in the place of {name}, or backward applies "
+                            "the function twice"))
+    places += [(-s.x, f"-{name}: a sign inside is wrong")]
+    made = [(f"sigmoid({name})", _sigmoid(s.x)), (f"tanh({name})", np.tanh(s.x)), (f"exp({name})", np.exp(s.x)),
+            *_over_axes(s)]
+    places += [(array, f"{words}: {words.partition('(')[0]} is applied twice, once more to what went through it already")
+               for words, array in made if words[0] != "("]
+    direction = np.random.default_rng(0).standard_normal(s.shape)
+    for array, words in places:
+        values[index] = array
+        column = s.column(direction, values)
+        numbers = [((a * direction).sum(), c @ column) for a, c in zip(s.a, s.vectors)]
+        if all(abs(one - other) <= CLOSE * abs(one) for one, other in numbers):
+            return f"is the derivative at {words}"
     return None
+
+
+def blind_to_x(s):
+    """Backward gives the same wherever x is, and the right one does not."""
+    if s.x.size < 3 or s.check.jacobian is not None and ((s.check.jacobian != 0).sum(1) <= 1).all():
+        return None  # a local derivative is better told otherwise
+    index, values, rng = s.problem.names.index(s.check.name), list(s.problem.values), np.random.default_rng(0)
+    values[index] = rng.permutation(s.x.ravel()).reshape(s.shape)
+    moved = s.gradients(values, s.vectors)
+    if moved is None or not all(same(m, a, 1e-12) for m, a in zip(moved, s.a)):
+        return None
+    direction = rng.standard_normal(s.shape)
+    here, there = (s.column(direction, v) for v in (s.problem.values, values))
+    if not np.isfinite(there).all() or same(here, there, 1e-5):
+        return None
+    return (f"does not depend on the values of {s.check.name}, where the right one does: on the way the derivative of "
+            "something that is not linear (an activation and its mask, a softmax, a maximum, a square) is forgotten")
 
 
 # ---- sums ---------------------------------------------------------------------------------------------------------------
@@ -203,28 +308,20 @@ def wrong_sum(s):
 
 def fewer_terms(s):
     """A matrix of lower rank than the right one: some of the products that are summed are lost."""
-    if s.x.ndim != 2 or min(s.shape) < 2 or not all(np.isfinite(g).all() for g in (*s.a, *s.n)):
+    if s.x.ndim != 2 or min(s.shape) < 2 or not all(np.isfinite(g).all() for g in (*s.a, *s.n)) or not _shared(s):
         return None
     a, n = (np.linalg.matrix_rank(m, tol=1e-7 * max(np.abs(m).max(), 1e-300)) for m in (s.a[0], s.n[0]))
     if 0 < a < n:
-        return (f"is a matrix of rank {a} where the right one has rank {n}: fewer products are added than belong, as if = "
-                "overwrites where += should add, or a loop ends early")
+        return (f"is a matrix of rank {a} where the right one has rank {n}: either fewer products are added than belong, as "
+                "if = overwrites where += should add or a loop ends early, or what is multiplied element by element on the "
+                "way (a mask, a derivative) is forgotten")
     return None
 
 
-def wrong_axis_term(s):
-    """N - A is a known array times a number for each slice of one axis, less one for each slice of another."""
-    off = [n - a for n, a in zip(s.n, s.a)]
-    if s.x.ndim < 2 or s.y is None or s.y.shape != s.shape or not all(np.isfinite(o).all() for o in off):
-        return None
-    bases = [("", np.ones(s.shape)), ("y * ", s.y), ("exp(y) * ", np.exp(np.minimum(s.y, 50.0)))]
-    for name, base in bases:
-        if not (np.abs(base) > 1e-9).all():
-            continue
-        q = [o / base for o in off]
-        for p, r in itertools.combinations([i for i in range(s.x.ndim) if s.shape[i] > 1], 2):
-            rest = [v - v.mean(p, keepdims=True) - v.mean(r, keepdims=True) + v.mean((p, r), keepdims=True) for v in q]
-            if all(np.abs(e).max() <= CLOSE * np.abs(v).max() for e, v in zip(rest, q)):
-                return (f"has the term {name}sum(...) summed over the wrong axis: axis {p} and axis {r} are mixed up (the "
-                        f"{'softmax' if name else 'mean'} of forward runs over the other one)")
-    return None
+def _shared(s):
+    """Whether every entry of x acts on several indices of the first axis of y, as a weight does."""
+    j = s.check.jacobian
+    if j is None or s.y is None or s.y.ndim < 2:
+        return False
+    reach = (np.abs(j) > CLOSE * np.abs(j).max(initial=0)).reshape(s.x.size, len(s.y), -1).any(2)
+    return len(s.y) > 1 and bool((reach.sum(1) > 1).all())

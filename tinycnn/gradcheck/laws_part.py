@@ -1,15 +1,17 @@
 """Laws of the diagnosis, third part: one term, one factor, one place, one option. See `diagnosis.py` for what a law is."""
+import math
+
 import numpy as np
 
 from .laws_known import local_formula
-from .scene import CLOSE, long_axes, same, subsets
+from .scene import CLOSE, diagonal, long_axes, same, subsets
 
 NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_padding": 0}
 
 
 # ---- one term or factor, element by element ---------------------------------------------------------------------------
 
-def _named_arrays(s):
+def named_arrays(s):
     """(name, array) of what stands near: the inputs and the output, where they broadcast to the shape of x."""
     for name, array in s.near:
         shapes = [array.shape]
@@ -26,7 +28,7 @@ def _named_arrays(s):
 
 def factor_off(s):
     """A = N times, or divided by, something known."""
-    for name, g in _named_arrays(s):
+    for name, g in named_arrays(s):
         for words, f in ((name, g), (f"{name}**2", g * g), (f"(1 - {name})", 1 - g)):
             if s.fits(lambda k: s.n[k] * f):
                 return f"has a factor {words} too much"
@@ -39,7 +41,7 @@ def factor_off(s):
 
 def more_factors(s):
     """The same with factors that are rarer."""
-    for name, g in _named_arrays(s):
+    for name, g in named_arrays(s):
         for words, f in ((f"(1 + {name})", 1 + g), (f"{name}**3", g ** 3), (f"exp({name})", np.exp(g)),
                          (f"sqrt({name})", np.sqrt(g)), (f"|{name}|", np.abs(g)), (f"2 * {name}", 2 * g)):
             if not np.isfinite(f).all() or np.ptp(f) == 0:
@@ -55,19 +57,33 @@ def mask_wrong(s):
     """Zeros where there should be none, and the other way round."""
     zero_a, zero_n = ([np.abs(g) <= CLOSE * scale for g, scale in zip(grads, s.check.scales)] for grads in (s.a, s.n))
     if not all(zero.any() for zero in zero_n):
-        return "is zero at entries where it should not be" if _alike_elsewhere(s, zero_a) else None
+        if _alike_elsewhere(s, zero_a):
+            return "is zero at entries where it should not be" + _made_of(s, zero_a[0])
+        made = _made_of(s, zero_a[0])
+        return made and f"is zero at entries where it should not be, and wrong elsewhere{made}"
     if all(zero.all() for zero in zero_n):
         return f"should be zero: the output does not change with {s.check.name}"
     if all((a | n).all() and not (a & n).all() for a, n in zip(zero_a, zero_n)):
         return "is zero where it should not be, and not zero where it should be: a mask is the wrong way round"
     if _alike_elsewhere(s, [a | n for a, n in zip(zero_a, zero_n)]):
         if not any((a & ~n).any() for a, n in zip(zero_a, zero_n)):
+            other = ", or it is not that of the forward pass" * bool((zero_a[0] & zero_n[0]).any())
             return (f"should be zero where the output does not depend on {s.check.name}, and is right elsewhere: a mask is "
-                    "forgotten")
+                    f"forgotten{other}")
         if not any((n & ~a).any() for a, n in zip(zero_a, zero_n)):
             return "is zero at entries where it should not be, and is right elsewhere: a mask or a condition is too strict"
-        return "is zero at the wrong entries, and is right elsewhere: the mask is not that of the forward pass"
+        return ("is zero at the wrong entries, and is right elsewhere: the mask is not that of the forward pass"
+                + _made_of(s, zero_a[0]))
     return None
+
+
+def _made_of(s, zero):
+    """Words on what a mask is made of, "" where that is not known."""
+    for name, g in s.near:
+        for mask, words in ((g <= 0, "positive"), (g >= 0, "negative")):
+            if g.shape == s.shape and (zero == mask).all() and 2 < mask.sum() < mask.size - 2:
+                return f": it lets through where {name} is {words}"
+    return ""
 
 
 def _alike_elsewhere(s, masks):
@@ -76,20 +92,27 @@ def _alike_elsewhere(s, masks):
 
 
 def factor_per_slice(s):
-    """A / N is a factor that is constant over some axes and does not depend on dy; at worst, one of each entry."""
-    known = np.isfinite(s.n[0]) & np.isfinite(s.n[1]) & (np.abs(s.n[0]) > CLOSE * s.check.scales[0])
+    """A / N is a factor that is constant over some axes and does not depend on dy."""
+    factor = s.a[0] / s.n[0]
+    if not _known(s).all() or not same(factor * s.n[1], s.a[1]):
+        return None
+    for axes in reversed(subsets(long_axes(s.shape)[:5])):
+        part = np.broadcast_to(factor.mean(axes, keepdims=True), s.shape)
+        if len(axes) < len(long_axes(s.shape)) and same(factor, part):
+            return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale, weight or "
+                    "standard deviation of each slice is missing or doubled, or is another than that of forward")
+    return None
+
+
+def local_factor(s):
+    """Every output depends on its own input alone, and A has another derivative there."""
+    if s.y is None or s.y.shape != s.shape or not diagonal(s):
+        return None
+    known = _known(s)
     if known.sum() < 2 or 2 * known.sum() < known.size:
         return None
     factor = s.a[0] / s.n[0]
     if not same(np.where(known, factor * s.n[1], np.nan), np.where(known, s.a[1], np.nan)):
-        return None
-    if known.all():
-        for axes in reversed(subsets(long_axes(s.shape)[:5])):
-            part = np.broadcast_to(factor.mean(axes, keepdims=True), s.shape)
-            if len(axes) < len(long_axes(s.shape)) and same(factor, part):
-                return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale, weight or "
-                        "standard deviation of each slice is missing or doubled, or is another than that of forward")
-    if s.y is None or s.y.shape != s.shape or not diagonal(s):
         return None
     e = np.unravel_index(np.where(known, s.check.wrong * np.abs(s.a[0] - s.n[0]), -1).argmax(), s.shape)
     c, formula = s.dy[0][0][e], local_formula(s)
@@ -97,15 +120,19 @@ def factor_per_slice(s):
             f"{s.a[0][e] / c:.6g}, right is {s.n[0][e] / c:.6g}{formula and '; ' + formula}")
 
 
-def diagonal(s):
-    """Whether every output depends on its own input alone."""
-    j = s.check.jacobian
-    return j is not None and np.count_nonzero(j - np.diag(np.diagonal(j))) == 0
+def _known(s):
+    """The entries at which A / N says something."""
+    return np.isfinite(s.n[0]) & np.isfinite(s.n[1]) & (np.abs(s.n[0]) > CLOSE * s.check.scales[0])
 
 
 def one_of_each_row(s):
-    """Exactly one entry of each row is wrong."""
+    """Exactly one entry of each row is wrong, or not zero."""
+    hit = np.abs(s.a[0]) > CLOSE * s.check.scales[0]
     for axis in long_axes(s.shape):
+        if s.x.ndim > 1 and s.shape[axis] > 2 and (hit.sum(axis) == 1).all() and np.abs(s.n[0]).min() > 0:
+            if len(set(hit.argmax(axis).ravel())) > 1:
+                return (f"is zero but for one entry of each row along {s.axis(axis)} (the label, the maximum), where all of "
+                        "them have a gradient: the others move the output, too")
         each = s.check.wrong.sum(axis)
         if s.x.ndim > 1 and s.shape[axis] > 2 and s.x.size > s.shape[axis] and (each == 1).all():
             if len(set(s.check.wrong.argmax(axis).ravel())) > 1:
@@ -117,73 +144,55 @@ def one_of_each_row(s):
 def term_off(s):
     """A lacks, or has too much, a multiple of something known."""
     extras = [(other.shown, other.numeric) for other in s.others if other.value.shape == s.shape]
-    if s.y is not None and s.y.shape == s.shape:
-        extras.append(("dy", [dy[0] for dy in s.dy]))
-    extras += [(name, [g, g]) for name, g in _named_arrays(s)]
+    extras += [(name, [g, g]) for name, g in named_arrays(s)]
     for name, terms in extras:
         for r in (1.0, -1.0):
             if all(same(a - n, r * t) for a, n, t in zip(s.a, s.n, terms)):
                 return f"contains the term {name} too much" if r > 0 else f"lacks the term {name}"
+    for dy in _dy_over_x(s) if s.x.size > 1 else ():
+        off = [(n - a) / d for a, n, d in zip(s.a, s.n, dy)]
+        if not same(*off):
+            continue
+        number = float(off[0].mean())
+        if same(off[0], np.full(s.shape, number)):
+            times = "" if abs(abs(number) - 1) < CLOSE else f"{abs(number):.6g} * "
+            return f"lacks the term {times}dy" if number > 0 else f"contains the term {times}dy too much"
+        handed_on = [(n, v) for _, n, v in s.handed_on() if v.shape == s.shape]
+        for name, g in [] if s.y.shape == s.shape and diagonal(s) else [*named_arrays(s), *handed_on]:
+            for words, f in ((name, g), (f"(1 - {name})", 1 - g)):
+                if same(off[0], f) or same(off[0], -f):
+                    return f"lacks the term dy * {words}" if same(off[0], f) else f"contains the term dy * {words} too much"
     return None
 
 
-def normalisation_term(s):
-    """N - A is constant, or a multiple of x or of y, over the axes that a mean or a sum runs over."""
-    off = [n - a for n, a in zip(s.n, s.a)]
-    if not all(np.isfinite(o).all() for o in off):
+def direct_path(s):
+    """N - A is dy times a number for each entry."""
+    if s.y is None or s.y.shape != s.shape or diagonal(s) or not same(*((n - a) / d[0] for a, n, d in zip(s.a, s.n, s.dy))):
         return None
-    for axes in reversed(subsets(long_axes(s.shape)[:5])):
-        if np.prod([s.shape[i] for i in axes]) < 4:
-            continue
-        over = f"over {s.axes(axes)}"
-        means = [o.mean(axes, keepdims=True) for o in off]
-        if all(same(o, np.broadcast_to(m, s.shape)) for o, m in zip(off, means)):
-            return (f"is off by a constant {over}: the term through the mean is missing or wrong (subtract the mean of the "
-                    "gradient, every entry also moves the mean)")
-        centred = s.x - s.x.mean(axes, keepdims=True)
-        if not (centred ** 2).sum(axes).all():
-            continue
-        for base, words in ((centred, "the term through the variance is missing or wrong (every entry also moves "
-                                      "the standard deviation)"),
-                            (s.x, f"a term proportional to {s.check.name} is missing or wrong (every entry also moves "
-                                  "the norm or scale)")):
-            if all(same(o, _fit(o, base, axes)) for o in off):
-                return f"is off by a multiple of {s.check.name} {over}: {words}"
-        if all(same(o - m, _fit(o, centred, axes)) for o, m in zip(off, means)):
-            return (f"is off by a constant and a multiple of {s.check.name} {over}: the terms through mean and variance "
-                    "are missing or wrong, or run over other axes than in forward")
-        if s.y is not None and s.y.shape == s.shape:
-            if all(_swapped(s, axes, *pair) for pair in zip(s.a, s.n, s.draws)):
-                return (f"has the term y * sum(...) {over}, where exp(y) * sum(...) belongs: y is a logarithm")
-            for base, name in ((s.y, "y"), (np.exp(np.minimum(s.y, 50.0)), "exp(y)")):
-                if (base ** 2).sum(axes).all() and all(same(o, _fit(o, base, axes)) for o in off):
-                    return (f"is off by {name} times a number that is constant {over}: the term {name} * sum(dy * ...) is "
-                            "missing or wrong (every x also moves the denominator)")
-    return None
+    return ("is off by dy times a number of each entry: the direct path from an input to its own output (a skip connection, "
+            "a gate) is missing or wrong")
 
 
-def _swapped(s, axes, a, n, k):
-    """Whether A is dy plus a multiple of y along `axes`, and N dy plus one of exp(y)."""
-    return all((base ** 2).sum(axes).all() and same(g - s.dy[k][0], _fit(g - s.dy[k][0], base, axes))
-               for g, base in ((a, s.y), (n, np.exp(np.minimum(s.y, 50.0)))))
-
-
-def _fit(off, base, axes):
-    """The multiple of `base` that is nearest to `off`, a factor for each slice along `axes`."""
-    return base * ((off * base).sum(axes, keepdims=True) / (base * base).sum(axes, keepdims=True))
+def _dy_over_x(s):
+    """dy, a list of two arrays in the shape of x: as it is, or along an axis that y does not have."""
+    if s.y is not None and s.y.shape in (s.shape, ()):
+        yield [np.broadcast_to(dy[0], s.shape) for dy in s.dy]
+    for axis in range(s.x.ndim) if s.y is not None else ():
+        if s.y.shape == s.shape[:axis] + s.shape[axis + 1:] != ():
+            yield [np.broadcast_to(np.expand_dims(dy[0], axis), s.shape) for dy in s.dy]
 
 
 # ---- only somewhere ---------------------------------------------------------------------------------------------------
 
 def only_somewhere(s):
     """Wrong at a part of the entries that a sentence can describe."""
-    where = _where(s)
-    return f"is wrong{where}{_how_there(s)}" if where else None
+    where, formula = _where(s), "" if s.check.jacobian is None else local_formula(s)
+    return f"is wrong{where}{_how_there(s) or formula and f'; there {formula}'}" if where else None
 
 
 def clearly_somewhere(s):
     """The same, where the wrong entries have something in common besides."""
-    return only_somewhere(s) if _how_there(s) else None
+    return only_somewhere(s) if _how_there(s) and " only at indices" not in _where(s) else None
 
 
 def _where(s):
@@ -212,6 +221,8 @@ def place(s, wrong):
         for mask, where in ((values == 0, "0"), (values < 0, "negative"), (values > 0, "positive")):
             if not (wrong & ~mask).any() and not (right & mask).any():
                 return f" only where {words} is {where}"
+        if _likely_by_chance(wrong, right):
+            continue
         if values[wrong].min() > values[right].max():
             return f" only where {words} is above {values[right].max():.4g} (right up to there)"
         if values[wrong].max() < values[right].min():
@@ -222,11 +233,19 @@ def place(s, wrong):
         if bad & good or len(bad) < 2:
             continue
         for step in (2, 3):
-            if len({b % step for b in bad}) == 1 and s.shape[axis] > step + 1:
+            if len({b % step for b in bad}) == 1 and len(bad) > 2:
                 return (f" only at every {'second' if step == 2 else 'third'} index of {s.axis(axis)}: look at the step of "
                         "a slice or range (stride, dilation)")
         ends = ("either a range, loop or slice stops short or starts late, or what comes from the other steps of a "
                 "sequence (through a later step, a sum, a mask) is missing")
+        for parts in (2, 3, 4):
+            size, first = s.shape[axis] // parts, min(bad)
+            if 1 < size == len(bad) and size * parts == s.shape[axis] and first % size == 0 and max(bad) - first < size:
+                last = parts > 2 and first + size == s.shape[axis]
+                which = "last" if last else ("first", "second", "third")[first // size]
+                what = ("half", "third", "quarter")[parts - 2]
+                return (f" only in the {which} {what} of {s.axis(axis)} (indices {first} to {max(bad)}), and everywhere in "
+                        "it: look at the formula of this part, or at a range or slice that leaves it out")
         last = good == {s.shape[axis] - 1}
         if s.shape[axis] > 2 and (last or good == {0} and "batch" not in s.axis(axis)):
             return (f" everywhere but at the {'last' if last else 'first'} index of {s.axis(axis)}: in a sequence, what "
@@ -239,6 +258,11 @@ def place(s, wrong):
         if len(bad) <= 4:
             return f" only at indices {sorted(map(int, bad))} of {s.axis(axis)}"
     return ""
+
+
+def _likely_by_chance(wrong, right):
+    """Whether few entries decide, so that some sorting would tell them from the others anyway."""
+    return right.sum() < 3 or math.comb(int(wrong.sum() + right.sum()), int(wrong.sum())) < 10
 
 
 def _sorting_values(s):

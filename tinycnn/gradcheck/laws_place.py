@@ -44,6 +44,26 @@ def windows(s):
     return None
 
 
+def from_the_window(s):
+    """Each output has one winner, which forward counts from the start of x and backward from that of its window."""
+    both = jacobians(s)
+    if both is None or s.y is None or s.x.ndim != s.y.ndim:
+        return None
+    reach = [np.abs(m) > CLOSE * np.abs(both[1]).max(initial=0) for m in both]
+    if not all((r.sum(0) == 1).all() for r in reach):
+        return None
+    yours, right, at = (np.unravel_index(i, shape) for i, shape in (
+        (reach[0].argmax(0), s.shape), (reach[1].argmax(0), s.shape), (np.arange(s.y.size), s.y.shape)))
+    moved = [(axis, right[axis] - yours[axis]) for axis in range(s.x.ndim) if (right[axis] != yours[axis]).any()]
+    starts = [(axis, by[at[axis] == 1][0]) for axis, by in moved if (at[axis] == 1).any()]
+    chosen = any(len({*zip(at[axis], yours[axis])}) > s.y.shape[axis] for axis, _ in moved)   # and not a slice
+    if chosen and len(starts) == len(moved) and all((by == start * at[axis]).all()
+                                                    for (axis, by), (_, start) in zip(moved, starts)):
+        return (f"counts the place of the chosen entry from the start of its window: add where that starts, "
+                f"{' and '.join(f'{start} * index along axis {axis}' for axis, start in starts)}")
+    return None
+
+
 def _listed(steps):
     return ", ".join(map(str, steps))
 

@@ -1,10 +1,13 @@
 """Laws of the diagnosis, second part: what was done to sums, to dy and to the other inputs. See `diagnosis.py`."""
 import itertools
+import time
 
 import numpy as np
 
-from .numeric import line, slope
+from .repair import changes_of
 from .scene import CLOSE, long_axes, same, subsets
+
+SPENT = 2.0   # seconds that it may take to try another cache
 
 
 def extra_sum(s):
@@ -58,6 +61,11 @@ def _changes(s):
             yield (f"leaves out the {words} index of dy along {s.axis(axis, s.y)}: a range ends too early or starts too "
                    "late",
                    lambda dy, only=only: [dy[0] - only(dy)[0]])
+    for axes in itertools.combinations([i for i in long if s.y.shape[i] > 1], 2):
+        inside = np.zeros(s.y.shape)
+        inside[tuple(slice(-1) if i in axes else slice(None) for i in range(s.y.ndim))] = 1
+        yield (f"leaves out the last index of dy along {s.axes(axes, s.y)}: ranges end too early",
+               lambda dy, inside=inside: [dy[0] * inside])
     for axes in subsets(long[:4]):
         yield (f"uses dy reversed along axis {' and '.join(map(str, axes))}", lambda dy, axes=axes: [np.flip(dy[0], axes)])
         yield (f"uses the mean of dy over axis {' and '.join(map(str, axes))} in the place of dy",
@@ -105,19 +113,52 @@ def uses_not_added(s):
     return None
 
 
-def winners_over_too_much(s):
-    """Forward chooses one entry in each slice, backward only one in a larger slice."""
+def other_winners(s):
+    """Forward chooses the largest entries of slices or windows, backward those of other slices, or the smallest."""
     chosen, yours = (np.abs(g[0]) > CLOSE * s.check.scales[0] for g in (s.n, s.a))
-    if s.x.ndim < 2 or (yours & ~chosen).any() or yours.sum() >= chosen.sum() or not yours.any():
+    if s.x.ndim < 2 or chosen.sum() < 2 or chosen.all() or not yours.any() or (yours == chosen).all():
         return None
-    if not all(same(a[yours], n[yours]) for a, n in zip(s.a, s.n)):
-        return None
-    for axes in subsets(long_axes(s.shape)[:4]):
-        if (chosen.sum(axes) == 1).all() and chosen.sum() > 1:
-            for more in subsets([i for i in long_axes(s.shape) if i not in axes]):
-                if (yours.sum(axes + more) == 1).all():
-                    return (f"has one winner over {s.axes(sorted(axes + more))} together, where forward chooses one for "
-                            f"each index of {s.axes(more)}: take the maximum over {s.axes(axes)} alone")
+    sets = subsets(long_axes(s.shape)[:4])
+    right = next((axes for axes in sets if (chosen == (s.x == s.x.max(axes, keepdims=True))).all()), None)
+    belongs = f"takes it over {s.axes(right)}" if right else "chooses several (one in every window, the k best)"
+    for axes in sets:
+        if (yours == (s.x == s.x.max(axes, keepdims=True))).all():
+            return f"has one winner over {s.axes(axes)} together, where forward {belongs}"
+        if right == axes and (yours == (s.x == s.x.min(axes, keepdims=True))).all():
+            return f"goes to the smallest entry over {s.axes(axes)}, where forward takes the largest"
+    return None
+
+
+def other_cache(s):
+    """A would be right if something that forward handed on were another: what went in for what came out, a step before."""
+    start = time.thread_time()
+    for words, change in changes_of(s.handed_on(), s.near):
+        if time.thread_time() - start > SPENT:
+            return None
+        found = s.gradients(s.problem.values, s.vectors, change=change)
+        if found is not None and all(same(f, n) for f, n in zip(found, s.n)):
+            return (f"would be right with {words} in backward: another array is taken there, or a function is applied "
+                    "twice or not at all")
+    return None
+
+
+def other_dy(s):
+    """A would be right if dy were multiplied or divided first by something known."""
+    near = list(s.near)
+    if s.y is None:
+        near += [(f"y{k}", y) for k, y in enumerate(s.ys)]
+    near += [(name, array) for _, name, array in s.handed_on()]
+    for name, u in near:
+        for words, f in (("{}", u), ("(1 - {})", 1 - u), ("(1 - {}**2)", 1 - u * u), ("{0} * (1 - {0})", u * (1 - u)),
+                         ("1/{}", 1 / u)):
+            if f.ndim and np.ptp(f) > 0 and np.isfinite(f).all() and any(y.shape == f.shape for y in s.ys):
+                changed = [np.concatenate([(dy * f if dy.shape == f.shape else dy).ravel() for dy in dys]) for dys in s.dy]
+                found = s.gradients(s.problem.values, changed)
+                r = found and (s.n[0] * found[0]).sum() / (found[0] ** 2).sum()
+                if r and all(same(r * g, n) for g, n in zip(found, s.n)):
+                    times = "" if abs(r - 1) < CLOSE else f"{r:.6g} * "
+                    return (f"would be right if dy were multiplied by {times}{words.format(name)} first: that factor is "
+                            "missing")
     return None
 
 
@@ -136,7 +177,6 @@ def mistreated_input(s):
     """A is right at another value of another input: flipped, transposed, or forgotten (ones)."""
     rng = np.random.default_rng(0)
     direction = rng.standard_normal(s.shape)
-    index = s.problem.names.index(s.check.name)
     numbers = [(a * direction).sum() for a in s.a]
     for other in s.others:
         i = s.problem.names.index(other.name)
@@ -145,7 +185,7 @@ def mistreated_input(s):
         for words, changed in [*_variants(other.value), *changes]:
             values = list(s.problem.values)
             values[i] = changed
-            column = slope(line(s.problem, {index: direction}, values))
+            column = s.column(direction, values)
             if all(abs(c @ column - number) <= CLOSE * abs(number) for c, number in zip(s.vectors, numbers)):
                 return f"is what it would be with {other.name} {words}"
     return None

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 
 from .numeric import line
-from .scene import CLOSE, long_axes, same, subsets
+from .scene import CLOSE, diagonal, long_axes, same, subsets
 
 
 # ---- nothing, or nonsense ---------------------------------------------------------------------------------------------
@@ -16,6 +16,9 @@ def wrong_shape(s):
         return None
     known = f"has shape {g.shape}, but {s.check.name} has shape {s.shape}"
     n = s.n[-1]  # the last gradient that was pulled
+    if g.size == n.size and [size for size in g.shape if size > 1] == [size for size in s.shape if size > 1]:
+        right = ": the numbers are right, and" * same(g.reshape(s.shape), n)
+        return f"{known}{right or ':'} an axis of length 1 is missing or too much (keepdims, [:, None]), reshape it"
     for axes in subsets(range(g.ndim)):
         if g.ndim and np.sum(g, axis=axes).size == n.size and same(np.sum(g, axis=axes).reshape(s.shape), n):
             return (f"{known}: sum it over axis {' and '.join(map(str, axes))}, along which {s.check.name} was used for "
@@ -29,6 +32,14 @@ def wrong_shape(s):
                     "gradients in another order than forward has its inputs")
     if g.size == n.size and same(g.reshape(s.shape), n):
         return f"{known}: the numbers are right, reshape them"
+    for axes in subsets(long_axes(s.shape)):
+        for words, reduced in (("summed", n.sum(axes)), ("averaged", n.mean(axes))):
+            if g.size == reduced.size and same(g.reshape(reduced.shape), reduced):
+                return f"{known}: it was {words} over {s.axes(axes)}, too, where every index has a gradient of its own"
+    if g.ndim == len(s.shape) > 1 and sorted(g.shape) == sorted(s.shape):
+        return f"{known}: its axes are in another order, as of a matrix that is not transposed"
+    if s.y is not None and g.shape == s.y.shape:
+        return f"{known}: it is left in the shape of y, bring dy back to that of {s.check.name} (a product, a sum)"
     return known
 
 
@@ -46,6 +57,10 @@ def not_connected(s):
         return (f"is missing: no gradient reaches {s.check.name}, though the output depends on it. backward returned None "
                 "for it, or the graph was cut (.detach(), .data, .numpy(), no_grad)")
     if not any(a.any() for a in s.a):
+        larger = s.gradients(s.problem.values, [1e6 * c for c in s.vectors])
+        if larger is not None and any(g.any() for g in larger) and all((g == np.round(g)).all() for g in larger):
+            return ("is rounded to zero everywhere: somewhere an array of integers is made or written into (np.zeros with "
+                    "dtype int, zeros_like of integers, astype(int), //); make it float")
         return (f"is zero everywhere, though the output depends on {s.check.name}: its path is not connected, or the loop "
                 "that should fill it never runs")
 
@@ -61,6 +76,8 @@ def low_precision(s):
     for dtype, close in ((np.float16, 0.02), (np.float32, 1e-3)):
         if all((a == a.astype(dtype)).all() and same(a, n, close) for a, n in zip(s.a, s.n)):
             return (f"is rounded to {dtype.__name__}, in which it is computed or stored: keep the dtype of the input")
+    if _smooth(s):
+        return None
     errors = [np.abs(a - n).max() / scale for a, n, scale in zip(s.a, s.n, s.check.scales) if np.isfinite(n).all()]
     most = max(errors, default=1.0)
     if most < 1e-5 and all(same(a, n, 1e-4) for a, n in zip(s.a, s.n)):
@@ -70,6 +87,16 @@ def low_precision(s):
     if all(o.size > 3 and np.abs(o).max() < 1e-3 and o.min() < 0 < o.max() for o in off) and 1e-6 < most < 1e-3:
         return (f"is right to {most:.0e} only, and off now up, now down: the precision of float16, in which something is "
                 "computed or stored; keep the dtype of the input")
+
+
+def _smooth(s):
+    """Whether A follows a change of x that float32 would not see."""
+    rng, index = np.random.default_rng(0), s.problem.names.index(s.check.name)
+    values = list(s.problem.values)
+    values[index] = values[index] * (1 + 1e-10 * rng.uniform(0.5, 1.0, s.shape))
+    moved = s.gradients(values, s.vectors[:1])
+    change = np.inf if moved is None else np.abs(moved[0] - s.a[0]).max() / s.check.scales[0]
+    return 1e-13 < change < 1e-8
 
 
 def _stairs(s):
@@ -91,7 +118,8 @@ def _stairs(s):
 def whole_numbers(s):
     """Every entry is a whole number, and should not be."""
     a, n = np.stack(s.a), np.stack(s.n)
-    if np.isfinite(a).all() and (a == np.round(a)).all() and a.any() and (np.abs(n - np.round(n)) > 1e-6).mean() > 0.5:
+    broken = np.abs(n - np.round(n))[n != 0] > 1e-6
+    if np.isfinite(a).all() and (a == np.round(a)).all() and a.any() and broken.mean() > 0.5:
         return ("holds whole numbers only: somewhere an array of integers is made or written into (np.zeros with dtype int, "
                 "zeros_like of integers, astype(int), //); make it float")
 
@@ -119,6 +147,8 @@ def gradients_exchanged(s):
         if other.value.shape == s.shape and s.fits(lambda k: other.numeric[k]):
             both = all(same(other.analytic[k], s.n[k]) for k in s.draws)
             reason = "backward returns the gradients in the wrong order" if both else "the gradient of another input"
+            if both and np.abs(s.n[0] * other.numeric[0]).max(initial=0) < CLOSE * s.check.scales[0]:
+                reason = f"either {reason}, or the condition that chooses between the inputs is the wrong way round"
             return f"is {other.shown}: {reason}"
 
 
@@ -130,9 +160,23 @@ def derivative_missing(s):
     if (passed | (np.abs(s.n[0]) < CLOSE)).all() and passed.any():
         return (f"is the upstream gradient dy itself, also where the output does not depend on {s.check.name}: a mask is "
                 "forgotten")
+    factors = (s.n[0] / s.dy[0][0])[~(np.abs(s.n[0]) < CLOSE)]
+    if 1 < factors.size < s.x.size and same(factors, np.full(factors.shape, factors[0])):
+        return (f"is the upstream gradient dy itself: a mask is forgotten, and the factor {factors[0]:.6g} with which "
+                "forward multiplies what it lets through")
     if same(np.sort(s.n[0], axis=None), np.sort(s.dy[0][0], axis=None)):
         return "is the upstream gradient dy as it came: forward moved the elements, so backward must move them back"
-    return "is the upstream gradient dy itself: the local derivative is missing"
+    return "is the upstream gradient dy itself: the local derivative is missing" if diagonal(s) else None
+
+
+def dy_moved(s):
+    """A = dy reversed or transposed."""
+    if s.y is None or s.y.shape != s.shape:
+        return None
+    for axes in subsets(long_axes(s.shape)[:4]):
+        if s.fits(lambda k: np.flip(s.dy[k][0], axes)):
+            return f"is the upstream gradient dy, reversed along {s.axes(axes)}, and nothing else: the derivative is missing"
+    return None
 
 
 def not_transposed(s):
@@ -164,7 +208,9 @@ def reversed_axes(s):
     """A is N flipped."""
     for axes in subsets(long_axes(s.shape)[:5]):
         if s.fits(lambda k: np.flip(s.n[k], axes)):
-            kernel = s.x.ndim >= 3 and min(axes) >= s.x.ndim - 3 and min(axes) >= 1
+            kernel = s.x.ndim >= 3 and min(axes) >= max(s.x.ndim - 3, 1) and (s.y is None or s.y.shape != s.shape)
+            if [s.shape[i] for i in axes] == [2] and not kernel:
+                return f"has its two indices along {s.axes(axes)} exchanged: each holds what belongs to the other"
             words = "flipped" if kernel else "reversed"
             hint = (": the kernel must be flipped in exactly one of the two places, convolution is not correlation" if kernel
                     else "")
@@ -182,6 +228,14 @@ def shifted(s):
             if all(same(a[to], n[of]) for a, n in zip(s.a, s.n)):
                 return (f"is shifted by {k} along {s.axes(axes)}: an index is off by {abs(k)} (look at the padding and at "
                         "where ranges start)")
+    for axis in long_axes(s.shape):
+        for parts in (p for p in (2, 3, 4) if s.shape[axis] % p == 0 and s.shape[axis] > p):
+            for i, j in itertools.combinations(range(parts), 2):
+                order = list(range(parts))
+                order[i], order[j] = j, i
+                if s.fits(lambda k: np.concatenate([np.split(s.n[k], parts, axis)[p] for p in order], axis)):
+                    return (f"has parts {i} and {j} of the {parts} along {s.axis(axis)} exchanged: look at the order in "
+                            "which they are put together")
 
 
 def shuffled(s):

@@ -19,6 +19,7 @@ from ..engine.function import Function
 from ..engine.grad_mode import enable_grad, no_grad
 from ..nn.module import Module
 from ..engine.tensor import Tensor, wrap
+from .repair import named_cache, with_number
 from .smaller import cut_down, numbers_of
 from .watch import Watch, alien_memory, same_values
 
@@ -191,6 +192,11 @@ class TensorProblem(Problem):
         self.values = [to_numpy(array).astype(np.float64) for array in sources]
         self._look()
 
+    def with_number(self, name, number):
+        """The same problem with another value of one of the `numbers` that are options of the function."""
+        inspect.signature(self.function).parameters[name]  # KeyError: of other numbers there is no other problem
+        return self.variant(options={**self.options, name: number})
+
     def variant(self, options=None, batch=None, cut=None):
         """The same problem with other options, or on less: see `smaller.py`."""
         fn, names = self.source
@@ -304,6 +310,13 @@ class ArrayProblem(Problem):
         self.values = [to_numpy(self.arguments[i]).astype(np.float64) for i in self.places]
         self._look()
 
+    def with_number(self, name, number):
+        """The same problem with another value of one of the `numbers` that forward has as an option or in its code."""
+        if name in inspect.signature(self.forward).parameters:
+            return self.variant(options={**self.options, name: number})
+        forward = with_number(self.forward, name, number)
+        return ArrayProblem(forward, self.backward, self.arguments, self.options, self.seed, self.title, self.all_names)
+
     def variant(self, options=None, batch=None, cut=None):
         """The same problem with other options, or on less: see `smaller.py`."""
         arguments = cut_down(self.arguments, batch, cut)
@@ -327,12 +340,22 @@ class ArrayProblem(Problem):
         return arguments, [y for y in outputs if y.dtype.kind == "f"], isinstance(result[0], (tuple, list)), result[1]
 
     @contextlib.contextmanager
-    def run(self, values, needs=None, dtype=np.float64, same=None):
-        """A forward pass at `values`; `same` (i, j) makes two inputs one array. `needs` means nothing to plain functions."""
+    def run(self, values, needs=None, dtype=np.float64, same=None, change=None):
+        """A forward pass at `values`; `same` (i, j) makes two inputs one array. `needs` means nothing to plain functions.
+
+        `change(cache)` is what backward gets in the place of the cache.
+        """
         values = [to_device(v.astype(dtype, copy=False), device) for v, device in zip(values, self.devices)]
         if same:
             values[same[1]] = values[same[0]]
-        yield ArrayRun(self, values)
+        run = ArrayRun(self, values)
+        run.cache = change(run.cache) if change else run.cache
+        yield run
+
+    def handed_on(self):
+        """(key, name, array) of what forward hands on to backward in its cache, where it hands on several things."""
+        with self.run([v.copy() for v in self.values]) as run:
+            return named_cache(run.cache, self.backward, dict(zip(self.names, self.values)))
 
 
 class ArrayRun:

@@ -3,6 +3,8 @@ import itertools
 
 import numpy as np
 
+from .numeric import line, slope
+
 CLOSE = 1e-6    # two arrays are the same for a law
 
 
@@ -36,14 +38,26 @@ class Scene:
         """Whether the wrong gradient is `make(k)` for every upstream gradient k."""
         return all(same(self.a[k], make(k)) for k in self.draws)
 
-    def gradients(self, values, vectors):
+    def gradients(self, values, vectors, **how):
         """The student's gradients of this input at `values`, for `vectors` as upstream gradients; None where it fails."""
         i = self.problem.names.index(self.check.name)
         try:
-            found = self.problem.gradients([v.copy() for v in values], vectors)
+            found = self.problem.gradients([v.copy() for v in values], vectors, **how)
         except Exception:  # of the function under test: then the law that asked has nothing to say
             return None
         return [np.zeros(self.shape) if g[i] is None else g[i] for g in found]
+
+    def column(self, direction, values=None, problem=None):
+        """dy/dt along `direction` of this input, at `values` or of another problem; NaN where forward does not go there."""
+        index = self.problem.names.index(self.check.name)
+        try:
+            return slope(line(problem or self.problem, {index: direction}, values))
+        except Exception:  # of the function under test, which may refuse these values
+            return np.full(self.vectors[0].shape, np.nan)
+
+    def handed_on(self):
+        """(key, name, array) of what forward hands on to backward in a cache; nothing where there is none."""
+        return self.problem.handed_on() if hasattr(self.problem, "handed_on") else []
 
     def linear_with(self, close):
         """Whether backward is linear in dy up to `close`."""
@@ -78,3 +92,9 @@ def subsets(axes):
 def long_axes(shape):
     """The axes that are longer than 1."""
     return [i for i, size in enumerate(shape) if size > 1]
+
+
+def diagonal(s):
+    """Whether every output depends on its own input alone."""
+    j = s.check.jacobian
+    return j is not None and np.count_nonzero(j - np.diag(np.diagonal(j))) == 0

@@ -22,11 +22,12 @@ def cut_down(values, batch, cut):
 
 
 def numbers_of(fn):
-    """{name: number} of the numbers that `fn` has as defaults or knows from around: its p, eps, window or rate."""
+    """{name: number} of the numbers that `fn` has as defaults, knows from around or contains: its p, eps, window or rate."""
     fn = fn.forward if isinstance(fn, type) and hasattr(fn, "forward") else fn
     code, known = getattr(fn, "__code__", None), {}
     if code is None:
         return known
+    known.update({f"{c:g}": c for c in code.co_consts if isinstance(c, float) and c not in (0.5, 2.0)})
     known.update({n: fn.__globals__[n] for n in code.co_names if n in fn.__globals__})
     with contextlib.suppress(TypeError, ValueError):  # a cell may be empty, a builtin has no signature
         known.update({n: c.cell_contents for n, c in zip(code.co_freevars, fn.__closure__ or ())})
