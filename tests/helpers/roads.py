@@ -13,16 +13,15 @@ from tinycnn.engine.formula import ROADS
 SMALL = {  # file of cpu/ -> its sizes: so small that every operation has several pieces
     "workers": {"_threads": 3, "WORTH": 1e-15, "SHARED": 1, "PIECE": 7},
     "numpy_only.columns": {"PIECE_BYTES": 400, "Columns.piece_rows": 1, "Columns.few_windows": 0},
-    "numpy_only.layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
-    "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "numpy_only.norm": {"PIECE": 25, "WIDTH": 12},
+    "norm": {"ROWS": 2}, "sums": {"WIDE": 12},
     "matmul": {"LEAST": 1}, "pool": {"BLOCK": 3}, "depthwise": {"BLOCK": 3},
     "numpy_only.pool": {"NUMBERS": 300}, "numpy_only.depthwise": {"NUMBERS": 300},
-    "attention": {"PIECE_BYTES": 500}, "optim": {"PIECE": 4, "LEAST": 1},
-    "activation": {"LEAST": 1}, "elementwise": {"SMALL": 0},
+    "attention": {"PIECE_BYTES": 500}, "optim": {"LEAST": 1},
+    "elementwise": {"SMALL": 0},
 }
 WINOGRAD = {"numpy_only.winograd": {"LEAST": 0, "FEWEST": 1, "Squares.least_rows": 1, "Squares.piece_rows": 1}}
 REPLACED = tuple("cpu.numpy_only." + road for road in (  # by loops, with Numba
-    "depthwise:", "layer_norm:", "norm: Normalize", "norm: moments", "winograd:"))
+    "depthwise:", "winograd:"))
 
 
 def make_small(patch, threads=3, winograd=True):
