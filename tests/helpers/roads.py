@@ -17,7 +17,7 @@ SMALL = {  # file of cpu/ -> its sizes: so small that every operation has severa
     "matmul": {"LEAST": 1}, "pool": {"BLOCK": 3}, "depthwise": {"BLOCK": 3},
     "numpy_only.pool": {"NUMBERS": 300}, "numpy_only.depthwise": {"NUMBERS": 300},
     "attention": {"PIECE_BYTES": 500}, "optim": {"LEAST": 1},
-    "elementwise": {"SMALL": 0},
+    "elementwise": {"SMALL": 0}, "softmax": {"LEAST": 1},
 }
 WINOGRAD = {"numpy_only.winograd": {"LEAST": 0, "FEWEST": 1, "Squares.least_rows": 1, "Squares.piece_rows": 1}}
 REPLACED = tuple("cpu.numpy_only." + road for road in (  # by loops, with Numba

@@ -8,7 +8,8 @@ along the rows. The loops sum each channel of a *part*, some pixels, and then ad
 All of it waits for main memory, so a loop reads each number once. A variance needs its mean first: the squares are summed of
 what is left without a number `near` the mean, and corrected by what the sum tells of the difference (Chan, Golub, LeVeque,
 Algorithms for computing the sample variance, 1983). For a part that is the mean of its first pixels; a row is read twice,
-the second time from the cache.
+the second time from the cache. Measured on one thread, both ways, batch norm takes a fifth of the formula's time where
+rows are summed and a third where columns are, group norm a third.
 """
 import math
 

@@ -1,8 +1,9 @@
 """Softmax, its logarithm and cross-entropy in loops over rows, where Numba is installed.
 
 A row is what lies along the axis, brought to the end; behind a convolution it lies there already. Exponentials are computed
-of about a thousand numbers at once, many rows where they are short, so that vector instructions are full: rows of 16 are
-4 times as fast.
+of about a thousand numbers at once, many rows where they are short, so that vector instructions are full. Measured on one
+thread, both ways, the time of the formula is divided by 3.0 for rows of 16, 2.8 for 65, 2.1 for 1000, and by 2.1 for the
+cross-entropy of 1000 classes; for two classes it is better than a loop.
 """
 import math
 
@@ -17,7 +18,8 @@ from .serving import compiled_floats
 from .sums import dot, total
 from .workers import parallel
 
-BLOCK = 1024
+BLOCK = 1024  # numbers whose exponentials are computed at once
+LEAST = 8     # numbers in a row from which a loop is worth it
 
 
 # ---- parts of the loops ----------------------------------------------------------------------------------------------
@@ -185,13 +187,13 @@ def along(loop, axis, *arrays, numbers=()):
 
 
 def floats(ctx, x, axis):
-    """NumPy arrays of float32 or float64, where Numba is installed."""
-    return compiled_floats(x) and x.ndim > 0
+    """NumPy arrays of float32 or float64, in rows of 8 or more, where Numba is installed."""
+    return compiled_floats(x) and x.ndim > 0 and x.shape[axis] >= LEAST
 
 
 def gradients(ctx, dy):
     """Their gradients."""
-    return compiled_floats(dy) and dy.ndim > 0
+    return floats(ctx, dy, ctx.axis)
 
 
 def roads_for(function, forward, backward, numbers=()):
@@ -214,8 +216,8 @@ roads_for(LogSoftmax, log_softmax, log_softmax_gradient)
 
 
 def scores(ctx, x, y, axis):
-    """NumPy arrays of float32 or float64, where Numba is installed."""
-    return compiled_floats(x)
+    """NumPy arrays of float32 or float64, of 8 classes or more, where Numba is installed."""
+    return floats(ctx, x, axis)
 
 
 @CrossEntropy.forward.road(scores)
@@ -232,7 +234,7 @@ def cross_entropy_in_loops(ctx, x, y, axis):
 
 def losses(ctx, dl):
     """The gradients of their losses."""
-    return compiled_floats(dl)
+    return type(dl) is np.ndarray and floats(ctx, ctx.saved_tensors[0], ctx.axis)
 
 
 @CrossEntropy.backward.road(losses)
@@ -246,8 +248,9 @@ def cross_entropy_gradient_in_a_loop(ctx, dl):
 
 
 def labels_of_classes(labels, shape, axis, weight, dtype, ignored, smoothing):
-    """NumPy arrays of labels, for scores of float32 or float64, where Numba is installed."""
-    return type(labels) is np.ndarray and np.dtype(dtype).char in "fd" and math.prod(shape) > 0 and not missing()
+    """NumPy arrays of labels of 8 classes or more, for scores of float32 or float64, where Numba is installed."""
+    return (type(labels) is np.ndarray and np.dtype(dtype).char in "fd" and labels.size > 0 and shape[axis] >= LEAST
+            and not missing())
 
 
 @formulas.targets.road(labels_of_classes)
