@@ -143,7 +143,7 @@ def cross_entropy_gradient(dl, logp, y, dx):
 @exactly
 def one_hot(labels, weights, y, ignored, smoothing):
     """The y (N, C) of `targets` from labels (N) and the weights (C) of classes; the sum of the weights of labels."""
-    classes, whole = len(weights), 0.0
+    classes, whole, everywhere = len(weights), 0.0, smoothing / len(weights)
     for n in range(len(labels)):
         label = labels[n]
         if label == ignored:
@@ -152,7 +152,7 @@ def one_hot(labels, weights, y, ignored, smoothing):
             y[n], whole = np.nan, np.nan
         else:
             for c in range(classes):
-                y[n, c] = smoothing / classes * weights[c]
+                y[n, c] = everywhere * weights[c] if everywhere else 0  # a weight may be infinite
             y[n, label] += weights[label] * (1 - smoothing)
             whole += weights[label]
     return whole
@@ -163,7 +163,7 @@ def one_hot(labels, weights, y, ignored, smoothing):
 def rows(x, axis):
     """x as a matrix of rows along an axis, counted from 0."""
     x = x if axis == x.ndim - 1 else np.moveaxis(x, axis, -1)
-    return contiguous(x).reshape(-1, x.shape[-1])
+    return contiguous(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def unrolled(y, shape, axis):

@@ -148,6 +148,32 @@ class BatchSampler(Sampler):
             yield batch
 
 
+class SharedBatches(Sampler):
+    """The part of one process, `rank` of `size`, in the batches of a BatchSampler that all processes draw alike.
+
+    Of a batch, rank r gets the samples r, r + size, r + 2 size, ...: as many steps as one process would take, with shares
+    that differ by one sample at most. A rank without a share in a short last batch borrows the first sample of another one;
+    `weight` is 0 then.
+    """
+
+    def __init__(self, batches, rank, size):
+        super().__init__()
+        self.batches, self.rank, self.size = batches, rank, size
+        self.sampler = getattr(batches, "sampler", None)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        for batch in self.batches:
+            yield batch[self.rank::self.size] or batch[:1]
+
+    def weight(self, number):
+        """How much the mean over this part of batch `number` counts in the mean over all parts: 1 for an equal share."""
+        whole = min(self.batches.batch_size, len(self.sampler) - number * self.batches.batch_size)
+        return len(range(self.rank, whole, self.size)) * self.size / whole
+
+
 def check_batch_size(function, batch_size):
     """`batch_size` as an int; TypeError or ValueError where it is none of at least 1."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, numbers.Integral):

@@ -20,6 +20,13 @@ class Generator:
         self.device = Device(device)
         self.manual_seed(0)
 
+    @classmethod
+    def like(cls, other):
+        """A generator that goes on from where `other` is now, on the same device."""
+        generator = cls(other.device)
+        generator.set_state(other.get_state())
+        return generator
+
     def manual_seed(self, seed):
         """Restart the stream from `seed` (an integer); returns the generator itself."""
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):

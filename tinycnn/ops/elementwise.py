@@ -150,7 +150,8 @@ class Remainder(Function):
         if not need_y:
             return dx, None
         x, y = ctx.saved_tensors
-        return dx, unbroadcast(-dz * getattr(array_module(dz), ctx.rounding)(x / y), ctx.shapes[1])
+        q = x // y if ctx.rounding == "floor" else array_module(dz).trunc(x / y)
+        return dx, unbroadcast(-dz * q, ctx.shapes[1])
 
 
 class Atan2(Function):

@@ -8,7 +8,7 @@ import operator
 
 import numpy as np
 
-from ..engine.arrays import array_module, is_array, scatter_add
+from ..engine.arrays import add_at, array_module, is_array
 from ..engine.function import Function
 from ..engine.grad_mode import mode
 from ..engine.checks import check_tensor
@@ -41,7 +41,7 @@ class GetItem(Function):
         advanced = ctx.saved_tensors
         dx = array_module(dy).zeros_like(dy, shape=ctx.shape)  # where it has the axes of dy, laid out in memory like dy
         if _may_repeat(advanced):
-            scatter_add(dx[ctx.basic], advanced, dy)
+            add_at(dx[ctx.basic], advanced, dy)
         else:
             dx[ctx.basic][advanced or ...] = dy
         return dx
@@ -100,7 +100,7 @@ class AddItem(Function):
         ctx.basic = basic
         ctx.save_for_backward(*advanced)
         y = x.copy()
-        scatter_add(y[basic], advanced, value)
+        add_at(y[basic], advanced, value)
         return y
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The one road by which every in-place operation (`x += y`, `x.add_()`, `x[i] = v`) writes.
+"""The one way by which every in-place operation (`x += y`, `x.add_()`, `x[i] = v`) writes.
 
 An in-place operation computes its result out of place, as a new node, and `write` then moves values and history into the
 tensor. `twin` makes the in-place form of any function in one line.

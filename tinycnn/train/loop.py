@@ -15,6 +15,7 @@ from ..ops.creation import zeros_like
 from ..optim.optimizer import Optimizer
 from ..optim.lr_scheduler import ReduceLROnPlateau
 from .mean import Mean
+from .ranks import Ranks, Together
 from .state import Keeper, State
 
 
@@ -46,6 +47,10 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     row at the end of the epoch, a checkpoint, `after_step` where it is given. With `pin_memory=True` in the loader the next
     batch is copied there meanwhile.
 
+    On every rank of a process group (`tinycnn.distributed`), with loaders that are `shared`, the history and the weights are
+    those that one process would get: rank 0 calls the functions, writes the checkpoint and shows the bar. Batch norm looks
+    at a rank's own part only, unless it is a SyncBatchNorm.
+
     A row holds epoch, train_loss, train_acc (running means over the epoch, while the model changed; `Mean` says of which
     scores and labels there is an accuracy, of others it is NaN), val_loss, val_acc,
     lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number (on a
@@ -64,13 +69,16 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     if each_epoch and val is None:
         raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule "
                          "and step it in after_epoch")
-    device = device_of(model)
-    state = State(model, optimizer, schedule, train, val, {"accumulate": accumulate, "clip_norm": clip_norm,
-                                                           **(settings or {})})
+    device, ranks = device_of(model), Ranks(train)
+    state = State(ranks, model, optimizer, schedule, train, val,
+                  {"accumulate": accumulate, "clip_norm": clip_norm, **(settings or {})})
     keeper = Keeper(checkpoint, state, checkpoint_seconds)
     if checkpoint and resume:
         keeper.resume()
-    with keeper, on(device):
+    if ranks.many:
+        state.check_alike()
+        progress = progress and ranks.first
+    with Together(model, ranks) as together, keeper, on(device):
         while state.epoch <= epochs and not state.stopped:
             row, running = state.begin_epoch(optimizer.param_groups[0]["lr"])
             model.train()
@@ -82,30 +90,39 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
                     first = running.batches - running.batches % accumulate
                     if running.batches == first:
                         optimizer.zero_grad()
-                    scores = model(x)
-                    cost = one_number("fit", loss(scores, y))
-                    (cost / _share(accumulate, first, batches)).backward()
-                    running.add(cost, scores, y, loss)
+                    weight, last = ranks.weight(running.batches), running.batches + 1 in (first + accumulate, batches)
+                    with together.part(weight, last) as part:
+                        scores = part(x)
+                        cost = one_number("fit", loss(scores, y))
+                        (cost * (weight / _share(accumulate, first, batches))).backward()
+                    if weight:
+                        running.add(cost, scores, y, loss)
+                    else:
+                        running.skip()
                     if device.type == "cpu":
                         _check_finite(running, row)
-                    if running.batches in (first + accumulate, batches):
+                    if last:
                         if clip_norm:
                             clip_grad_norm_(model.parameters(), clip_norm)
                         optimizer.step()
                         lr = float(optimizer.param_groups[0]["lr"])
                         if schedule and not each_epoch:
                             schedule.step()
-                        if after_step:
+                            ranks.same_rates(optimizer)
+                        if after_step and ranks.first:
                             info = dict(epoch=row["epoch"], batch=running.batches, loss=cost.item(), lr=lr)
                             state.stopped |= _call(after_step, info)
-                        if not state.stopped:
-                            keeper.after_step()
+                        state.stopped, keeper.interrupted, due = ranks.agree(state.stopped, keeper.interrupted, keeper.due)
+                        if not state.stopped and (due or keeper.interrupted):
+                            keeper.save()
                     if bar.update() or device.type == "cpu":
                         _show(bar, running, row)
                     if state.stopped:
                         break
                 _check_finite(running, row)
+                running = ranks.total(running)
                 row["train_loss"], row["train_acc"] = running.loss, running.accuracy
+                together.send_buffers()
                 if val is not None:
                     row["val_loss"], row["val_acc"] = evaluate(model, val, loss)
                 state.count_time()
@@ -113,16 +130,19 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
             state.end_epoch()
             if each_epoch:
                 schedule.step(row["val_loss"])
-            state.stopped |= _call(after_epoch, state.history)
+            state.stopped |= ranks.first and _call(after_epoch, state.history)
+            state.stopped, keeper.interrupted = ranks.agree(state.stopped, keeper.interrupted)
             keeper.save()
     return state.history
 
 
 def evaluate(model, loader, loss=F.cross_entropy):
     """(loss, accuracy) of `model`, means over the samples of `loader`, in evaluation mode; `Mean` says what is accurate."""
-    total = Mean("evaluate: loader")
-    for scores, y in _forward("evaluate: loader", model, loader, model):
-        total.add(one_number("evaluate", loss(scores, y)), scores, y, loss)
+    total, ranks = Mean("evaluate: loader"), Ranks(loader)
+    for number, (scores, y) in enumerate(_forward("evaluate: loader", model, loader, model)):
+        if ranks.weight(number):
+            total.add(one_number("evaluate", loss(scores, y)), scores, y, loss)
+    total = ranks.total(total)
     return total.loss, total.accuracy
 
 
