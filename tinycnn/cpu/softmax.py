@@ -175,7 +175,8 @@ def unrolled(y, shape, axis):
 
 def in_parts(loop, *arrays, numbers=()):
     """Run the loop on parts of the arrays, which have as many rows each."""
-    parallel(lambda i, j: loop(*[a[i:j] for a in arrays], *numbers), len(arrays[0]), moved=6 * arrays[0].nbytes)
+    parallel(lambda i, j: loop(*[a[i:j] for a in arrays], *numbers), len(arrays[0]),
+             moved=2 * sum(a.nbytes for a in arrays))
 
 
 def along(loop, axis, *arrays, numbers=()):
