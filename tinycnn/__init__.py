@@ -13,7 +13,16 @@ from numpy import finfo, iinfo
 __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
 
 from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special
-from .engine import hooks
+from .engine import arrays, construct, dtype, generators, grad_mode, hooks, tensor
+from .engine.answers import answer_clearly as _answer_clearly
+
+for _place, _names in ((arrays, ["set_default_device"]), (construct, construct.__all__), (grad_mode, ["set_grad_enabled"]),
+                       (dtype, ["can_cast", "promote_types", "set_default_dtype"]),
+                       (generators, ["get_rng_state", "manual_seed", "set_rng_state"]),
+                       (tensor, ["is_complex", "is_floating_point", "is_nonzero"])):
+    _answer_clearly(_place, _names)
+del arrays, construct, dtype, generators, grad_mode, tensor
+
 from .amp import autocast
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .engine.arrays import Device as device
@@ -68,6 +77,8 @@ from .engine.printing import *
 from .engine.tensor import *
 from .legacy import *
 from .threads import *
+
+_answer_clearly(Tensor, [name for name in vars(Tensor) if name[0] != "_"] + ["__init__", "__contains__"])  # noqa: F405
 
 if importlib.util.find_spec(".cpu", __name__):  # without these folders everything works, only slower
     from .cpu import roads as _cpu_roads

@@ -34,8 +34,7 @@ PRODUCTS = "a product of several leaves the range of the dtype, although the res
 CHAOS = "an error of rounding in the argument of a sine, in a remainder or in a place changes everything"
 KEPT = "what backward needs is kept as float16, and stands there in an exponent or beside numbers it nearly cancels"
 NARROW = [
-    ("AvgPool LocalResponseNorm Norm Normalize RMSNorm SquaredError Std", "huge", "float32", SQUARES),
-    ("SyncNormalize", "huge", "float32 float16", SQUARES),
+    ("AvgPool LocalResponseNorm Norm Normalize RMSNorm SquaredError Std SyncNormalize", "huge", "float32", SQUARES),
     ("AvgPool Inverse Norm RMSNorm Solve Std", "tiny", "float32", SQUARES), ("Atanh", "huge", "float16", SQUARES),
     ("Cumprod Einsum MatMul Prod ScatterProduct", "huge", "float32", PRODUCTS),
     ("NegativeLogLikelihood ScatterProduct", "tiny", "float32", PRODUCTS), ("Pow", "huge", "float16", PRODUCTS),

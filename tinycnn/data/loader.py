@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.arrays import cuda_device_count
-from ..engine.generators import Generator, default_generator, generator_in_this_thread
+from ..engine.checks import check_callable, check_iterable
+from ..engine.generators import Generator, check_generator, default_generator, generator_in_this_thread
 from .collate import default_collate, default_convert, pin_memory
 from .dataset import IterableDataset, fetch, fetch_each
 from .samplers import BatchSampler, RandomSampler, SequentialSampler, SharedBatches, check_batch_size
@@ -84,9 +85,17 @@ class DataLoader:
     def __init__(self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None,
                  pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None,
                  generator=None, *, prefetch_factor=None, persistent_workers=False, pin_memory_device="", in_order=True):
+        check_generator("DataLoader", generator)
+        if not hasattr(dataset, "__getitem__") and not hasattr(dataset, "__iter__"):
+            raise TypeError(f"DataLoader: dataset must have __getitem__ or __iter__, got {type(dataset).__name__}")
+        if collate_fn is not None:
+            check_callable("DataLoader", collate_fn=collate_fn)
+        check_iterable("DataLoader", sampler=() if sampler is None else sampler,
+                       batch_sampler=() if batch_sampler is None else batch_sampler)
         self.dataset, self.collate_fn, self.drop_last, self.generator = dataset, collate_fn, bool(drop_last), generator
         self.num_workers, self.timeout, self.worker_init_fn = num_workers, timeout, worker_init_fn
-        self.prefetch_factor, self.persistent_workers, self.pin_memory = prefetch_factor, persistent_workers, pin_memory
+        self.prefetch_factor, self.persistent_workers = prefetch_factor, persistent_workers
+        self.pin_memory = bool(pin_memory)
         self._check_threads()
         if batch_sampler is not None:
             if batch_size not in (1, None) or shuffle or sampler is not None or drop_last:
@@ -194,7 +203,10 @@ class DataLoader:
                 if not samples or self.drop_last and len(samples) < self.batch_size:
                     return _END
                 return (self.collate_fn or default_collate)(samples)
-            indices = [int(i) for i in task]
+            try:
+                indices = [int(i) for i in task]
+            except (TypeError, ValueError):
+                raise TypeError(f"DataLoader: a batch of the batch_sampler must be integers, got {task!r:.80}") from None
             if self.collate_fn is None:
                 return fetch(self.dataset, np.array(indices, np.int64))
             return self.collate_fn(fetch_each(self.dataset, indices))

@@ -4,7 +4,9 @@ import numbers
 import numpy as np
 
 from ..engine.arrays import to_numpy
-from ..engine.generators import default_generator
+from ..engine.checks import check_iterable
+from ..engine.generators import check_generator, default_generator
+from ..engine.tensor import Tensor
 
 
 class Sampler:
@@ -24,6 +26,10 @@ class Sampler:
 class SequentialSampler(Sampler):
     """0, 1, 2, ..."""
 
+    def __init__(self, data_source):
+        _check_length("SequentialSampler", data_source=data_source)
+        super().__init__(data_source)
+
     def __len__(self):
         return len(self.data_source)
 
@@ -39,11 +45,13 @@ class RandomSampler(Sampler):
     """
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
+        _check_length("RandomSampler", data_source=data_source)
         super().__init__(data_source)
         if not isinstance(replacement, bool):
             raise TypeError(f"RandomSampler: replacement must be True or False, got {replacement!r}")
         if num_samples is not None:
             _check_count("RandomSampler", num_samples)
+        check_generator("RandomSampler", generator)
         self.replacement, self._num_samples, self.generator = replacement, num_samples, generator
 
     @property
@@ -72,6 +80,11 @@ class SubsetRandomSampler(Sampler):
 
     def __init__(self, indices, generator=None):
         super().__init__()
+        check_generator("SubsetRandomSampler", generator)
+        _check_length("SubsetRandomSampler", indices=indices)
+        for i in indices:
+            if not isinstance(i, (numbers.Number, Tensor)):
+                raise TypeError(f"SubsetRandomSampler: indices must be integers, got {i!r:.80}")
         self.indices, self.generator = indices, generator
 
     def __len__(self):
@@ -107,6 +120,7 @@ class WeightedRandomSampler(Sampler):
         if not replacement and num_samples > positive:
             raise ValueError(f"WeightedRandomSampler: {num_samples} samples without replacement need as many weights above "
                              f"0, got {positive}")
+        check_generator("WeightedRandomSampler", generator)
         self.num_samples, self.replacement, self.generator = int(num_samples), replacement, generator
 
     def __len__(self):
@@ -131,7 +145,9 @@ class BatchSampler(Sampler):
 
     def __init__(self, sampler, batch_size, drop_last):
         super().__init__()
-        self.sampler, self.batch_size, self.drop_last = sampler, check_batch_size("BatchSampler", batch_size), drop_last
+        check_iterable("BatchSampler", sampler=sampler)
+        self.sampler, self.drop_last = sampler, bool(drop_last)
+        self.batch_size = check_batch_size("BatchSampler", batch_size)
 
     def __len__(self):
         whole, rest = divmod(len(self.sampler), self.batch_size)
@@ -181,6 +197,13 @@ def check_batch_size(function, batch_size):
     if batch_size < 1:
         raise ValueError(f"{function}: batch_size must be at least 1, got {batch_size}")
     return int(batch_size)
+
+
+def _check_length(function, **named):
+    for name, value in named.items():
+        check_iterable(function, **{name: value})
+        if not hasattr(value, "__len__"):
+            raise TypeError(f"{function}: {name} must have a length, got {type(value).__name__}")
 
 
 def _check_count(function, num_samples):

@@ -201,7 +201,7 @@ def precision():
 def set_precision(name):
     """Let GPUs round the float32 numbers that they multiply: "highest" is not at all, "high" and "medium" to TF32."""
     global _precision
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise ValueError(f"set_float32_matmul_precision: precision must be one of {', '.join(PRECISIONS)}, got {name!r}")
     _precision = name
     if len(_MODULES) > 1:

@@ -153,7 +153,7 @@ def _roots(function, tensors, gradients, create_graph):
     if gradients == [None]:
         gradients = [None] * len(tensors)
     if len(gradients) != len(tensors):
-        raise ValueError(f"{function}: {len(tensors)} tensors but {len(gradients)} gradients")
+        raise ValueError(f"{function}: expected one gradient a tensor, got {len(gradients)} for {len(tensors)} tensors")
     roots = []
     for t, g in zip(tensors, gradients):
         if not t.requires_grad:

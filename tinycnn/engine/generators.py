@@ -111,6 +111,12 @@ def default_generator(device=CPU):
     return _generators[device]
 
 
+def check_generator(function, generator):
+    """Raise TypeError naming `function` when `generator` is neither a Generator nor None."""
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(f"{function}: generator must be a tinycnn.Generator, got {type(generator).__name__}")
+
+
 _initial_seed = int.from_bytes(os.urandom(7), "little")
 
 

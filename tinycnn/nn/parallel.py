@@ -11,6 +11,7 @@ import itertools
 from .. import distributed
 from ..engine import early
 from ..engine.arrays import array_module
+from ..engine.checks import check_callable
 from .module import Module
 from .norm import _BatchNorm
 from .sync_norm import batch_norm_of_all
@@ -21,6 +22,7 @@ class DataParallel(Module):
 
     def __init__(self, module, device_ids=None, output_device=None, dim=0):
         super().__init__()
+        check_callable("DataParallel", module=module)
         self.module = module
 
     def forward(self, *inputs, **kwargs):

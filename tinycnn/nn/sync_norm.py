@@ -1,6 +1,7 @@
 """Batch norm whose mean and variance are those of all processes' samples together."""
 from ..engine.arrays import array_module, quiet
 from ..engine.dtype import float64
+from ..engine.half import widened
 from ..ops.norm import Normalize, facing, moments, sum_onto, update_running
 
 
@@ -16,7 +17,7 @@ class SyncNormalize(Normalize, wide=True):
              = r w (dy_i - s / M - xhat_i t / M),   s = sum_j dy_j,  t = sum_j dy_j xhat_j
     A rank adds up its own part of s and t, which are its db and dw, and one message gives all ranks the whole. dw and db
     stay the rank's own: as of any parameter, `DistributedDataParallel` adds them up.
-    Cost: as `Normalize`, and a message of 2 C numbers each way. Saves x, mu, r and w.
+    Cost: as `Normalize`, and a message of 2 C numbers in backward. Saves x, mu, r and w.
     """
 
     @staticmethod
@@ -41,28 +42,24 @@ class SyncNormalize(Normalize, wide=True):
                            "processes, which do not record them")
 
 
-def moments_of_all(x, total, near=None):
+def moments_of_all(x, total):
     """(mu, var, count) of every channel of the arrays x (N, C, *S) of all ranks; mu and var broadcast against x.
 
-    Rank q has m_q numbers of a channel, of mean mu_q and variance var_q, and M = sum_q m_q. Around any numbers k that all
-    ranks share (`near` (C,), which should be close to mu, lest the difference below cancel; by default 0):
-        mu  = k + A / M             A = sum_q m_q (mu_q - k)
-        var = B / M - (A / M)^2     B = sum_q m_q (var_q + (mu_q - k)^2)
-    So one message, of 2 C + 1 numbers in float64, is enough.
+    Rank q has m_q numbers of a channel, of mean mu_q and variance var_q, and M = sum_q m_q:
+        mu  = sum_q m_q mu_q / M
+        var = sum_q m_q (var_q + (mu_q - mu)^2) / M
+    The mean comes first, as in `moments`, so it takes two messages, of C + 1 and of C numbers, in float64.
     """
-    xp, channels = array_module(x), x.shape[1]
-    k = xp.zeros(channels) if near is None else near.astype(float64)
-    message = xp.zeros(2 * channels + 1)
-    count = x.size // max(channels, 1)
-    if count:
-        mu, var = (v.reshape(channels).astype(float64) for v in moments(x, (0, *range(2, x.ndim))))
-        message[:channels] = count * (mu - k)
-        message[channels:-1] = count * (var + (mu - k) ** 2)
-        message[-1] = count
-    message = total(message)
+    x, xp, channels = widened(x), array_module(x), x.shape[1]
+    mine, own_mu, own_var = x.size // max(channels, 1), xp.zeros(channels), xp.zeros(channels)
+    if mine:
+        own_mu, own_var = (v.reshape(channels).astype(float64) for v in moments(x, (0, *range(2, x.ndim))))
+    message = total(xp.concatenate([mine * own_mu, xp.full(1, float(mine))]))
     count = int(message[-1])
-    a, b = message[:channels] / max(count, 1), message[channels:-1] / max(count, 1)
-    return facing(k + a, x, (1,)), facing(xp.maximum(b - a * a, 0), x, (1,)), count
+    mu = message[:-1] / max(count, 1)
+    spread = own_var + (own_mu - mu) ** 2 if mine else own_var
+    var = total(mine * spread) / max(count, 1)
+    return facing(mu, x, (1,)), facing(var, x, (1,)), count
 
 
 def batch_norm_of_all(input, running_mean, running_var, weight, bias, momentum, eps, group):
@@ -71,10 +68,9 @@ def batch_norm_of_all(input, running_mean, running_var, weight, bias, momentum, 
     Where `group.borrowing`, this rank has no samples of its own in this batch: what it computes on borrowed ones counts
     nowhere.
     """
-    x, near = input.array, None if running_mean is None else running_mean.array
-    own = x[:0] if group.borrowing else x
+    x = input.array
     with quiet():
-        mu, var, count = moments_of_all(own, group.total, near)
+        mu, var, count = moments_of_all(x[:0] if group.borrowing else x, group.total)
     if count < 2:
         raise ValueError(f"SyncBatchNorm: expected more than 1 value per channel when training, got {count} on all "
                          f"{group.size} ranks together")

@@ -338,6 +338,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """
     axes = _trailing("rms_norm", input, normalized_shape, weight=weight)
     eps = float(np.finfo(float32 if is_half(input) else input.dtype).eps) if eps is None else eps
+    check_number("rms_norm", eps=eps)
     return RMSNorm.apply(input, weight, axes=axes, eps=eps)
 
 

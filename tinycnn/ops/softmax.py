@@ -171,7 +171,7 @@ def _axis(function, input, dim):
 def softmax(input, dim=None, dtype=None):
     """e^x / sum e^x along `dim`: positive numbers that add up to 1. `dtype` converts the input first."""
     check_tensor("softmax", input=input)
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else input.to(dtype=dtype)
     return Softmax.apply(input, axis=_axis("softmax", input, dim))
 
 
@@ -179,14 +179,14 @@ def softmax(input, dim=None, dtype=None):
 def log_softmax(input, dim=None, dtype=None):
     """The logarithm of `softmax`, computed without leaving the logarithms. `dtype` converts the input first."""
     check_tensor("log_softmax", input=input)
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else input.to(dtype=dtype)
     return LogSoftmax.apply(input, axis=_axis("log_softmax", input, dim))
 
 
 def softmin(input, dim=None, dtype=None):
     """softmax(-x): the smallest x gets the largest share."""
     check_tensor("softmin", input=input)
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else input.to(dtype=dtype)
     return Softmax.apply(-input, axis=_axis("softmin", input, dim))
 
 

@@ -6,8 +6,10 @@ import sys
 import numpy as np
 
 from ..engine.arrays import CPU, on, to_numpy
+from ..engine.checks import check_callable, check_iterable, check_number
 from ..engine.grad_mode import no_grad
 from ..engine.tensor import Tensor
+from ..nn import Module
 from ..nn import functional as F
 from ..nn.utils import clip_grad_norm_
 from ..ops.assemble import cat
@@ -56,11 +58,19 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number (on a
     GPU: when somebody looks).
     """
+    check_network("fit", model)
+    check_iterable("fit", train=train)
+    check_callable("fit", loss=loss)
+    if val is not None:
+        check_iterable("fit", val=val)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: optimizer must be an optimizer of tinycnn.optim, got {type(optimizer).__name__}")
     if not isinstance(epochs, (int, np.integer)) or epochs < 0:
         raise ValueError(f"fit: epochs must be a whole number of at least 0, got {epochs!r}")
+    if not isinstance(settings or {}, dict):
+        raise TypeError(f"fit: settings must be a dictionary, got {type(settings).__name__}")
     batches, each_epoch = _length(train), isinstance(schedule, ReduceLROnPlateau)
+    check_number("fit", accumulate=accumulate, checkpoint_seconds=checkpoint_seconds)
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
     if accumulate > 1 and batches is None:
@@ -138,6 +148,9 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
 
 def evaluate(model, loader, loss=F.cross_entropy):
     """(loss, accuracy) of `model`, means over the samples of `loader`, in evaluation mode; `Mean` says what is accurate."""
+    check_network("evaluate", model)
+    check_iterable("evaluate", loader=loader)
+    check_callable("evaluate", loss=loss)
     total, ranks = Mean("evaluate: loader"), Ranks(loader)
     for number, (scores, y) in enumerate(_forward("evaluate: loader", model, loader, model)):
         if ranks.weight(number):
@@ -152,6 +165,10 @@ def predict(model, loader, mirror=False):
     Of scores for every pixel they are (N, K, H, W) and (N, H, W); of one logit a sample, (N,) or (N, 1), the probabilities
     of the classes 0 and 1. With `mirror`, each is the mean of those of the picture (C, H, W) and of its mirror image.
     """
+    check_network("predict", model)
+    check_iterable("predict", loader=loader)
+    if not isinstance(mirror, bool):
+        raise TypeError(f"predict: mirror must be True or False, got {type(mirror).__name__}")
     probabilities, labels = [], []
 
     def shares_of(x):
@@ -174,6 +191,12 @@ def predict(model, loader, mirror=False):
     if not labels:
         raise ValueError("predict: loader has no samples")
     return np.concatenate(probabilities), np.concatenate(labels)
+
+
+def check_network(function, model):
+    """Raise TypeError naming `function` where `model` is no network."""
+    if not isinstance(model, Module):
+        raise TypeError(f"{function}: model must be a tinycnn.nn.Module, got {type(model).__name__}")
 
 
 def device_of(model):
