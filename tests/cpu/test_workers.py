@@ -224,18 +224,6 @@ def test_a_forked_child_starts_threads_of_its_own(first):
 
 
 @pytest.mark.parametrize("layout", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
-def test_elementwise_work_by_pieces_is_the_same_in_every_layout(layout, threads):
-    x, y = (np.random.default_rng(i).standard_normal((3, 5, 4), dtype=np.float32).transpose(layout) for i in range(2))
-    z = workers.by_pieces(lambda x, y: x * y + 1, x, y)
-    assert np.array_equal(z, x * y + 1) and z.dtype == np.float32 and z.strides == x.strides
-    other = np.ascontiguousarray(y) if layout != (0, 1, 2) else np.asfortranarray(y)
-    assert np.array_equal(workers.by_pieces(lambda x, y: x - y, x, other), x - y)  # laid out differently: called whole
-    for y in (y, other):
-        z = workers.by_pieces(lambda z, x, y: np.subtract(x, y, out=z), x, y, writes=True)
-        assert np.array_equal(z, x - y) and z.dtype == np.float32 and z.strides == x.strides
-
-
-@pytest.mark.parametrize("layout", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
 def test_an_operation_that_is_shared_out_is_the_same_in_every_layout(layout, threads):
     x, y = (np.random.default_rng(i).standard_normal((3, 5, 4)).transpose(layout) for i in range(2))
     assert workers.large(x, y)

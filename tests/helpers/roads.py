@@ -13,16 +13,14 @@ from tinycnn.engine.formula import ROADS
 SMALL = {  # file of cpu/ -> its sizes: so small that every operation has several pieces
     "workers": {"_threads": 3, "WORTH": 1e-15, "SHARED": 1, "PIECE": 7},
     "numpy_only.conv": {"PIECE": 50, "WINDOWS": 1}, "direct": {"ROOM": 100},
-    "numpy_only.layer_norm": {"PIECE_BYTES": 100, "LEAST": 1},
-    "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "numpy_only.norm": {"PIECE": 25, "WIDTH": 12},
-    "matmul": {"LEAST": 1}, "numpy_only.depthwise": {"NUMBERS": 300},
-    "numpy_only.pool": {"NUMBERS": 300},
-    "attention": {"PIECE_BYTES": 500}, "optim": {"PIECE": 4, "LEAST": 1},
-    "activation": {"LEAST": 1}, "elementwise": {"SMALL": 0},
+    "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "matmul": {"LEAST": 1},
+    "numpy_only.depthwise": {"NUMBERS": 300}, "numpy_only.pool": {"NUMBERS": 300},
+    "attention": {"PIECE_BYTES": 500}, "optim": {"LEAST": 1},
+    "elementwise": {"SMALL": 0}, "softmax": {"LEAST": 1},
 }
 WINOGRAD = {"winograd": {"LEAST": 0, "FEWEST": 1, "TILES": 1}}
 REPLACED = tuple("cpu.numpy_only." + road for road in (  # by loops, with Numba
-    "depthwise:", "layer_norm:", "norm: Normalize", "norm: moments"))
+    "depthwise:",))
 
 
 def make_small(patch, threads=3, winograd=True):

@@ -39,7 +39,7 @@ def test_activations_and_their_slopes_are_those_of_pytorch_however_far_from_0(na
 
 @pytest.mark.parametrize("function, arguments", [
     (rectifier.ReLU, {}), (rectifier.LeakyReLU, dict(slope=0.1)), (rectifier.Hardtanh, dict(low=0.0, high=6.0)),
-    (activation.ELU, dict(alpha=1.0)), (activation.Sigmoid, {}), (activation.Tanh, {}),
+    (activation.ELU, dict(alpha=1.0, scale=1.0, input_scale=1.0)), (activation.Sigmoid, {}), (activation.Tanh, {}),
     (activation.Softplus, dict(beta=1.0, threshold=20.0)), (activation.GELU, dict(approximate="none"))])
 def test_no_formula_overflows_on_the_way(function, arguments):
     """Inside operations floating point is silent, so this would not show elsewhere."""

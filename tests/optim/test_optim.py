@@ -6,7 +6,6 @@ import pytest
 
 import tinycnn
 from tinycnn import nn, optim
-from tinycnn.engine.formula import takes_roads
 from tinycnn.nn import Parameter
 
 RNG = np.random.default_rng(0)
@@ -201,42 +200,7 @@ def test_steps_of_large_batch_rules_do_not_depend_on_the_size_of_the_gradient(na
     assert np.abs(runs[0] - START[0]).max() > 1e-4
 
 
-# ---- pieces ----
-
-@pytest.fixture
-def pieces(monkeypatch):
-    """Sets the number of entries that are updated at once on a CPU."""
-    road = pytest.importorskip("tinycnn.cpu.optim")
-    if not takes_roads():
-        pytest.skip("all roads are closed")
-    return lambda size: monkeypatch.setattr(road, "PIECE", size)
-
-
-@pytest.mark.parametrize("name, options", [
-    ("SGD", dict(momentum=0.9, dampening=0.1, weight_decay=0.1)), ("Adagrad", {}), ("Adadelta", {}), ("Rprop", {}),
-    ("RMSprop", dict(momentum=0.9, centered=True)), ("Adam", dict(amsgrad=True)), ("AdamW", {}), ("Adamax", {}),
-    ("NAdam", dict(maximize=True)), ("RAdam", {})])
-def test_a_large_parameter_is_updated_in_pieces_as_if_at_once(name, options, pieces, monkeypatch):
-    shape = (7, 5, 3)
-    start, grads = RNG.standard_normal(shape), [RNG.standard_normal(shape) for _ in range(4)]
-    sizes, runs = [], []
-    for piece in (1000, 8):
-        pieces(piece)
-        p = Parameter(tinycnn.tensor(start))
-        optimizer = getattr(optim, name)([p], **options)
-        update = optimizer.update
-        monkeypatch.setattr(optimizer, "update", lambda p, *rest: (sizes.append(p.size), update(p, *rest)))
-        for g in grads:
-            p.grad = tinycnn.tensor(np.asfortranarray(g))
-            optimizer.step()
-        runs.append((p, optimizer.state[p]))
-    assert (runs[0][0].array == runs[1][0].array).all()
-    assert all((np.asarray(value) == runs[1][1][key]).all() for key, value in runs[0][1].items())
-    assert sizes == [105] * 4 + ([8] * 13 + [1]) * 4
-
-
-def test_parameters_in_other_memory_orders_are_updated(pieces):
-    pieces(4)
+def test_parameters_in_other_memory_orders_are_updated():
     base = tinycnn.tensor(START[0].copy())
     p = Parameter(base.t())
     optimizer = optim.Adam([p], lr=0.1)
@@ -246,43 +210,6 @@ def test_parameters_in_other_memory_orders_are_updated(pieces):
         p.grad, q.grad = tinycnn.tensor(grads[0].T), tinycnn.tensor(grads[0])
         optimizer.step(), other.step()
     assert (p.array == q.array.T).all() and p.array.base is base.array
-
-
-@pytest.mark.parametrize("base", [optim.Optimizer, optim.SGD])
-def test_a_rule_sees_the_whole_parameter_unless_it_says_that_it_is_elementwise(base, pieces):
-    pieces(2)
-    sizes = []
-
-    class Normalized(base):
-        def __init__(self, params):
-            super().__init__(params, {} if base is optim.Optimizer else 1)
-
-        def update(self, p, dp, state, group):
-            sizes.append(p.size)
-            p -= dp / np.linalg.norm(dp)
-
-    class Said(Normalized):
-        elementwise = True
-
-    p = Parameter(tinycnn.zeros(4))
-    p.grad = tinycnn.ones(4)
-    Normalized([p]).step()
-    assert p.tolist() == [-0.5] * 4 and sizes == [4]
-    Said([p]).step()
-    assert sizes == [4, 2, 2]
-
-
-def test_plainly_a_rule_gets_the_whole_parameter(pieces):
-    pieces(2)
-    p, q = (Parameter(tinycnn.zeros(5)) for _ in range(2))
-    p.grad, q.grad = tinycnn.ones(5), tinycnn.ones(5)
-    optim.Adam([p]).step()
-    with tinycnn.plainly():
-        optimizer = optim.Adam([q])
-        sizes, update = [], optimizer.update
-        optimizer.update = lambda p, *rest: (sizes.append(p.size), update(p, *rest))
-        optimizer.step()
-    assert sizes == [5] and (p.array == q.array).all()
 
 
 def test_options_about_execution_change_nothing_and_unknown_ones_are_refused():

@@ -4,10 +4,8 @@ import numpy as np
 from ..engine.arrays import matmul
 from ..ops import attention as formulas
 from ..ops.attention import Attention, gradients
-from .compiled import exactly
-from .elementwise import exp
 from .serving import compiled_floats, summable
-from .softmax import highest, total
+from .softmax import softmax
 from .workers import parallel
 
 PIECE_BYTES = 2**19
@@ -31,27 +29,14 @@ def attend_in_parts(ctx, q, k, v, mask, m, scale):
     return y
 
 
-@exactly
-def shares(z):
-    """z becomes its softmax; a row of -inf 0: e^-inf is 0, where -inf - -inf is NaN."""
-    for n in range(len(z)):
-        top = max(highest(z[n]), z.dtype.type(-3e38))
-        for i in range(z.shape[1]):
-            z[n, i] = exp(z[n, i] - top)
-        whole = total(z[n])
-        share = z.dtype.type(1 / whole if whole != 0 else 0)
-        for i in range(z.shape[1]):
-            z[n, i] *= share
-
-
 def average(q, k, v, mask, m, scale):
     """y and P."""
     z = matmul(q * scale, k.swapaxes(-1, -2))
     if mask is not None:
         z = z + mask
     if compiled_floats(z):
-        p = np.ascontiguousarray(z)
-        shares(p.reshape(-1, p.shape[-1]))
+        z = p = np.ascontiguousarray(z)
+        softmax(z.reshape(-1, z.shape[-1]), p.reshape(-1, z.shape[-1]), 0.0)
     else:
         p = formulas.shares(z)
     return matmul(p if m is None else p * m, v), p

@@ -41,7 +41,8 @@ def compiled(function, **options):
 
 
 def loop(function, **options):
-    """The decorated function, compiled at its first call, together with the loops that it may call: those of its file."""
+    """The decorated function, compiled at its first call, together with the loops that it may call: those that its file or
+    the function round it knows."""
     @functools.wraps(function)
     def first(*args):
         return first.loop()(*args)
@@ -53,6 +54,9 @@ def loop(function, **options):
                 for name, value in list(names.items()):
                     if hasattr(value, "loop"):
                         names[name] = value.loop()
+                for cell in function.__closure__ or ():
+                    if hasattr(cell.cell_contents, "loop"):
+                        cell.cell_contents = cell.cell_contents.loop()
                 first.loop = lambda: first.made
         return first.made
     first.made, first.loop = None, make
@@ -62,3 +66,8 @@ def loop(function, **options):
 def exactly(function):
     """A loop in which sums are taken as they stand: where another order would lose digits, or more than digits."""
     return loop(function, fastmath={"contract"})
+
+
+def inlined(function):
+    """A function of a number for such loops. Its code becomes theirs, as LLVM makes no vectors of what calls something."""
+    return loop(function, fastmath={"contract"}, forceinline=True)

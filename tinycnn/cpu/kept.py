@@ -38,7 +38,8 @@ class Kept(FunctionCache):
     def __init__(self, function, options):
         super().__init__(function)
         self._folder = Path(self.cache_path)
-        self._function = f"{function.__module__}.{function.__qualname__}".replace("<locals>.", "")
+        name = f"{function.__module__}.{function.__qualname__}"
+        self._function = name.replace("<locals>.", "").replace("<lambda>", "lambda")
         texts, self._constants = origins(function)
         self._name = f"{self._function}-{digest(numba.__version__, sys.version, options, texts)}"
 
@@ -73,7 +74,7 @@ def digest(*values):
 
 
 def origins(function):
-    """What machine code is made from: (the source texts of a function and of all that it calls, constants in them)."""
+    """What machine code is made from: (the files of a function and of all that it calls, its places there and constants)."""
     texts, constants, seen = {}, [], set()
 
     def visit(function):
@@ -82,6 +83,7 @@ def origins(function):
         seen.add(function)
         path = function.__code__.co_filename
         texts[path] = Path(path).read_text()
+        constants.append([*function.__code__.co_positions()])
         used = [function.__globals__.get(name) for name in names(function.__code__)]
         for value in [*used, *(cell.cell_contents for cell in function.__closure__ or ())]:
             if isinstance(value, (int, float, str, tuple)):

@@ -1,8 +1,7 @@
-"""Optimizers: one loop for a parameter, where Numba is installed; else, large parameters in pieces, and on all cores.
+"""Optimizers: one loop for a parameter, where Numba is installed.
 
-The rules of `optim/` are formulas, each of whose operations makes an array. A loop makes none; and the arrays of a piece
-stay in the processor's cache together. `RULES` holds the rules that have a loop, each under its method `update` itself: a
-subclass that overrides it is computed as it says.
+The rules of `optim/` are formulas, each of whose operations makes an array; a loop makes none. `RULES` holds the rules that
+have one, each under its method `update` itself: a subclass that overrides it is computed as it says.
 """
 import math
 
@@ -15,49 +14,14 @@ from ..optim.sgd import SGD
 from .compiled import exactly, missing
 from .workers import parallel
 
-PIECE = 2**17  # entries of a parameter that are updated at once
 LEAST = 2**12  # entries of a parameter from which a loop gains what calling it costs
-
-
-def arrays_of(state):
-    """The entries of a state that are arrays."""
-    return {name: value for name, value in state.items() if is_array(value)}
-
-
-def is_large(optimizer, p, dp, state, group):
-    """Elementwise rules, of a NumPy array of more than 2^17 numbers."""
-    return (type(p) is np.ndarray and p.size > PIECE and optimizer.elementwise
-            and all(a.flags.c_contiguous for a in (p, *arrays_of(state).values())))
-
-
-@update_one.road(is_large)
-def update_in_pieces(optimizer, p, dp, state, group):
-    """Pieces that fit the cache, shared out to the cores."""
-    arrays = {name: a.reshape(-1) for name, a in arrays_of(state).items()}
-    p, dp = p.reshape(-1), dp.reshape(-1)
-
-    def work(start, stop):
-        for piece in (slice(i * PIECE, (i + 1) * PIECE) for i in range(start, stop)):
-            part = {**state, **{name: a[piece] for name, a in arrays.items()}}
-            update_one.plain(optimizer, p[piece], dp[piece], part, group)
-
-    parallel(work, -(-p.size // PIECE), moved=(3 + 2 * len(arrays)) * p.nbytes)
 
 
 # ---- the loops: dp is multiplied by `sign`, -1 to climb ---------------------------------------------------------------
 
 @exactly
-def descend(p, dp, sign, lr, weight_decay):
-    """SGD without momentum."""
-    t = p.dtype.type
-    sign, lr, decay = t(sign), t(lr), t(weight_decay)
-    for i in range(p.size):
-        p[i] -= lr * (sign * dp[i] + decay * p[i])
-
-
-@exactly
-def descend_with_momentum(p, dp, b, sign, lr, weight_decay, momentum, dampening, nesterov):
-    """SGD: b is the running sum of gradients."""
+def descend(p, dp, b, sign, lr, weight_decay, momentum, dampening, nesterov):
+    """SGD with momentum: b is the running sum of gradients."""
     t = p.dtype.type
     sign, lr, decay, mu, fresh = t(sign), t(lr), t(weight_decay), t(momentum), t(1 - dampening)
     ahead, now = (mu, t(1)) if nesterov else (t(1), t(0))
@@ -86,11 +50,8 @@ def adam(p, dp, m, v, sign, lr, eps, decay, shrink, beta1, beta2, step):
 
 def of_sgd(state, group):
     """The loop, its arrays and its numbers."""
-    numbers = group["lr"], group["weight_decay"]
-    if not group["momentum"]:
-        return descend, (), numbers
-    return (descend_with_momentum, (state["momentum_buffer"],),
-            (*numbers, group["momentum"], group["dampening"], group["nesterov"]))
+    names = "lr", "weight_decay", "momentum", "dampening", "nesterov"
+    return descend, (state["momentum_buffer"],), [group[name] for name in names]
 
 
 def of_adam(state, group):
@@ -105,12 +66,12 @@ RULES = {SGD.update: of_sgd, Adam.update: of_adam}
 
 
 def has_a_loop(optimizer, p, dp, state, group):
-    """SGD, Adam and AdamW (without amsgrad), of NumPy arrays of float32 or float64 of 2^12 numbers or more, where Numba is
-    installed."""
+    """SGD with momentum, Adam and AdamW (without amsgrad), of NumPy arrays of 2^12 numbers or more of float32 or float64,
+    where Numba is installed."""
     return (type(p) is np.ndarray and p.size >= LEAST and p.dtype.char in "fd" and dp.dtype == p.dtype
             and p.flags.c_contiguous and getattr(optimizer.update, "__func__", None) in RULES
-            and not group.get("amsgrad") and not missing()
-            and all(a.flags.c_contiguous and a.dtype == p.dtype for a in arrays_of(state).values()))
+            and not group.get("amsgrad") and group.get("momentum") != 0 and not missing()
+            and all(a.flags.c_contiguous and a.dtype == p.dtype for a in state.values() if is_array(a)))
 
 
 @update_one.road(has_a_loop)

@@ -37,11 +37,11 @@ def leaky_relu_in_one_launch(ctx, x, slope):
 
 
 @ELU.forward.road(on_gpu)
-def elu_in_one_launch(ctx, x, alpha, scale=1.0, input_scale=1.0):
+def elu_in_one_launch(ctx, x, alpha, scale, input_scale):
     """One launch."""
-    ctx.numbers = alpha, scale, input_scale
+    ctx.alpha, ctx.scale, ctx.input_scale = alpha, scale, input_scale
     ctx.save_for_backward(x)
-    return each("elu", x, numbers=ctx.numbers)
+    return each("elu", x, numbers=(alpha, scale, input_scale))
 
 
 @GELU.forward.road(on_gpu)
@@ -80,12 +80,12 @@ def backward_in_one_launch(function, name, numbers=lambda ctx: ()):
 
 backward_in_one_launch(ReLU, "relu_backward")
 backward_in_one_launch(LeakyReLU, "leaky_relu_backward", lambda ctx: (ctx.slope,))
-backward_in_one_launch(Hardtanh, "hardtanh_backward", attrgetter("bounds"))
+backward_in_one_launch(Hardtanh, "hardtanh_backward", attrgetter("low", "high"))
 backward_in_one_launch(Hardsigmoid, "hardsigmoid_backward")
 backward_in_one_launch(Hardswish, "hardswish_backward")
 backward_in_one_launch(Sigmoid, "sigmoid_backward")
 backward_in_one_launch(SiLU, "silu_backward")
-backward_in_one_launch(ELU, "elu_backward", attrgetter("numbers"))
+backward_in_one_launch(ELU, "elu_backward", attrgetter("alpha", "scale", "input_scale"))
 backward_in_one_launch(GELU, "gelu_backward", lambda ctx: (ctx.exact,))
 
 

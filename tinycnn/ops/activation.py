@@ -25,20 +25,19 @@ class ELU(Function):
     """
 
     @staticmethod
-    def forward(ctx, x, alpha, scale=1.0, input_scale=1.0):
+    def forward(ctx, x, alpha, scale, input_scale):
         xp = array_module(x)
-        ctx.numbers = alpha, scale, input_scale
+        ctx.alpha, ctx.scale, ctx.input_scale = alpha, scale, input_scale
         ctx.save_for_backward(x)
         return scale * (xp.maximum(x, 0) + alpha * xp.expm1(input_scale * xp.minimum(x, 0)))
 
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        alpha, scale, input_scale = ctx.numbers
         xp = array_module(x)
-        slope = alpha * input_scale * xp.exp(-input_scale * xp.abs(x))  # where x > 0 it does not count
+        slope = ctx.alpha * ctx.input_scale * xp.exp(-ctx.input_scale * xp.abs(x))  # where x > 0 it does not count
         positive = x > 0
-        return scale * (dy * positive + slope * (dy * ~positive))
+        return ctx.scale * (dy * positive + slope * (dy * ~positive))
 
 
 class Sigmoid(Function):
@@ -183,13 +182,13 @@ class GELU(Function, wide=True):
 @activation(rereads=True)
 def elu(input, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (e^x - 1)."""
-    return ELU.apply(input, alpha=float(alpha))
+    return ELU.apply(input, alpha=float(alpha), scale=1.0, input_scale=1.0)
 
 
 @activation(rereads=True)
 def selu(input, inplace=False):
     """ELU with the two constants for which activations stay of mean 0 and variance 1."""
-    return ELU.apply(input, alpha=1.6732632423543772, scale=1.0507009873554805)
+    return ELU.apply(input, alpha=1.6732632423543772, scale=1.0507009873554805, input_scale=1.0)
 
 
 @activation(rereads=True)
@@ -197,7 +196,7 @@ def celu(input, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (e^(x / alpha) - 1)."""
     if alpha == 0:
         raise ValueError("celu: alpha must not be 0")
-    return ELU.apply(input, alpha=float(alpha), input_scale=1 / float(alpha))
+    return ELU.apply(input, alpha=float(alpha), scale=1.0, input_scale=1 / float(alpha))
 
 
 def gelu(input, approximate="none"):

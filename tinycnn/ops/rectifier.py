@@ -76,14 +76,14 @@ class Hardtanh(Function):
     @staticmethod
     def forward(ctx, x, low, high):
         y = array_module(x).clip(x, low, high)
-        ctx.bounds = low, high
+        ctx.low, ctx.high = low, high
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, dy):
-        (y,), (low, high) = ctx.saved_tensors, ctx.bounds
-        return dy * ((y > low) & (y < high))
+        (y,) = ctx.saved_tensors
+        return dy * ((y > ctx.low) & (y < ctx.high))
 
 
 class Hardsigmoid(Function):

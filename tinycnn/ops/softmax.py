@@ -274,9 +274,10 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
 def mean_of(loss, divisor):
     """The sum of the losses divided by `divisor`, a number or a 0-d Tensor.
 
-    Where no label counts this is NaN, 0 / 0; but each loss is then 0 whatever the scores are, and so are the gradients.
+    Where no label counts this is NaN, 0 / 0; but each loss is then 0 whatever the scores are, and so are the gradients. On a
+    GPU it takes longer to ask for the divisor than to compute with both.
     """
-    if not isinstance(divisor, Tensor):
+    if not isinstance(divisor, Tensor) or array_module(divisor.array) is np and divisor.array:
         return loss.sum() / divisor
     nothing = divisor == 0
     return loss.sum() / (divisor + nothing) + where(nothing, math.nan, 0.0)

@@ -15,7 +15,6 @@ class Adagrad(Optimizer):
 
     State: "step", "sum".
     """
-    elementwise = True
 
     def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, *,
                  maximize=False, **execution):
@@ -53,7 +52,6 @@ class Adadelta(Optimizer):
 
     State: "step", "square_avg" (v), "acc_delta" (u).
     """
-    elementwise = True
 
     def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, *, maximize=False, **execution):
         super().__init__(params, dict(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize), **execution)

@@ -61,7 +61,6 @@ class Adam(AdamFamily):
 
     State: "step", "exp_avg" (m), "exp_avg_sq" (v), with amsgrad "max_exp_avg_sq".
     """
-    elementwise = True
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, maximize=False,
                  decoupled_weight_decay=False, **execution):
@@ -107,7 +106,6 @@ class Adamax(AdamFamily):
 
     State: "step", "exp_avg" (m), "exp_inf" (u).
     """
-    elementwise = True
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, *, maximize=False, **execution):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize),
@@ -141,7 +139,6 @@ class NAdam(AdamFamily):
 
     State: "step", "mu_product" (mu_1 ... mu_t), "exp_avg" (m), "exp_avg_sq" (v).
     """
-    elementwise = True
     scalars = ("step", "mu_product")
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, momentum_decay=4e-3,
@@ -188,7 +185,6 @@ class RAdam(AdamFamily):
 
     State: "step", "exp_avg" (m), "exp_avg_sq" (v).
     """
-    elementwise = True
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled_weight_decay=False, *,
                  maximize=False, **execution):

@@ -68,13 +68,7 @@ class Optimizer:
 
     `foreach`, `fused` and `capturable` tell PyTorch how to compute, not what, and change nothing here.
     """
-    elementwise = False  # whether `update` treats every entry alone; a subclass with another `update` says it anew
     scalars = ("step",)  # the entries of the state that are numbers
-
-    def __init_subclass__(cls, **options):
-        super().__init_subclass__(**options)
-        if "update" in vars(cls) and "elementwise" not in vars(cls):
-            cls.elementwise = False
 
     def __init__(self, params, defaults, *, foreach=None, fused=None, capturable=False, differentiable=False):
         if differentiable:
@@ -180,8 +174,7 @@ class Optimizer:
     def update(self, p, dp, state, group):
         """Change the array `p`, and the arrays in its state, in place, given its gradient `dp` (not to be changed).
 
-        The state is what `start` made, and `group` holds the options. A rule that is `elementwise` gets some of the entries
-        of p, or all, with the same entries of dp and of the arrays in the state: it changes no numbers in the state.
+        The state is what `start` made, and `group` holds the options.
         """
         raise NotImplementedError(f"{self._name()}: define update(self, p, dp, state, group)")
 

@@ -16,7 +16,6 @@ class Rprop(Optimizer):
 
     State: "step", "prev" (dp'), "step_size" (s).
     """
-    elementwise = True
 
     def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *, maximize=False, **execution):
         super().__init__(params, dict(lr=lr, etas=etas, step_sizes=step_sizes, maximize=maximize), **execution)
@@ -58,7 +57,6 @@ class RMSprop(Optimizer):
 
     State: "step", "square_avg", with the options "momentum_buffer" and "grad_avg".
     """
-    elementwise = True
 
     def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, *, maximize=False,
                  **execution):

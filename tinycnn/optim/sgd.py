@@ -19,7 +19,6 @@ class SGD(Optimizer):
 
     `maximize` climbs instead of descending. State: "momentum_buffer".
     """
-    elementwise = True
 
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
                  **execution):

@@ -46,19 +46,19 @@ for _function in (ELU, Sigmoid, SiLU, Tanh, Softplus, GELU):
 @mutant(ELU, "slope y on the negative side instead of y + alpha")
 def _(backward, ctx, dy):
     (x,) = ctx.saved_tensors
-    return backward(ctx, dy) - ctx.numbers[0] * dy * (x <= 0)
+    return backward(ctx, dy) - ctx.alpha * dy * (x <= 0)
 
 
 @mutant(ELU, "scale forgotten")
 def _(backward, ctx, dy):
-    return backward(ctx, dy) / ctx.numbers[1]
+    return backward(ctx, dy) / ctx.scale
 
 
 @mutant(ELU, "factor of the inner function forgotten")
 def _(backward, ctx, dy):
     (x,) = ctx.saved_tensors
     dx = backward(ctx, dy)
-    return dx * (x > 0) + dx / ctx.numbers[2] * (x <= 0)
+    return dx * (x > 0) + dx / ctx.input_scale * (x <= 0)
 
 
 @mutant(Sigmoid, "y instead of y (1 - y)")

@@ -1,0 +1,83 @@
+"""Sums of large arrays, and joining them, shared out to the cores; powers, and the error function, in NumPy."""
+import numpy as np
+
+from ..engine.autograd import added
+from ..ops import elementwise as formulas
+from ..ops import error_function
+from ..ops.elementwise import Add
+from ..ops.rearrange import Cat, along
+from .workers import large, parallel, share
+
+
+def large_pair(ctx, x, y):
+    """Two NumPy arrays of one shape and layout, of 2^19 numbers or more."""
+    return large(x, y)
+
+
+@Add.forward.road(large_pair)
+def add_in_shares(ctx, x, y):
+    """Each core adds a part."""
+    ctx.shapes = x.shape, y.shape
+    return share(np.add, x, y)
+
+
+def large_gradients(total, gradient):
+    """Two NumPy arrays of one shape and layout, of 2^19 numbers or more."""
+    return large(total, gradient)
+
+
+@added.road(large_gradients)
+def add_gradients_in_shares(total, gradient):
+    """Each core adds a part."""
+    return share(np.add, total, gradient)
+
+
+def large_batches(ctx, *xs, dim):
+    """NumPy arrays, the first of 2^19 numbers or more, joined along another dimension than the first."""
+    return dim != 0 and large(xs[0])
+
+
+@Cat.forward.road(large_batches)
+def cat_in_shares(ctx, *xs, dim):
+    """Each core joins a part of the batch."""
+    x, sizes = xs[0], [x.shape[dim] for x in xs]
+    ctx.parts = along(dim, sizes)
+    y = np.empty_like(x, shape=(*x.shape[:dim], sum(sizes), *x.shape[dim + 1:]))
+    parallel(lambda i, j: np.concatenate([a[i:j] for a in xs], dim, out=y[i:j]), len(x), moved=2 * y.nbytes)
+    return y
+
+
+def cubes(x, y):
+    """NumPy arrays to the power of the number 3 or 4."""
+    return type(y) in (int, float) and y in (3, 4) and type(x) is np.ndarray
+
+
+@formulas.power.road(cubes)
+def power_by_products(x, y):
+    """Two products: some 20 times as fast."""
+    square = x * x
+    return square * (x if y == 3 else square)
+
+
+# erf rises from -1 to 1 much like tanh: erf(x) = tanh(x Q(x^2)). Q, highest power first, was fitted for 0 < x < 4 by
+# Lawson's algorithm: its largest error in proportion to erf is 9.5e-8. Beyond, where erf is 1, Q grows on, and tanh is 1.
+Q = (1.41851531e-07, -5.66846324e-06, 8.76372498e-05, -0.000619784447, -0.000191831055, 0.102769056, 1.12837927)
+
+
+def single_precision(x):
+    """NumPy arrays of float32 or float16."""
+    return type(x) is np.ndarray and x.dtype != np.float64
+
+
+@error_function.erf.road(single_precision)
+def erf_in_float32(x):
+    """A tanh of a polynomial, in pieces that stay in the cache: with all roundings right to 2.7e-7."""
+    def erf(x, out):
+        with np.errstate(over="ignore"):  # infinity is as good as any other large number
+            square, y = x * x, np.full_like(x, Q[0])
+            for c in Q[1:]:
+                y *= square
+                y += c
+            y *= x
+            np.tanh(y, out=out)
+    return share(erf, x.astype(np.float32)).astype(x.dtype, copy=False)
