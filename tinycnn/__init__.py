@@ -6,13 +6,14 @@ Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs o
 from .engine import interrupt as _interrupt  # first, because it looks after the rest
 import importlib.util
 import os
+import sys
 from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
 __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
 
-from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special
+from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special, version
 from .engine import hooks
 from .amp import autocast
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -66,7 +67,10 @@ from .ops.vectors import *
 from .engine.construct import *
 from .engine.printing import *
 from .engine.tensor import *
+from .alias import as_torch
 from .legacy import *
+from .keywords import _let_all_read_them
+from .storage import *
 from .threads import *
 
 if importlib.util.find_spec(".cpu", __name__):  # without these folders everything works, only slower
@@ -75,6 +79,8 @@ if importlib.util.find_spec(".gpu", __name__):
     from .gpu import roads as _gpu_roads
 
 __version__ = "0.1.0"
+_let_all_read_them(globals())
+torch = sys.modules[__name__]  # as PyTorch's `torch.torch`
 
 # loaded on first use: not every program needs them, and most need more than numpy
 _LAZY = ("data", "distributed", "exercises", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler",

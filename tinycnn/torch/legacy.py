@@ -3,13 +3,15 @@
 New code says `tensor(data, dtype=...)` and `reduction="sum"`, and needs no `Variable`.
 """
 import functools
+import math
 import warnings
 
-from .engine.dtype import as_dtype, set_default_dtype
+from .engine.dtype import as_dtype, float64, get_default_dtype, set_default_dtype
 from .engine.construct import tensor
 from .engine.tensor import Tensor, method
 from .nn import functional
 from .nn import loss as layers
+from .ops.creation import arange
 
 _DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
            "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool"}
@@ -45,6 +47,17 @@ def dtype_named(kind):
     if isinstance(kind, str) and kind.rpartition(".")[2] in _DTYPES:
         return as_dtype(_DTYPES[kind.rpartition(".")[2]])
     return as_dtype(getattr(kind, "dtype", kind))
+
+
+def range(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):  # noqa: A001 (PyTorch's name)
+    """start, start + step, ... up to and with `end`, in the default dtype; `arange`, without the end, is what is meant."""
+    warnings.warn("range: its end belongs to it, which no other range does: write arange", stacklevel=2)
+    start, end = (0, start) if end is None else (start, end)
+    if step == 0 or (end - start) * step < 0:
+        raise ValueError(f"range: step {step} does not lead from start {start} to end {end}")
+    count = math.floor((end - start) / step) + 1
+    x = start + step * arange(count, dtype=float64, device=device)
+    return x.to(as_dtype(dtype or get_default_dtype())).requires_grad_(requires_grad)
 
 
 @method("type")
@@ -103,4 +116,4 @@ def _let_losses_read_them():
 
 _let_losses_read_them()
 
-__all__ = [*_DTYPES, *FUNCTIONS, "set_default_tensor_type"]
+__all__ = [*_DTYPES, *FUNCTIONS, "range", "set_default_tensor_type"]
