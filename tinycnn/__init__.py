@@ -15,15 +15,15 @@ __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: ti
 
 from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special, version
 from .engine import hooks
-from .amp import autocast
+from .amp import autocast, is_autocast_enabled
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .engine.arrays import Device as device
 from .engine.arrays import get_default_device, set_default_device
 from .engine.generators import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .backends import get_float32_matmul_precision, set_float32_matmul_precision, use_deterministic_algorithms
 from .engine.formula import *
-from .engine.dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8,
-                           int16, int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
+from .engine.dtype import (bfloat16, bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int,
+                           int8, int16, int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
 from .jit import _assert, compile
 from .engine.names import no_such_name as _no_such_name
 from .ops import as_numpy
@@ -33,6 +33,7 @@ from .ops.attention import *
 from .ops.comparison import *
 from .ops.conv import *
 from .ops.creation import *
+from .ops.decomposition import *
 from .ops.dropout import *
 from .ops.elementwise import *
 from .ops.embedding import *
@@ -83,7 +84,7 @@ _let_all_read_them(globals())
 torch = sys.modules[__name__]  # as PyTorch's `torch.torch`
 
 # loaded on first use: not every program needs them, and most need more than numpy
-_LAZY = ("data", "distributed", "exercises", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler",
+_LAZY = ("data", "distributed", "exercises", "func", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler",
          "serialization", "train", "utils", "vision", "viz")
 
 

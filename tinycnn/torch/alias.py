@@ -1,4 +1,4 @@
-"""`as_torch()`: from then on, in this process, `import torch` means tinycnn and `import torchvision` means tinycnn.vision."""
+"""`as_torch()`: from then on, in this process, `import torch` means tinycnn, `import torchvision` tinycnn.vision."""
 import importlib
 import importlib.abc
 import importlib.util

@@ -61,8 +61,8 @@ def _written(name, out, result):
         raise RuntimeError(f"{name}: a result of {result.dtype} cannot be written into out of {out.dtype}")
     if out.shape != result.shape:
         if out.numel():
-            warnings.warn(f"{name}: out of shape {out.shape} takes the shape of the result, {result.shape}: give a tensor of "
-                          "that shape, or an empty one", stacklevel=4)
+            warnings.warn(f"{name}: out of shape {out.shape} takes the shape of the result, {result.shape}: give a tensor "
+                          "of that shape, or an empty one", stacklevel=4)
         out.resize_(result.shape)
     return write(out, result, name)
 

@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 
-from .engine.dtype import as_dtype, float64, get_default_dtype, set_default_dtype
+from .engine.dtype import as_dtype, bfloat16, float64, get_default_dtype, set_default_dtype
 from .engine.construct import tensor
 from .engine.tensor import Tensor, method
 from .nn import functional
@@ -69,6 +69,17 @@ def _type(x, dtype=None, non_blocking=False):
     return x.to(dtype=dtype_named(dtype))
 
 
+@method("bfloat16")
+def _bfloat16(x):
+    """TypeError: nothing is computed in bfloat16 here."""
+    return x.to(dtype=bfloat16)
+
+
+def typename(obj):
+    """The name of the type of a tensor, such as "torch.FloatTensor", or of any other object with its module."""
+    return obj.type() if isinstance(obj, Tensor) else f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
 @method("new")
 def _new(x, *data):
     """`x.new(2, 3)`, uninitialised, or `x.new([1, 2])`, a copy, in the dtype and on the device of x; a tuple is a shape."""
@@ -116,4 +127,4 @@ def _let_losses_read_them():
 
 _let_losses_read_them()
 
-__all__ = [*_DTYPES, *FUNCTIONS, "range", "set_default_tensor_type"]
+__all__ = [*_DTYPES, *FUNCTIONS, "range", "set_default_tensor_type", "typename"]
