@@ -191,8 +191,8 @@ class Reader:
         if not self.trusted and home != "tinycnn" and not f"{home}.".startswith(OWN):
             short = printable(name)
             raise ValueError(f"it holds a whole model made with {full}. Where {short} can be imported, ask for it by name, "
-                             f"`with tinycnn.serialization.safe_globals([{short}]):`, or trust the file to name anything with "
-                             "load(f, weights_only=False). What works everywhere is to save model.state_dict(), and to load "
+                             f"`with tinycnn.serialization.safe_globals([{short}]):`, or trust the file to name anything "
+                             "with load(f, weights_only=False). What works everywhere is to save model.state_dict(), and to load "
                              "it with model.load_state_dict(load(f))")
         try:
             found = _look_up(home, name)
