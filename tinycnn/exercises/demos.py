@@ -281,16 +281,19 @@ def _pictures(split):
 
 
 def _draw(name, results, picture):
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(5, 3), layout="constrained")
+    from ..viz.style import BLUE, GREY, new_figure, tidy
+    figure = new_figure(5, 3)
     axes = figure.subplots()
-    for who, label in (("other", DEMOS[name].other), ("yours", "with your function")):
+    for who, label, colour, dashes in (("other", DEMOS[name].other, GREY, "--"), ("yours", "with your function", BLUE, "-")):
         accuracy, losses = results[who]
         smooth = np.convolve(losses, np.ones(5) / 5, "valid")
-        axes.plot(smooth, label=f"{label}: {accuracy:.1%}", ls="--" if who == "other" else "-")
-    axes.set(xlabel="step", ylabel="loss", title=f"{name}: handwritten digits", ylim=(0, None))
-    axes.legend()
-    figure.savefig(picture, dpi=120)
+        axes.plot(smooth, label=f"{label}: {100 * accuracy:.1f} % right", color=colour, ls=dashes)
+    axes.set(xlabel="step", ylabel="loss (mean of 5 steps)", ylim=(0, None))
+    axes.set_title(f"{name}: handwritten digits", fontsize=11)
+    axes.grid(True, color="#E4E4E4", lw=0.7)
+    axes.legend(frameon=False, fontsize=9)
+    tidy(axes)
+    figure.savefig(picture)
 
 
 __all__ = ["DEMOS", "demo"]

@@ -192,8 +192,8 @@ class Reader:
             short = printable(name)
             raise ValueError(f"it holds a whole model made with {full}. Where {short} can be imported, ask for it by name, "
                              f"`with tinycnn.serialization.safe_globals([{short}]):`, or trust the file to name anything "
-                             "with load(f, weights_only=False). What works everywhere is to save model.state_dict(), and to load "
-                             "it with model.load_state_dict(load(f))")
+                             "with load(f, weights_only=False). What works everywhere is to save model.state_dict(), and to "
+                             "load it with model.load_state_dict(load(f))")
         try:
             found = _look_up(home, name)
         except (ImportError, AttributeError):
