@@ -1,6 +1,6 @@
 """Lessons as web pages that need no network: python notebooks/pages.py FOLDER [01 05 ...]
 
-Each page is one file: formulas are MathML, which browsers draw by themselves, pictures lie within, and long lines of code are
+Each page is one file: formulas are MathML, which browsers draw, pictures lie within, and long lines of code are
 folded at the edge of the window, on the screen and on paper. Needs the extra `lessons` (pip install -e '.[lessons]').
 """
 import argparse

@@ -100,7 +100,8 @@ def test_a_lesson_as_a_web_page_needs_no_network_and_cuts_no_line(stem, tmp_path
     run = subprocess.run([sys.executable, FOLDER / "pages.py", tmp_path, stem], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     page = (tmp_path / f"{stem}.html").read_text(encoding="utf-8")
-    links = set(re.findall(r"(?:src|href)=[\"'](?!#|data:)([^\"']*)", page)) | set(re.findall(r"url\((?!data:)[^)]*\)", page))
+    links = set(re.findall(r"(?:src|href)=[\"'](?!#|data:)([^\"']*)", page))
+    links |= set(re.findall(r"url\((?!data:)[^)]*\)", page))
     assert not {link for link in links if "//" in link} and "<script" not in page
     formulas = sum(text.count("$$") // 2 for kind, text in cells(FOLDER / f"{stem}.py") if kind == "markdown")
     assert page.count("<math") >= formulas > 0 and "$$" not in page and "white-space: pre-wrap" in page
