@@ -394,7 +394,7 @@ def test_a_variable_closes_the_roads_and_leaves_blas_and_malloc_alone():
 # ---- the facade ------------------------------------------------------------------------------------------------------
 
 NAMES = """
-accelerator amp autograd backends backends.cuda backends.cudnn backends.mps cli cuda cuda.amp data distributed einops
+accelerator amp autograd backends backends.cuda backends.cudnn backends.mps cli cuda cuda.amp data distributed distributions einops
 exercises func functional gradcheck hub jit linalg models models.weights multiprocessing nn nn.attention
 nn.functional nn.init nn.modules nn.modules.batchnorm nn.parameter nn.utils nn.utils.parametrizations
 nn.utils.parametrize nn.utils.rnn optim

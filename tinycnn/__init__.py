@@ -9,7 +9,7 @@ import os
 import sys
 from math import e, inf, nan, pi
 
-from numpy import finfo, iinfo
+from numpy import dtype, finfo, iinfo
 
 __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
 
@@ -84,8 +84,8 @@ _let_all_read_them(globals())
 torch = sys.modules[__name__]  # as PyTorch's `torch.torch`
 
 # loaded on first use: not every program needs them, and most need more than numpy
-_LAZY = ("data", "distributed", "exercises", "func", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler",
-         "serialization", "train", "utils", "vision", "viz")
+_LAZY = ("data", "distributed", "distributions", "exercises", "func", "gradcheck", "hub", "models", "multiprocessing",
+         "optim", "profiler", "serialization", "train", "utils", "vision", "viz")
 
 
 inference_mode = no_grad

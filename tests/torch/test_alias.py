@@ -37,8 +37,8 @@ def test_torch_is_tinycnn_and_no_module_is_there_twice(code, output, tmp_path):
 
 
 def test_a_module_that_tinycnn_lacks_is_missing_under_its_name(tmp_path):
-    status, _, complaint = python("-c", ALIASED + "import torch.distributions", cwd=tmp_path)
-    assert status == 1 and "No module named 'torch.distributions'" in complaint
+    status, _, complaint = python("-c", ALIASED + "import torch.fx", cwd=tmp_path)
+    assert status == 1 and "No module named 'torch.fx'" in complaint
 
 
 def test_it_is_refused_where_pytorch_itself_is_imported(tmp_path):
@@ -88,7 +88,7 @@ def test_the_command_runs_the_cells_of_a_notebook(folder):
 
 
 @pytest.mark.parametrize("text, status, words", [
-    ("import torch.distributions", 1, "tinycnn stands in for PyTorch here, and has no torch.distributions."),
+    ("import torch.fx", 1, "tinycnn stands in for PyTorch here, and has no torch.fx."),
     ("raise ValueError('of the script')", 1, "script.py\", line 1"), ("raise SystemExit(3)", 3, ""),
 ])
 def test_what_a_script_raises_is_shown_as_python_shows_it(text, status, words, tmp_path):

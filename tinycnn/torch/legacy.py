@@ -30,11 +30,18 @@ FloatTensor, DoubleTensor, HalfTensor, LongTensor, IntTensor, ShortTensor, CharT
     _constructor(name, as_dtype(dtype)) for name, dtype in _DTYPES.items())
 
 
-def Variable(data, requires_grad=False, volatile=None):  # noqa: N802 (PyTorch's name)
-    """The same memory as a new leaf without history: since PyTorch 0.4 every tensor is a variable."""
-    if volatile is not None:
-        raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the computation")
-    return (data if isinstance(data, Tensor) else tensor(data)).detach().requires_grad_(requires_grad)
+class _EveryTensor(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, Tensor)
+
+
+class Variable(metaclass=_EveryTensor):
+    """The same memory as a new leaf without history. Since PyTorch 0.4 every tensor is a variable, as isinstance says."""
+
+    def __new__(cls, data, requires_grad=False, volatile=None):
+        if volatile is not None:
+            raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the computation")
+        return (data if isinstance(data, Tensor) else tensor(data)).detach().requires_grad_(requires_grad)
 
 
 def set_default_tensor_type(kind):
