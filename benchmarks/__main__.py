@@ -21,6 +21,7 @@ from pathlib import Path
 from . import pictures, report
 from .goals import GOALS
 from .peers import PEERS
+from .scale import run as run_scale
 from .workloads import WORKLOADS, find
 
 HERE = Path(__file__).parent
@@ -140,7 +141,7 @@ PARTS = {"peers": run_peers, "overheads": run_overheads,
          "where": lambda libraries, args: run_table("where", [n for n in libraries if n != "channels_last"], args),
          "cases": lambda libraries, args: run_table("cases", [n for n in libraries if n != "channels_last"], args),
          "growth": lambda libraries, args: run_table("growth", [n for n in libraries if n != "channels_last"], args),
-         "goals": run_goals}
+         "scale": run_scale, "goals": run_goals}
 NAMES = [*(w.name for w in WORKLOADS), *PARTS]
 
 
@@ -162,7 +163,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--only", metavar="NAME", nargs="+", action="extend", choices=NAMES,
                         help="these parts only: " + ", ".join(NAMES) + " (default: all but goals, which "
-                             "take as long as all else)")
+                             "take as long as all else, and scale)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the numbers of this run to FILE")
     parser.add_argument("--write", action="store_true", help="merge them into results.json, write RESULTS.md and pictures/")
     parser.add_argument("--render", action="store_true", help="measure nothing: write RESULTS.md and pictures/ again")
@@ -173,7 +174,7 @@ def main():
     if len(libraries) == 1:
         print("torch is not installed: tinycnn is measured alone", file=sys.stderr)
     results, failed = {}, []
-    names, start = args.only or [name for name in NAMES if name != "goals"], time.perf_counter()
+    names, start = args.only or [name for name in NAMES if name not in ("goals", "scale")], time.perf_counter()
     for i, name in enumerate(names):
         print(f"[{i + 1}/{len(names)}, {(time.perf_counter() - start) / 60:.0f} min] {name}", file=sys.stderr, flush=True)
         try:

@@ -172,8 +172,37 @@ def _growth(part):
     return table(rows)
 
 
+def _scale(part):
+    from .scale import ratios
+    rows, sums = [], part["sums"]
+    for network, by in part["times"].items():
+        rows += [[network, NAMES[library], *(f"{value:.2f}" for value in ratios(times).values())]
+                 for library, times in by.items()]
+    kinds = next(iter(part["times"].values()))["tinycnn"]
+    sizes = [["bytes that are added up", *(f"us, {NAMES[library]}" for library in sums)]]
+    sizes += [[f"{int(n):,}", *(f"{1e6 * by[n]:,.0f}" for by in sums.values())] for n in sums["tinycnn"]]
+    return "\n\n".join([table([["network", "library", *ratios(kinds)], *rows]), table(sizes), _estimate(part)])
+
+
+def _estimate(part):
+    """Efficiency of 8 to 1,024 ranks by a simple model, from the times measured here."""
+    from .scale import NETWORKS, SIZES, efficiency
+    rows = [["network, batch of a rank", *(f"{n} ranks" for n in SIZES)]]
+    for network, times in part["times"].items():
+        seconds = statistics.median(times["tinycnn"]["one process, 1 thread"])
+        rows.append([f"{network}, {NETWORKS[network][0]}",
+                     *(f"{efficiency(seconds, NETWORKS[network][1], n):.0%}" for n in SIZES)])
+    return table(rows)
+
+
 WHERE = """Milliseconds of a step by kinds of operations, tinycnn / PyTorch, as their profilers tell; the rest is the
 optimizer, adding gradients up, other operations and the way through the library."""
+
+SCALE = """Speeds of a training step, as ratios. A rank has one thread; PyTorch's ranks talk through gloo, tinycnn's through
+MPI. "2 ranks" share the batch that one process has, in "weak scaling" each has it whole. The last table is an
+**estimate**, not a measurement: the share of its speed that a rank would keep, were each a machine of its own like this one,
+with a whole batch, in a ring of 10 Gbit/s and 50 us a message, where half of a step's backward pass hides messages
+(`scale.efficiency`)."""
 
 SECTIONS = {  # part: (title, words, function, picture)
     "peers": ("Other libraries on NumPy", "The MNIST net as their users would write it.", _peers, ""),
@@ -181,6 +210,7 @@ SECTIONS = {  # part: (title, words, function, picture)
     "where": ("Where the time goes", WHERE, _where, ""),
     "cases": ("Operations on tiny arrays", "", _cases, "cases"),
     "growth": ("Growth", "A training step of two 3x3 convolutions with batch norm.", _growth, "growth"),
+    "scale": ("Two processes", SCALE, _scale, ""),
     "overheads": ("Overheads", "An operation is a few Python calls: for the result, its Tensor, the node and the links of "
                   "the graph. In PyTorch all that is\ncompiled. Importing reads a hundred small files.", _overheads, ""),
     "goals": ("Until it is good", "Time to reach an accuracy on the test pictures; see `goals.py`.", _goals, ""),

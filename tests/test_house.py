@@ -24,8 +24,8 @@ from tinycnn.gradcheck.watch import nodes
 registry.load()
 ROOT, PACKAGE = Path(__file__).parents[1], Path(tinycnn.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-FLOORS = [{"engine"}, {"ops"}, {"nn", "optim", "data", "files"}, {"models"}, {"train", "viz"}, {"gradcheck"}, {"exercises"},
-          {"cli"}, {"torch"}]
+FLOORS = [{"engine"}, {"ops"}, {"distributed"}, {"nn", "optim", "data", "files"}, {"models"}, {"train", "viz"},
+          {"gradcheck"}, {"exercises"}, {"cli"}, {"torch"}]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PLAIN = {"engine", "ops", "nn", "optim"}  # the rooms of the textbook, which know of no road
 ROADS = {"cpu", "gpu"}                    # which stand on these four, and are named by the package itself and its facade
@@ -80,9 +80,9 @@ def imported_rooms(path):
             yield line, name if name in ROOMS else "torch" if facade.is_dir() or facade.with_suffix(".py").exists() else ""
 
 
-def test_the_package_has_fifteen_rooms_and_nothing_else():
+def test_the_package_has_sixteen_rooms_and_nothing_else():
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
-    assert len(ROOMS) == 15 and entries == {*ROOMS, "__init__.py", "__main__.py"}
+    assert len(ROOMS) == 16 and entries == {*ROOMS, "__init__.py", "__main__.py"}
 
 
 @each_file
@@ -154,8 +154,13 @@ def test_imports_are_found_wherever_they_hide():
 @each_file
 def test_only_arrays_and_the_roads_of_gpus_name_cupy(path):
     names = {name.partition(".")[0] for _, name in imported(path)}
-    allowed = room_of(path) == "gpu" or path == PACKAGE / "engine" / "arrays.py"
+    allowed = room_of(path) == "gpu" or path in (PACKAGE / "engine" / "arrays.py", PACKAGE / "distributed" / "nccl.py")
     assert allowed or not names & {"cupy", "cupyx", "cupy_backends"}
+
+
+@each_file
+def test_only_distributed_names_mpi(path):
+    assert room_of(path) == "distributed" or not {name.partition(".")[0] for _, name in imported(path)} & {"mpi4py"}
 
 
 @each_file_of_the_textbook
@@ -394,8 +399,8 @@ def test_a_variable_closes_the_roads_and_leaves_blas_and_malloc_alone():
 # ---- the facade ------------------------------------------------------------------------------------------------------
 
 NAMES = """
-accelerator amp autograd backends backends.cuda backends.cudnn backends.mps cli cuda cuda.amp data distributed distributions einops
-exercises func functional gradcheck hub jit linalg models models.weights multiprocessing nn nn.attention
+accelerator amp autograd backends backends.cuda backends.cudnn backends.mps cli cuda cuda.amp data distributed distributions
+einops exercises func functional gradcheck hub jit linalg models models.weights multiprocessing nn nn.attention
 nn.functional nn.init nn.modules nn.modules.batchnorm nn.parameter nn.utils nn.utils.parametrizations
 nn.utils.parametrize nn.utils.rnn optim
 optim.lr_scheduler optim.optimizer optim.swa_utils profiler random serialization special storage train train.recipes utils

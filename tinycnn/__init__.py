@@ -9,12 +9,23 @@ import os
 import sys
 from math import e, inf, nan, pi
 
-from numpy import dtype, finfo, iinfo
+from numpy import finfo, iinfo
 
 __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
 
 from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special, version
-from .engine import hooks
+from .engine import arrays, construct, dtype, generators, grad_mode, hooks, tensor
+from .engine.answers import answer_clearly as _answer_clearly
+
+for _place, _names in ((arrays, ["set_default_device"]), (construct, construct.__all__), (grad_mode, ["set_grad_enabled"]),
+                       (dtype, ["can_cast", "promote_types", "set_default_dtype"]),
+                       (generators, ["get_rng_state", "manual_seed", "set_rng_state"]),
+                       (tensor, ["is_complex", "is_floating_point", "is_nonzero"])):
+    _answer_clearly(_place, _names)
+del arrays, construct, dtype, generators, grad_mode, tensor
+
+from numpy import dtype
+
 from .amp import autocast, is_autocast_enabled
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .engine.arrays import Device as device
@@ -74,13 +85,15 @@ from .keywords import _let_all_read_them
 from .storage import *
 from .threads import *
 
+_answer_clearly(Tensor, [name for name in vars(Tensor) if name[0] != "_"] + ["__init__", "__contains__"])  # noqa: F405
+_let_all_read_them(globals())
+
 if importlib.util.find_spec(".cpu", __name__):  # without these folders everything works, only slower
     from .cpu import roads as _cpu_roads
 if importlib.util.find_spec(".gpu", __name__):
     from .gpu import roads as _gpu_roads
 
 __version__ = "0.1.0"
-_let_all_read_them(globals())
 torch = sys.modules[__name__]  # as PyTorch's `torch.torch`
 
 # loaded on first use: not every program needs them, and most need more than numpy

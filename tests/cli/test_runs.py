@@ -1,4 +1,5 @@
 """Runs that cannot be mixed up: what may be continued, by whom, and what is never overwritten."""
+import ctypes
 import json
 import os
 import random
@@ -174,13 +175,35 @@ def test_settings_that_are_none_are_refused(content, run, capsys):
     assert str(run / "run.json") in refused(["--resume", run], capsys)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "geteuid"), reason="folders have other rights on Windows")
-def test_folders_that_are_gone_or_closed_are_named(tmp_path, capsys):
+def test_folders_that_are_gone_or_files_are_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
     assert "none" in refused(["--resume", tmp_path / "none"], capsys)
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    (tmp_path / "closed").mkdir(mode=0o500)
-    assert "closed" in refused(["--out", tmp_path / "closed"], capsys)
+    assert "file" in refused(["--out", tmp_path / "file"], capsys)
+    assert "file" in refused(["--out", tmp_path / "file" / "run"], capsys)
+
+
+def like_others():
+    """Drop CAP_DAC_OVERRIDE, the superuser's right to write where the modes of files forbid it, for what is executed."""
+    ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how the superuser drops a right is a matter of Linux")
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_folder_that_is_closed_is_named(resumed, run, tmp_path):
+    closed = run if resumed else tmp_path / "closed"
+    closed.mkdir(exist_ok=True)
+    closed.chmod(0o500)
+    try:
+        probe = f"open({str(closed / 'probe')!r}, 'w')"
+        if subprocess.run([sys.executable, "-c", probe], preexec_fn=like_others, capture_output=True).returncode == 0:
+            pytest.skip("nothing closes a folder to this user")
+        options = ["--resume", closed, "--epochs", "3"] if resumed else ["--out", closed]
+        done = subprocess.run([sys.executable, "-m", "tinycnn", "train", *map(str, options)], preexec_fn=like_others,
+                              capture_output=True, text=True, timeout=300)
+    finally:
+        closed.chmod(0o700)
+    assert done.returncode == 1 and str(closed) in done.stderr and "ermission" in done.stderr
+    assert "Traceback" not in done.stderr and not (closed / "probe").exists()
 
 
 def test_a_folder_that_vanishes_is_named(tmp_path, monkeypatch, capsys):

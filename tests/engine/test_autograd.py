@@ -177,6 +177,26 @@ def test_a_function_that_forgets_a_gradient_is_named():
         Forgetful.apply(leaf(1.0), leaf(1.0)).backward()
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_function_that_returns_too_many_gradients_is_named_and_they_are_counted(recorded):
+    class Generous(Square):
+        @staticmethod
+        def backward(ctx, dy):
+            return dy, None, dy
+    with pytest.raises(RuntimeError, match="Generous: backward returned 3 gradients for 1 inputs: one for each is expected"):
+        Generous.apply(leaf(1.0)).backward(create_graph=recorded)
+
+
+def test_a_function_may_return_none_for_arguments_that_it_was_not_given():
+    class Optional(Square):
+        @staticmethod
+        def backward(ctx, dy):
+            return dy, None
+    x = leaf(1.0)
+    Optional.apply(x).backward()
+    assert x.grad.item() == 1
+
+
 # ---- autograd.grad, hooks ----
 
 def test_grad_returns_derivatives_and_leaves_no_trace():

@@ -153,7 +153,8 @@ def canary_changed(pid):
 
 
 @needs_bubblewrap
-@pytest.mark.parametrize("normal", [False, True], ids=["as we are", "as a normal user"])
+@pytest.mark.parametrize("normal", [pytest.param(False, id="as we are"),
+                                    pytest.param(True, id="as a normal user", marks=pytest.mark.slow)])
 def test_every_escape_gets_nothing_and_leaves_nothing(normal):
     if normal and os.getuid():
         pytest.skip("this is a normal user already")
@@ -209,11 +210,13 @@ def test_files_that_take_long_or_break_cost_their_student_alone(tmp_path):
                        "wide": b"a;" * 500_000, "long": b"x" + b".x" * 500_000}.items():
         (tmp_path / f"{name}.py").write_bytes(text)
     (tmp_path / "ada_linear.py").write_text(LINEAR, encoding="utf-8")
-    assert "cannot be read: error" in collected(tmp_path, "damaged")[0].remarks[0]
-    many, seconds = collected(tmp_path, "many")
-    assert seconds < 30 and len(many.remarks) == 21 and many.remarks[-1].endswith("remarks more")
-    assert collected(tmp_path, "slow")[0].remarks == ["slow.py is not a text in UTF-8: save it as one"]
-    assert collected(tmp_path, "ada")[0].sources == {"linear": LINEAR} and not collected(tmp_path, "ada")[0].remarks
+    start = time.perf_counter()
+    found = {s.student: s for s in collect(tmp_path)}
+    assert time.perf_counter() - start < 60, "most of it in the archive of 300 MB and in what Python's parser gives up on"
+    assert "cannot be read: error" in found["damaged"].remarks[0]
+    assert len(found["many"].remarks) == 21 and found["many"].remarks[-1].endswith("remarks more")
+    assert found["slow"].remarks == ["slow.py is not a text in UTF-8: save it as one"]
+    assert found["ada"].sources == {"linear": LINEAR} and not found["ada"].remarks
 
 
 # ---- without a sandbox ------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 """Files that were damaged, and files that lie: refused in one line that names the file, quickly and in little memory."""
+import gc
 import gzip
 import io
 import json
@@ -7,7 +8,10 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
+import weakref
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -17,7 +21,7 @@ from tests.files.test_serialization import draw, same, stored, text, zipped
 from tinycnn import nn
 from tinycnn.data import Digits
 from tinycnn.data.storage import unpack
-from tinycnn.files.sealed import CHECK, seal
+from tinycnn.files.sealed import CHECK, OLDER, seal, unseal
 from tinycnn.models import get_model
 from tinycnn.optim import SGD
 from tinycnn.train import fit, load_checkpoint, load_model, save_checkpoint
@@ -142,6 +146,63 @@ def test_files_without_a_checksum_are_read(tmp_path):
     assert same(flat(read(tmp_path / "x")), right)
     content = seal({"w": np.ones(2)}, {"tinycnn": "x"})
     assert t.load(io.BytesIO(content))["w"].tolist() == [1, 1], "a checkpoint is weights, too"
+
+
+def with_older_checksum(path):
+    """The file as it was written when the checksum was a CRC-32."""
+    content = path.read_bytes()
+    size = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:8 + size])
+    del header["__metadata__"][CHECK]
+    header["__metadata__"][OLDER] = "0" * 8
+    header = json.dumps(header, separators=(",", ":")).encode()
+    content = struct.pack("<Q", len(header)) + header + content[8 + size:]
+    digits = f"{zlib.crc32(content):08x}".encode()
+    path.write_bytes(content.replace(f'"{OLDER}":"{"0" * 8}'.encode(), f'"{OLDER}":"'.encode() + digits))
+
+
+@pytest.mark.parametrize("make", [weights_file, state_file])
+def test_files_with_the_older_checksum_are_read_and_checked(make, tmp_path):
+    read = make(tmp_path)
+    right = flat(read(tmp_path / "x"))
+    with_older_checksum(tmp_path / "x")
+    assert same(flat(read(tmp_path / "x")), right)
+    content = bytearray((tmp_path / "x").read_bytes())
+    for place in (-1, -len(content) // 5):
+        content[place] ^= 4
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(ValueError, match="checksum"):
+            read(tmp_path / "x")
+        content[place] ^= 4
+
+
+def exchanged(content, a, b, size):
+    """A copy of `content` with `size` bytes at a and those at b exchanged."""
+    content = bytearray(content)
+    content[a:a + size], content[b:b + size] = content[b:b + size], content[a:a + size]
+    return content
+
+
+def test_what_is_exchanged_or_makes_up_for_another_is_noticed():
+    rng = np.random.default_rng(20)
+    content = seal({"w": rng.integers(0, 256, 50_003, np.uint8)}, {})
+    start = len(content) - 50_003
+    place = lambda step: start + step * int(rng.integers(50_003 // step - 8))
+    damaged = [exchanged(content, place(size), place(size), size) for size in (1, 8, 512, 4096) for _ in range(50)]
+    for _ in range(100):  # a bit more here, a bit less there, in one row as well as anywhere
+        words = np.frombuffer(content, "<u8", 50_000 // 8, start).copy()
+        a, step = rng.integers(6000), rng.integers(1, 200)
+        bit = np.uint64(1) << np.uint64(rng.integers(64))
+        words[a:a + 1] += bit
+        words[a + step:a + step + 1] -= bit
+        damaged.append(bytes(content[:start]) + words.tobytes() + bytes(content[start + 50_000:]))
+    damaged += [content[:-1], content[:-8], content[:start + 4096] + content[start + 8192:],
+                content[:start + 4096] + bytes(4096) + content[start + 8192:]]
+    damaged = [wrong for wrong in damaged if wrong != content]
+    assert len(damaged) > 280
+    for wrong in damaged:
+        with pytest.raises(ValueError, match="damaged"):
+            unseal(wrong)
 
 
 # ---- files that lie --------------------------------------------------------------------------------------------------
@@ -292,6 +353,50 @@ def test_no_file_unpacks_without_bound(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "x.npz", a=np.zeros(2**20))
     with pytest.raises(ValueError, match="x.npz.*that unpack to 8,388"):
         t.load(tmp_path / "x.npz")
+
+
+def with_table(entries):
+    """A zip archive of nothing but its table of contents, with so many entries."""
+    entry = lambda name: struct.pack("<4s4B4H3L5H2L", b"PK\1\2", 20, 3, 20, *[0] * 8, len(name), *[0] * 6) + name
+    table = b"".join(entry(b"a/data/%d" % i) for i in range(entries)) + entry(b"a/data.pkl")
+    large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries + 1, entries + 1, len(table), 0)
+    place = struct.pack("<4sLQL", b"PK\6\7", 0, len(table), 1)
+    return table + large + place + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1, 2**32 - 1, 0)
+
+
+def test_a_long_table_of_contents_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "x.pth").write_bytes(with_table(1000))
+    with pytest.raises(ValueError, match="x.pth, a PyTorch file, cannot be read"):
+        t.load(tmp_path / "x.pth")
+    (tmp_path / "x.pth").write_bytes(with_table(300_000))
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="x.pth, a zip archive, .*table of contents has more than 4,194,304 bytes"):
+        t.load(tmp_path / "x.pth")
+    seconds, (_, most) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 1 and most < 2**24, "zipfile takes six seconds and 200 MB"
+
+
+@pytest.mark.parametrize("make", [state_file, foreign_safetensors, npz, pth, legacy_pth])
+def test_what_is_dropped_after_loading_needs_no_garbage_collector(make, tmp_path):
+    read = make(tmp_path)
+    read(tmp_path / "x")
+    gc.collect()
+    gc.disable()
+    try:
+        kept = weakref.ref(next(part for part in parts_of(read(tmp_path / "x")) if isinstance(part, t.Tensor)).array)
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+def parts_of(value):
+    """Everything in nested dictionaries, lists and tuples."""
+    yield value
+    if isinstance(value, (dict, list, tuple)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from parts_of(part)
 
 
 def test_an_npz_that_says_it_is_huge_is_refused(tmp_path):

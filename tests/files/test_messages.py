@@ -112,7 +112,7 @@ def test_a_function_is_told_where_tensors_were(tmp_path):
 @pytest.mark.parametrize("place", ["tpu", {"cuda:0": "tpu"}, lambda tensor, place: "tpu"])
 def test_a_place_that_is_no_device_is_named(place, tmp_path):
     t.save(t.ones(2), tmp_path / "x")
-    with pytest.raises(ValueError, match="^device: expected 'cpu', 'cuda' or 'cuda:N', got 'tpu'"):
+    with pytest.raises(ValueError, match="device: expected 'cpu', 'cuda' or 'cuda:N', got 'tpu'"):
         t.load(tmp_path / "x", map_location=place)
 
 

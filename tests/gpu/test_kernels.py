@@ -202,7 +202,7 @@ def test_an_activation_in_float32_far_out_at_its_bends_and_at_a_nan(function, mo
 def test_extremes_of_values_for_one_place_and_nan_beats_them(largest, expected, monkeypatch):
     device(monkeypatch)
     target, index = StrictArray(np.array([1.0, 2, 3, 4])), StrictArray(np.array([0, 3, 1, 0, 1]))
-    tinycnn.engine.arrays.scatter_extreme(target, (index,), StrictArray(np.array([5.0, np.nan, 2, 4, 7])), largest)
+    tinycnn.engine.arrays.extreme_at(target, (index,), StrictArray(np.array([5.0, np.nan, 2, 4, 7])), largest)
     np.testing.assert_array_equal(target._a, expected)
     assert waits == []
 

@@ -123,6 +123,10 @@ def gradients(f, *values):
     (t.atan2, ([1e200], [1e200]), [[5e-201], [-5e-201]]), (t.hypot, ([0.0], [0.0]), [[0], [0]]),
     (t.logaddexp, ([1e10], [1e10]), [[0.5], [0.5]]), (t.logaddexp, ([INF], [1.0]), [[1], [0]]),
     (t.logaddexp, ([-INF], [-INF]), [[0.5], [0.5]]), (t.logaddexp2, ([1e12], [1e12]), [[0.5], [0.5]]),
+    (t.asinh, ([1e200, 0.0],), [[1e-200, 1]]), (t.acosh, ([1e200, 1 + 2**-40],), [[1e-200, 2**20 / math.sqrt(2 + 2**-40)]]),
+    (lambda x: F.gelu(x, approximate="tanh"), ([1e200, -1e200],), [[1, 0]]),
+    (F.prelu, ([2.0, -1.0], [INF]), [[1, INF], [-1]]),
+    (t.remainder, ([-1.0, 1.0, -7.0], [INF, INF, 2.0]), [[1, 1, 1], [1, 0, 4]]),
     (lambda x: t.logsumexp(x, 0), ([1e18, 1e18],), [[0.5, 0.5]]), (lambda x: t.logsumexp(x, 0), ([INF, 0.0],), [[1, 0]]),
     (t.xlogy, ([0.0], [math.e]), [[1], [0]]), (t.xlogy, ([0.0], [0.0]), [[0], [0]]),
     (F.hardswish, ([1e300, -1e300, INF],), [[1, 0, 1]]), (t.logit, ([0.0, 1.0],), [[INF, INF]]),
@@ -131,6 +135,19 @@ def gradients(f, *values):
 def test_gradients_at_kinks_and_at_the_ends_of_the_range(f, inputs, right):
     for ours, expected in zip(gradients(f, *inputs), right):
         np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_a_weight_counts_only_for_its_own_class_be_it_infinite():
+    x = t.tensor([[0.0, 0.0], [1.0, 2.0]], dtype=t.float64)
+    for weight in (INF, NAN):
+        w = t.tensor([1.0, weight], dtype=t.float64)
+        for loss in (F.cross_entropy(x, t.tensor([0, -100]), w, reduction="none"),
+                     F.cross_entropy(x, t.tensor([0, 1]), w, reduction="none", ignore_index=1)):
+            np.testing.assert_allclose(loss.numpy(), [math.log(2), 0])
+
+
+def test_a_slope_of_prelu_counts_only_below_0():
+    assert F.prelu(t.tensor([2.0, INF, -1.0]), t.tensor([INF])).tolist() == [2, INF, -INF]
 
 
 @pytest.mark.parametrize("value, target, name", [(NAN, 1.0, "input"), (0.5, 2.0, "target"), (0.5, -1e-6, "target"),
@@ -174,6 +191,18 @@ def test_shifts(x, n, right):
         t.ones(1) >> 1
 
 
+def test_decimals_of_float16_are_rounded_in_float32():
+    assert half([1415, 0.9053]).round(decimals=2).equal(half([1415, 0.91]))
+
+
+@pytest.mark.parametrize("reading", [lambda x: F.unfold(x, (60, 60)), lambda x: F.pad(x, (0, 4000), mode="replicate")])
+def test_what_reads_an_element_thousands_of_times_sums_its_gradient_in_float32(reading):
+    x = t.zeros(1, 1, 119, 119, dtype=t.float16, requires_grad=True)
+    y = reading(x)
+    y.backward(t.ones_like(y))
+    assert x.grad.max().item() in (3600, 4000)
+
+
 # ---- empty -----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("norm, shape", [(nn.BatchNorm2d(3), (0, 3, 4, 4)), (nn.BatchNorm1d(3), (0, 3)),
@@ -201,6 +230,19 @@ def test_a_convolution_of_no_pictures_is_empty_and_its_gradients_0(function, wei
     x, w = t.zeros(0, 2, *[5] * (len(weight) - 2), requires_grad=True), t.ones(*weight, requires_grad=True)
     function(x, w).sum().backward()
     assert x.grad.shape == x.shape and w.grad.abs().sum() == 0
+
+
+def test_a_cross_entropy_of_no_classes_is_0():
+    for shape in ((2, 0), (2, 0, 3)):
+        x = t.zeros(*shape, requires_grad=True)
+        loss = F.cross_entropy(x, t.zeros(*shape), label_smoothing=0.1, reduction="sum")
+        loss.backward()
+        assert loss.item() == 0 and x.grad.shape == shape
+
+
+def test_a_plane_of_negative_size_is_refused():
+    with pytest.raises(ValueError, match="max_unpool1d: input of shape .* plane of size \\(-1,\\); pass output_size"):
+        F.max_unpool1d(t.zeros(1, 1, 0), t.zeros(1, 1, 0, dtype=t.int64), 2, 1, 1)
 
 
 def test_an_empty_vector_joins_anything_and_gets_a_gradient():

@@ -482,7 +482,7 @@ def test_bad_values_are_refused(build, words):
 
 @pytest.mark.parametrize("params, words", [
     (tinycnn.zeros(2), "iterable of Tensors or of dictionaries, got one Tensor"),
-    ([3], "can only optimize Tensors, got int"),
+    ([3], "params must be Tensors, got int"),
     ([{"params": [tinycnn.zeros(1)]}, 3], "must be a dictionary, got int"), ([{"params": {1}}], "a set has not")])
 def test_bad_types_are_refused(params, words):
     with pytest.raises(TypeError, match=words):

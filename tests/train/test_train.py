@@ -19,6 +19,7 @@ from tinycnn.optim.lr_scheduler import LinearLR, StepLR
 from tinycnn.train import (Deadline, accuracy, confusion_matrix, early_stopping, evaluate, fit, load_checkpoint, load_model,
                            predict, read_history, save_best, save_checkpoint, top_k_accuracy, write_history)
 from tinycnn.files.atomic import write_atomically
+from tinycnn.files.sealed import CHECK
 
 SMALL = dict(image_size=8, channels=(4, 8), kernel_size=3, hidden=(16,))
 
@@ -368,7 +369,7 @@ def with_header(path, change):
     content = path.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:8 + size])
-    del header["__metadata__"]["tinycnn.crc32"]
+    del header["__metadata__"][CHECK]
     change(header["__metadata__"])
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + size:])

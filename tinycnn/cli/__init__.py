@@ -47,14 +47,23 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as interrupt:
+        _end_all(f"interrupted{interrupt}", 130)
         with contextlib.suppress(OSError):  # the terminal may be closed
             print(f"\ntinycnn: interrupted{interrupt}", file=sys.stderr)
         return 130
     except (OSError, ValueError, RuntimeError, FloatingPointError) as error:
         if args is None or args.traceback:
             raise
+        _end_all(f"error: {message(error)}", 1)
         print(f"tinycnn: error: {message(error)}", file=sys.stderr)
         return 1
+
+
+def _end_all(reason, code):
+    """End all processes that train together: the others would wait for this one."""
+    from .. import distributed
+    if distributed.is_initialized():
+        distributed.process_group().abort(reason, code)
 
 
 def _parser():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import manual_seed
+from ..engine.generators import Generator, default_generator
 from .arguments import count, device, fraction, message, network, new_folder, positive
 from .run_folder import clear, extend, read_settings, settings_of, write_settings
 
@@ -153,10 +154,19 @@ def _try_out(model, format):
 
 def train(args):
     """`tinycnn train`: load, train, test, draw."""
+    from .. import distributed
     from ..train import FolderLock
+    from ..train.ranks import Ranks
     start = time.perf_counter()
+    if distributed.started()[0] > 1:
+        distributed.init_process_group()
+        args.quiet = args.quiet or distributed.get_rank() > 0
     changes = read_settings(args, _add_training_settings) if args.resume else {}
     settled = _settle(args)
+    ranks = Ranks()
+    if not ranks.first:  # the first process sees to the folder
+        _train(args, ranks.from_first(None), start, *settled)
+        return
     folder = args.resume or args.out or new_folder("runs", args.dataset)
     folder.mkdir(parents=True, exist_ok=True)
     with FolderLock(folder):
@@ -165,18 +175,25 @@ def train(args):
         else:
             clear(folder, args.overwrite)
             write_settings(folder, args)
-        _train(args, folder, start, *settled)
+        _train(args, ranks.from_first(folder), start, *settled)
 
 
 def _train(args, folder, start, recipe, model, arguments, sets):
     """The training itself, in a folder that is this run's alone."""
+    from .. import distributed
     from ..data import DataLoader
-    from ..nn import functional as F
+    from ..nn import SyncBatchNorm, functional as F
     from ..train import Deadline, Stretched, early_stopping, fit, load_checkpoint, log_history, save_best, save_checkpoint
     train_set, val_set, test_set = sets
     recipes = _recipes()
-    train_loader = DataLoader(train_set, args.batch_size, shuffle=True, num_workers=args.workers or 0)
-    val_loader, test_loader = DataLoader(val_set, 500), DataLoader(test_set, 500)
+    rank, size = distributed.get_rank(), distributed.get_world_size()
+    order = Generator.like(default_generator()) if size > 1 else None  # all ranks draw the order that one process would
+    train_loader = DataLoader(train_set, args.batch_size, shuffle=True, num_workers=args.workers or 0, generator=order)
+    val_loader, test_loader = DataLoader(val_set, 500, generator=order), DataLoader(test_set, 500)
+    if size > 1:
+        train_loader, val_loader = train_loader.shared(rank, size), val_loader.shared(rank, size)
+        model = SyncBatchNorm.convert_sync_batchnorm(model)
+        manual_seed(args.seed + rank)
     optimizer = _build_optimizer(args, model)
     steps = args.epochs * -(-len(train_loader) // args.accumulate)
     schedule, after_step = recipes.SCHEDULES[args.schedule](optimizer, args.lr, steps), []
@@ -193,7 +210,8 @@ def _train(args, folder, start, recipe, model, arguments, sets):
     if not args.quiet:
         weight_count = sum(p.numel() for p in model.parameters())
         print(f"{args.dataset}: {len(train_set):,} pictures to train, {len(val_set):,} to validate, {len(test_set):,} to "
-              f"test; {args.model} with {weight_count:,} weights on {args.device}, seed {args.seed}", file=sys.stderr)
+              f"test; {args.model} with {weight_count:,} weights on {args.device}, seed {args.seed}"
+              + (f", {size} processes" if size > 1 else ""), file=sys.stderr)
     mix = recipes.MIXES[args.mix](num_classes=len(test_set.classes)) if args.mix else None
     try:
         history = fit(model, train_loader, val_loader, epochs=args.epochs, optimizer=optimizer, schedule=schedule,
@@ -204,6 +222,10 @@ def _train(args, folder, start, recipe, model, arguments, sets):
                       settings=settings_of(args), progress=not args.quiet)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"; continue with: tinycnn train --resume {folder}") from None
+    if size > 1:
+        distributed.destroy_process_group()
+    if rank > 0:
+        return
     best, metadata = load_checkpoint(weights)
     model.load_state_dict(best)
     right, total = _test(model, test_loader, test_set, history, folder)

@@ -133,7 +133,8 @@ def roughly_normal(x):
     e = exp(-abs(twice))
     larger = t(1) / (t(1) + e)
     below = e * larger if x < 0 else larger
-    return below, t(2) * e * larger * larger * t(ROOT) * (t(1) + t(3 * CUBIC) * x * x)
+    density = t(2) * e * larger * larger * t(ROOT)
+    return below, density + density * x * x * t(3 * CUBIC)
 
 
 # ---- the loops -------------------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def one_hot(labels, weights, y, ignored, smoothing):
     for n in range(len(labels)):
         for c in range(classes):
             for s in range(labels.shape[1]):
-                y[n, c, s] = everywhere * weights[c]
+                y[n, c, s] = everywhere * weights[c] if everywhere else 0  # a weight may be infinite
         for s in range(labels.shape[1]):
             label = labels[n, s]
             if label == ignored:
@@ -179,7 +179,8 @@ def last(x, axis):
 
 def cut(x, axis):
     """x as a matrix of rows along its last axis, or as (N, C, S) where classes lie along another."""
-    shape = (-1, x.shape[-1]) if last(x, axis) else (math.prod(x.shape[:axis]), x.shape[axis], -1)
+    rows, classes = math.prod(x.shape[:axis]), x.shape[axis]
+    shape = (rows, classes) if last(x, axis) else (rows, classes, math.prod(x.shape[axis + 1:]))
     return np.ascontiguousarray(x).reshape(shape)
 
 
@@ -199,8 +200,8 @@ def each_row(loop, *arrays):
 # ---- the roads -------------------------------------------------------------------------------------------------------
 
 def in_rows(ctx, x, axis):
-    """NumPy arrays of float32 or float64, along their last axis, where Numba is installed."""
-    return compiled_floats(x) and x.ndim > 0 and last(x, axis)
+    """NumPy arrays of float32 or float64, along their last axis, which is not empty, where Numba is installed."""
+    return compiled_floats(x) and x.ndim > 0 and last(x, axis) and x.shape[-1] > 0
 
 
 def gradients_in_rows(ctx, dy):
@@ -237,8 +238,8 @@ def log_softmax_gradient_in_a_loop(ctx, dl):
 
 
 def scores(ctx, x, y, axis):
-    """NumPy arrays of float32 or float64, where Numba is installed."""
-    return compiled_floats(x)
+    """NumPy arrays of float32 or float64, of at least one class, where Numba is installed."""
+    return compiled_floats(x) and x.shape[axis] > 0
 
 
 @CrossEntropy.forward.road(scores)

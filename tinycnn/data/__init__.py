@@ -1,4 +1,7 @@
 """Pictures with their classes, and how they reach a network in batches."""
+import sys
+
+from ..engine.answers import answer_clearly as _answer_clearly
 from . import datasets, transforms
 from .cifar import CIFAR10, CIFAR100
 from .collate import default_collate, default_convert
@@ -13,3 +16,7 @@ from .samplers import (BatchSampler, RandomSampler, Sampler, SequentialSampler, 
 from .shapes import Shapes
 from .storage import data_folder
 from .transforms import RandomAffine
+
+_answer_clearly(sys.modules[__name__], ["BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "RandomAffine",
+                                        "RandomSampler", "SequentialSampler", "Subset", "SubsetRandomSampler",
+                                        "TensorDataset", "WeightedRandomSampler", "random_split"])

@@ -17,6 +17,8 @@ def default_collate(samples):
     Raises RuntimeError for samples of different shape or length, TypeError for what cannot be stacked, such as arrays of
     strings or of objects.
     """
+    if not isinstance(samples, (list, tuple)) or not samples:
+        raise TypeError(f"default_collate: samples must be a list of at least one sample, got {samples!r:.80}")
     first = samples[0]
     if isinstance(first, (str, bytes)):  # before numbers, as NumPy's strings are both
         return samples

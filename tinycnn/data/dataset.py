@@ -7,7 +7,7 @@ import numpy as np
 
 from ..engine.arrays import as_array, device_of, to_device
 from ..engine.generators import default_generator
-from ..engine.checks import check_tensor
+from ..engine.checks import check_iterable, check_tensor
 from ..engine.tensor import wrap
 from .collate import default_collate
 
@@ -52,6 +52,7 @@ class ChainDataset(IterableDataset):
 
     def __init__(self, datasets):
         self.datasets = list(datasets)
+        check_iterable("ChainDataset", **{f"datasets[{i}]": dataset for i, dataset in enumerate(self.datasets)})
 
     def __iter__(self):
         for dataset in self.datasets:

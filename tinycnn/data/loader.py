@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from ..engine.arrays import cuda_device_count
-from ..engine.generators import Generator, default_generator, generator_in_this_thread
+from ..engine.checks import check_callable, check_iterable
+from ..engine.generators import Generator, check_generator, default_generator, generator_in_this_thread
 from .collate import default_collate, default_convert, pin_memory
 from .dataset import IterableDataset, fetch, fetch_each
-from .samplers import BatchSampler, RandomSampler, SequentialSampler, check_batch_size
+from .samplers import BatchSampler, RandomSampler, SequentialSampler, SharedBatches, check_batch_size
 
 FAR = 2**62  # from the seeds of batches to those of threads
 _END = object()
@@ -84,9 +85,17 @@ class DataLoader:
     def __init__(self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None,
                  pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None,
                  generator=None, *, prefetch_factor=None, persistent_workers=False, pin_memory_device="", in_order=True):
+        check_generator("DataLoader", generator)
+        if not hasattr(dataset, "__getitem__") and not hasattr(dataset, "__iter__"):
+            raise TypeError(f"DataLoader: dataset must have __getitem__ or __iter__, got {type(dataset).__name__}")
+        if collate_fn is not None:
+            check_callable("DataLoader", collate_fn=collate_fn)
+        check_iterable("DataLoader", sampler=() if sampler is None else sampler,
+                       batch_sampler=() if batch_sampler is None else batch_sampler)
         self.dataset, self.collate_fn, self.drop_last, self.generator = dataset, collate_fn, bool(drop_last), generator
         self.num_workers, self.timeout, self.worker_init_fn = num_workers, timeout, worker_init_fn
-        self.prefetch_factor, self.persistent_workers, self.pin_memory = prefetch_factor, persistent_workers, pin_memory
+        self.prefetch_factor, self.persistent_workers = prefetch_factor, persistent_workers
+        self.pin_memory = bool(pin_memory)
         self._check_threads()
         if batch_sampler is not None:
             if batch_size not in (1, None) or shuffle or sampler is not None or drop_last:
@@ -109,6 +118,22 @@ class DataLoader:
             batch_sampler = BatchSampler(sampler, batch_size, self.drop_last)
         self.batch_size, self.sampler, self.batch_sampler = batch_size, sampler, batch_sampler
         self._position, self._resume, self._pool = _Position(), None, None
+        self._chance = FAR * getattr(batch_sampler, "rank", 0) // 2**20  # a part of a batch draws numbers of its own
+
+    def shared(self, rank, size):
+        """A loader of the part of process `rank` of `size` in every batch of this one; see `SharedBatches`.
+
+        All processes must agree on the order. It is drawn by this loader's generator, or else by one that goes on from where
+        the default generator is now, which must be the same place for all.
+        """
+        if not isinstance(self.batch_sampler, BatchSampler):
+            raise ValueError("DataLoader.shared: only the batches of a BatchSampler can be shared out, which a loader "
+                             "has that was given a batch_size and a data set whose samples have numbers")
+        return DataLoader(self.dataset, batch_sampler=SharedBatches(self.batch_sampler, rank, size),
+                          num_workers=self.num_workers, collate_fn=self.collate_fn, pin_memory=self.pin_memory,
+                          timeout=self.timeout, worker_init_fn=self.worker_init_fn, prefetch_factor=self.prefetch_factor,
+                          persistent_workers=self.persistent_workers,
+                          generator=self.generator or Generator.like(default_generator()))
 
     def _check_threads(self):
         if isinstance(self.num_workers, bool) or not isinstance(self.num_workers, (int, np.integer)) or self.num_workers < 0:
@@ -169,7 +194,7 @@ class DataLoader:
 
     def _collated(self, number, task, seed):
         """Batch `number`, with a stream of random numbers of its own."""
-        with generator_in_this_thread(Generator().manual_seed(seed + 1 + number)):
+        with generator_in_this_thread(Generator().manual_seed(seed + 1 + number + self._chance)):
             if self.batch_size is None and self.batch_sampler is None:
                 sample = next(task, _END) if self._iterable else self._sample(task)
                 return sample if sample is _END else (self.collate_fn or default_convert)(sample)
@@ -178,7 +203,10 @@ class DataLoader:
                 if not samples or self.drop_last and len(samples) < self.batch_size:
                     return _END
                 return (self.collate_fn or default_collate)(samples)
-            indices = [int(i) for i in task]
+            try:
+                indices = [int(i) for i in task]
+            except (TypeError, ValueError):
+                raise TypeError(f"DataLoader: a batch of the batch_sampler must be integers, got {task!r:.80}") from None
             if self.collate_fn is None:
                 return fetch(self.dataset, np.array(indices, np.int64))
             return self.collate_fn(fetch_each(self.dataset, indices))

@@ -4,7 +4,9 @@ import numbers
 import numpy as np
 
 from ..engine.arrays import to_numpy
-from ..engine.generators import default_generator
+from ..engine.checks import check_iterable
+from ..engine.generators import check_generator, default_generator
+from ..engine.tensor import Tensor
 
 
 class Sampler:
@@ -24,6 +26,10 @@ class Sampler:
 class SequentialSampler(Sampler):
     """0, 1, 2, ..."""
 
+    def __init__(self, data_source):
+        _check_length("SequentialSampler", data_source=data_source)
+        super().__init__(data_source)
+
     def __len__(self):
         return len(self.data_source)
 
@@ -39,11 +45,13 @@ class RandomSampler(Sampler):
     """
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
+        _check_length("RandomSampler", data_source=data_source)
         super().__init__(data_source)
         if not isinstance(replacement, bool):
             raise TypeError(f"RandomSampler: replacement must be True or False, got {replacement!r}")
         if num_samples is not None:
             _check_count("RandomSampler", num_samples)
+        check_generator("RandomSampler", generator)
         self.replacement, self._num_samples, self.generator = replacement, num_samples, generator
 
     @property
@@ -72,6 +80,11 @@ class SubsetRandomSampler(Sampler):
 
     def __init__(self, indices, generator=None):
         super().__init__()
+        check_generator("SubsetRandomSampler", generator)
+        _check_length("SubsetRandomSampler", indices=indices)
+        for i in indices:
+            if not isinstance(i, (numbers.Number, Tensor)):
+                raise TypeError(f"SubsetRandomSampler: indices must be integers, got {i!r:.80}")
         self.indices, self.generator = indices, generator
 
     def __len__(self):
@@ -107,6 +120,7 @@ class WeightedRandomSampler(Sampler):
         if not replacement and num_samples > positive:
             raise ValueError(f"WeightedRandomSampler: {num_samples} samples without replacement need as many weights above "
                              f"0, got {positive}")
+        check_generator("WeightedRandomSampler", generator)
         self.num_samples, self.replacement, self.generator = int(num_samples), replacement, generator
 
     def __len__(self):
@@ -131,7 +145,9 @@ class BatchSampler(Sampler):
 
     def __init__(self, sampler, batch_size, drop_last):
         super().__init__()
-        self.sampler, self.batch_size, self.drop_last = sampler, check_batch_size("BatchSampler", batch_size), drop_last
+        check_iterable("BatchSampler", sampler=sampler)
+        self.sampler, self.drop_last = sampler, bool(drop_last)
+        self.batch_size = check_batch_size("BatchSampler", batch_size)
 
     def __len__(self):
         whole, rest = divmod(len(self.sampler), self.batch_size)
@@ -148,6 +164,32 @@ class BatchSampler(Sampler):
             yield batch
 
 
+class SharedBatches(Sampler):
+    """The part of one process, `rank` of `size`, in the batches of a BatchSampler that all processes draw alike.
+
+    Of a batch, rank r gets the samples r, r + size, r + 2 size, ...: as many steps as one process would take, with shares
+    that differ by one sample at most. A rank without a share in a short last batch borrows the first sample of another one;
+    `weight` is 0 then.
+    """
+
+    def __init__(self, batches, rank, size):
+        super().__init__()
+        self.batches, self.rank, self.size = batches, rank, size
+        self.sampler = getattr(batches, "sampler", None)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        for batch in self.batches:
+            yield batch[self.rank::self.size] or batch[:1]
+
+    def weight(self, number):
+        """How much the mean over this part of batch `number` counts in the mean over all parts: 1 for an equal share."""
+        whole = min(self.batches.batch_size, len(self.sampler) - number * self.batches.batch_size)
+        return len(range(self.rank, whole, self.size)) * self.size / whole
+
+
 def check_batch_size(function, batch_size):
     """`batch_size` as an int; TypeError or ValueError where it is none of at least 1."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, numbers.Integral):
@@ -155,6 +197,13 @@ def check_batch_size(function, batch_size):
     if batch_size < 1:
         raise ValueError(f"{function}: batch_size must be at least 1, got {batch_size}")
     return int(batch_size)
+
+
+def _check_length(function, **named):
+    for name, value in named.items():
+        check_iterable(function, **{name: value})
+        if not hasattr(value, "__len__"):
+            raise TypeError(f"{function}: {name} must have a length, got {type(value).__name__}")
 
 
 def _check_count(function, num_samples):

@@ -201,7 +201,7 @@ def precision():
 def set_precision(name):
     """Let GPUs round the float32 numbers that they multiply: "highest" is not at all, "high" and "medium" to TF32."""
     global _precision
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise ValueError(f"set_float32_matmul_precision: precision must be one of {', '.join(PRECISIONS)}, got {name!r}")
     _precision = name
     if len(_MODULES) > 1:
@@ -282,7 +282,7 @@ def diagonal(x, k, axis1, axis2):
 
 
 @formula
-def scatter_add(target, index, values):
+def add_at(target, index, values):
     """`target[index] += values` where an index that occurs twice adds twice, always in the same order."""
     total = target.astype(float32) if target.dtype is float16 else target  # the rule of `half.py`
     array_module(target).add.at(total, index, values)
@@ -291,7 +291,7 @@ def scatter_add(target, index, values):
 
 
 @formula
-def scatter_extreme(target, index, values, largest):
+def extreme_at(target, index, values, largest):
     """`target[index] = maximum(target[index], values)`, or minimum, of all values for one element."""
     xp = array_module(target)
     (xp.maximum if largest else xp.minimum).at(target, index, values)

@@ -10,6 +10,7 @@ import numpy as np
 from .anomaly import check_finite
 from .arrays import array_module, is_array, quiet
 from .dtype import float16
+from .early import LISTENERS, turns
 from .formula import formula
 from .function import edge_of
 from .half import wide_backward
@@ -31,13 +32,14 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
     With `wanted`, leaves keep their `grad` as it was. With `create_graph`, the gradients are Tensors and the walk is
     recorded, so that it can be differentiated in turn.
     """
+    turn = {} if wanted or not LISTENERS else turns([edge_of(tensor) for tensor, _ in roots])
     arrived, heap, found = {}, [], {}  # arrived: {node or leaf: the gradient of each of its outputs so far, or None}
 
     def deliver(edge, gradient):
         target, nr = edge
         if target not in arrived:
             arrived[target] = [None] * len(target.output_types)
-            heapq.heappush(heap, (-target.order, id(target), target))
+            heapq.heappush(heap, (-turn.get(target, target.order), id(target), target))
         dy = arrived[target]
         dy[nr] = gradient if dy[nr] is None else added(dy[nr], gradient)
 
@@ -63,6 +65,8 @@ def _walk(roots, retain_graph, create_graph=False, wanted=()):
             if edge is not None and gradient is not None:
                 deliver(edge, gradient)
         dx = gradient = None  # so that only `arrived` holds what is on its way: it may then be added to in place
+    for listener in () if wanted else LISTENERS:
+        listener(turn)
     return found
 
 
@@ -118,9 +122,10 @@ def _gradients(node, dy, recorded):
         dx = wide_backward(node.backward)(node, *dy)
     else:
         dx = node.backward(node, *dy)
-    dx = dx if isinstance(dx, (tuple, list)) else (dx,)
-    if any(node.edges[len(dx):]):
-        raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {len(node.edges)} inputs")
+    dx, count = dx if isinstance(dx, (tuple, list)) else (dx,), len(node.edges)
+    if len(dx) != count and (any(node.edges[len(dx):]) or any(g is not None for g in dx[count:])):
+        raise RuntimeError(f"{node.name()}: backward returned {len(dx)} gradients for {count} inputs: one for each is "
+                           "expected, None for those that have none")
     out = []
     for edge, gradient in zip(node.edges, dx):
         if edge is not None and gradient is not None:
@@ -148,7 +153,7 @@ def _roots(function, tensors, gradients, create_graph):
     if gradients == [None]:
         gradients = [None] * len(tensors)
     if len(gradients) != len(tensors):
-        raise ValueError(f"{function}: {len(tensors)} tensors but {len(gradients)} gradients")
+        raise ValueError(f"{function}: expected one gradient a tensor, got {len(gradients)} for {len(tensors)} tensors")
     roots = []
     for t, g in zip(tensors, gradients):
         if not t.requires_grad:

@@ -1,4 +1,6 @@
 """Checks of arguments that many functions share: each names the function, the argument and what was expected."""
+import os
+
 import numpy as np
 
 from .arrays import is_array
@@ -26,3 +28,25 @@ def check_floating(function, **named):
         check_tensor(function, **{name: value})
         if value.array.dtype.kind != "f":
             raise TypeError(f"{function}: {name} must be floating point, got {value.dtype}; convert with {name}.float()")
+
+
+def check_callable(function, **named):
+    """Raise TypeError naming `function` and the argument when one of `named` cannot be called."""
+    for name, value in named.items():
+        if not callable(value):
+            raise TypeError(f"{function}: {name} must be a function, got {type(value).__name__}")
+
+
+def check_iterable(function, **named):
+    """Raise TypeError naming `function` and the argument when one of `named` cannot be gone through."""
+    for name, value in named.items():
+        single = isinstance(value, (np.generic, np.dtype)) or isinstance(value, Tensor) and value.ndim == 0
+        if single or not hasattr(value, "__iter__") and not hasattr(value, "__getitem__"):
+            raise TypeError(f"{function}: {name} must be something to iterate over, got {type(value).__name__}")
+
+
+def check_path(function, **named):
+    """Raise TypeError naming `function` and the argument when one of `named` is no path: Python would open the number 3."""
+    for name, value in named.items():
+        if not isinstance(value, (str, os.PathLike)):
+            raise TypeError(f"{function}: {name} must be a path, a string or a pathlib.Path, got {type(value).__name__}")

@@ -7,14 +7,16 @@ from .tensor import Tensor, Version, method, wrap
 
 
 @method("__init__")
-def _init(tensor, *data, dtype=None, device=None, requires_grad=False):
+def _init(self, *data, dtype=None, device=None, requires_grad=False):
     if len(data) != 1 or isinstance(data[0], (int, np.integer)):
-        array = np.empty(data, as_dtype(dtype or get_default_dtype()))
+        if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in data):
+            raise TypeError(f"Tensor: data must be one value, or sizes, integers of at least 0, got {data!r:.80}")
+        array = np.empty([int(n) for n in data], as_dtype(dtype or get_default_dtype()))
     else:
         array = _read("Tensor", data[0], dtype or get_default_dtype(), copy=True)
-    tensor.array = to_device(array, Device(device or get_default_device()))
-    tensor._version = Version()
-    tensor.requires_grad_(requires_grad)
+    self.array = to_device(array, Device(device or get_default_device()))
+    self._version = Version()
+    self.requires_grad_(requires_grad)
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False):

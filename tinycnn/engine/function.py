@@ -184,7 +184,7 @@ def _with_history(array, edge):
 def _check_inputs(function, tensors):
     """Raise where tensors live on different devices or a view's base was rewritten under autograd's eyes."""
     if not tensors:
-        raise TypeError(f"{function.__name__}: expected at least one Tensor")
+        raise TypeError(f"{function.__name__}: an input must be a Tensor, and there are only numbers")
     first = tensors[0].array
     for t in tensors:
         if t.array is not first and (type(t.array) is not type(first) or t.array.device != first.device):

@@ -20,6 +20,13 @@ class Generator:
         self.device = Device(device)
         self.manual_seed(0)
 
+    @classmethod
+    def like(cls, other):
+        """A generator that goes on from where `other` is now, on the same device."""
+        generator = cls(other.device)
+        generator.set_state(other.get_state())
+        return generator
+
     def manual_seed(self, seed):
         """Restart the stream from `seed` (an integer); returns the generator itself."""
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
@@ -102,6 +109,12 @@ def default_generator(device=CPU):
     if device not in _generators:
         _generators[device] = Generator(device).manual_seed(_initial_seed)
     return _generators[device]
+
+
+def check_generator(function, generator):
+    """Raise TypeError naming `function` when `generator` is neither a Generator nor None."""
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(f"{function}: generator must be a tinycnn.Generator, got {type(generator).__name__}")
 
 
 _initial_seed = int.from_bytes(os.urandom(7), "little")

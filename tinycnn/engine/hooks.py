@@ -40,7 +40,8 @@ def register_hook(tensor, hook):
 def register_post_accumulate_grad_hook(tensor, hook):
     """Call `hook(tensor)` on this leaf after every backward that added to its `grad`."""
     if not tensor.requires_grad or tensor.grad_fn is not None:
-        raise RuntimeError("register_post_accumulate_grad_hook: only a leaf that requires a gradient accumulates one")
+        raise RuntimeError("register_post_accumulate_grad_hook: only a leaf that requires a gradient accumulates one, "
+                           "and this tensor is none")
     tensor.post_hooks = [] if tensor.post_hooks is None else tensor.post_hooks
     tensor.post_hooks.append(hook)
     return RemovableHandle(tensor.post_hooks, hook)

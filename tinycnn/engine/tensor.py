@@ -232,7 +232,7 @@ class Tensor:
 
     def __index__(self):
         if category(self.dtype) == 2:
-            raise TypeError(f"only an integer tensor can be an index, got {self.dtype}")
+            raise TypeError(f"index: only an integer tensor can be an index, got {self.dtype}")
         return int(self.item())
 
     def __len__(self):
@@ -242,7 +242,7 @@ class Tensor:
 
     def __iter__(self):
         if self.array.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
+            raise TypeError("iter: a 0-d tensor has no elements to iterate over")
         return (self[i] for i in range(len(self.array)))
 
     def __contains__(self, value):

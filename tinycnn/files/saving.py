@@ -19,13 +19,15 @@ import numpy as np
 from . import pth as torchfile
 from . import whole
 from ..engine.arrays import Device, get_default_device, is_array, to_device, to_numpy
+from ..engine.checks import check_path
 from ..engine.dtype import KNOWN
 from ..engine.names import printable
 from ..engine.tensor import Tensor, wrap
 from .atomic import write_atomically
-from .sealed import CHECK, most_unpacked, seal, unseal
+from .sealed import CHECK, OLDER, most_unpacked, seal, unseal
 
 KEY = "tinycnn.state"   # the entry of the header that holds our description
+LONGEST_TABLE = 2**22   # bytes of the table of contents of a zip archive, enough for fifty thousand tensors
 
 
 def save(obj, f):
@@ -36,6 +38,8 @@ def save(obj, f):
     Every tensor is written in full, also where two share memory, and comes back as a leaf without `requires_grad`;
     subclasses of the containers come back plain. Raises TypeError naming the place of anything else.
     """
+    if not hasattr(f, "write"):
+        check_path("save", f=f)
     if not hasattr(f, "write") and not Path(f).absolute().parent.is_dir():
         raise FileNotFoundError(f"save: the folder of {os.fspath(f)} does not exist")
     arrays = {}
@@ -66,6 +70,7 @@ def load(f, map_location=None, *, weights_only=True):
     target = _target(map_location)
     if hasattr(f, "read"):
         return _read(io.BytesIO(f.read()), getattr(f, "name", type(f).__name__), target, not weights_only)
+    check_path("load", f=f)
     with open(f, "rb") as file:
         return _read(file, os.fspath(f), target, not weights_only)
 
@@ -80,7 +85,10 @@ def _target(map_location):
     if isinstance(map_location, Mapping):
         places = {str(was): Device(shall) for was, shall in map_location.items()}
         return lambda place: places.get(place, get_default_device())
-    device = get_default_device() if map_location is None else Device(map_location)
+    try:
+        device = get_default_device() if map_location is None else Device(map_location)
+    except ValueError as error:
+        raise ValueError(f"load: map_location: {error}") from None
     return lambda place: device
 
 
@@ -106,7 +114,7 @@ def _read(file, name, target, trusted=False):
             kind, read = "a safetensors file", functools.partial(_read_safetensors, trusted=trusted)
         elif start[:2] == b"PK":
             kind = "a zip archive"
-            names = zipfile.ZipFile(file).namelist()
+            names = zipfile.ZipFile(_InParts(file)).namelist()
             if any(n.endswith("/data.pkl") for n in names):
                 kind, read = "a PyTorch file", torchfile.read_zip
             elif all(n.endswith(".npy") for n in names):
@@ -128,6 +136,22 @@ def _read(file, name, target, trusted=False):
         complaint = str(error) if type(error) is ValueError else \
             f"damaged: {type(error).__name__}: {printable(str(error), 300)}"
         raise ValueError(f"load: {name}, {kind}, cannot be read: {complaint}") from error
+
+
+class _InParts:
+    """A file that refuses to hand over more than LONGEST_TABLE bytes at once: so zipfile would read a table of contents.
+
+    It makes an object of every entry, which takes ten times the memory and minutes for a table that fills the file.
+    """
+
+    def __init__(self, file):
+        self.file, self.seek, self.tell = file, file.seek, file.tell
+
+    def read(self, count=-1):
+        content = self.file.read(LONGEST_TABLE + 1 if count < 0 else min(count, LONGEST_TABLE + 1))
+        if len(content) > LONGEST_TABLE:
+            raise ValueError(f"refused: its table of contents has more than {LONGEST_TABLE:,} bytes")
+        return content
 
 
 _OTHERS = {  # how files begin that are taken for weights
@@ -211,7 +235,7 @@ def _read_safetensors(file, size, make, trusted):
     if KEY not in metadata:
         return {name: make(array) for name, array in arrays.items()}
     ours = json.loads(metadata[KEY])
-    if CHECK not in metadata and ours.get("crc32") != _older_checksum(ours["state"], arrays):
+    if not {CHECK, OLDER} & set(metadata) and ours.get("crc32") != _older_checksum(ours["state"], arrays):
         raise ValueError("damaged: the checksum does not fit the content")
     reader = whole.Reader(lambda part: _restore(part, arrays, make, reader), make, arrays, trusted)
     return _restore(ours["state"], arrays, make, reader)

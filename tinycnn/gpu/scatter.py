@@ -32,7 +32,7 @@ def on_gpu(target, *rest, **options):
     return serves(target)
 
 
-@arrays.scatter_add.road(on_gpu)
+@arrays.add_at.road(on_gpu)
 def _add_by_runs(target, index, values):
     """The values of one place, sorted to stand side by side, are added by one thread."""
     xp = array_module(target)
@@ -42,7 +42,7 @@ def _add_by_runs(target, index, values):
         target += whole
 
 
-@arrays.scatter_extreme.road(on_gpu)
+@arrays.extreme_at.road(on_gpu)
 def _extreme_by_runs(target, index, values, largest):
     """As above; CuPy's own rounds float64 to float32, and overlooks NaN."""
     _by_places(functools.partial(extreme_at, largest=largest), target, index, values)

@@ -46,8 +46,10 @@ template <typename T> __global__ void one_hot(const long long* labels, const T* 
         long long at = i / (C * S) * S + i % S, c = i / S % C, label = labels[at];
         bool inside = label >= 0 && label < C;
         A some = label == ignored ? A(0) : inside ? A(1) : A(MINUS_INFINITY) * 0;
-        y[i] = T(some * (weight ? (A)weight[c] : A(1)) * ((label == c ? A(1 - smoothing) : A(0)) + A(smoothing / C)));
-        if (c == 0) counts[at] = T(some * (weight && inside ? (A)weight[label] : A(1)));
+        A part = (label == c ? A(1 - smoothing) : A(0)) + A(smoothing / C);
+        bool none = some == 0 || (inside && part == 0);  // whatever the weight, which may be infinite
+        y[i] = none ? T(0) : T(some * (weight ? (A)weight[c] : A(1)) * part);
+        if (c == 0) counts[at] = some == 0 ? T(0) : T(some * (weight && inside ? (A)weight[label] : A(1)));
     }
 }
 

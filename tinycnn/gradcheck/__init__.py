@@ -5,7 +5,7 @@
 
 `checker.py` is the entrance; `numeric.py` takes derivatives, `measure.py` compares, `contracts.py` holds backward to its
 promises, `diagnosis.py` finds the words; `second.py` does all this for second derivatives. `registry.py` and `cases/` are
-the table of what is checked; `python -m tinycnn.gradcheck` checks all of it.
+the table of what is checked, `extremes.py` takes it to extremes; `python -m tinycnn.gradcheck` checks all of the table.
 """
 import sys
 import types

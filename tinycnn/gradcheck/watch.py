@@ -32,8 +32,8 @@ def alien_memory(gradient, others):
 class Watch:
     """Wraps `backward` of every node behind `tensors`; `faults` are sentences, `misshapen` gradients by id of their leaf.
 
-    A gradient of the wrong shape is noted and replaced by zeros, so that the check can go on and say what it should have
-    been.
+    A gradient of the wrong shape is noted and replaced by zeros, one too many is noted and left out, so that the check can
+    go on and say what it should have been.
     """
 
     def __init__(self, tensors, leaves):
@@ -63,7 +63,7 @@ class Watch:
             if edge and g is not None:
                 results[k] = self._accept(node, k, edge, as_array(g, dy[0]), saved)
         self._compare_memory(name, [g for edge, g in zip(node.edges, results) if edge and g is not None])
-        return results
+        return results[:len(node.edges)]
 
     def _accept(self, node, k, edge, gradient, saved):
         """Gradient k of `node`, after a look at its shape, dtype and memory."""

@@ -1,6 +1,8 @@
 """Layers, one family a file: state, and calls to the operations of `ops/`."""
 import importlib
+import sys
 
+from ..engine.answers import answer_clearly as _answer_clearly
 from ..engine.names import no_such_name as _no_such_name
 from . import functional, init, modules
 from .activation import (CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid,
@@ -36,6 +38,12 @@ from .pool import (AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, Adap
 from .resize import ChannelShuffle, PixelShuffle, PixelUnshuffle, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 from .transformer import (Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
                           TransformerEncoderLayer)
+
+_containers = {"DataParallel", "Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"}
+_layers = {name for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, Module)} - _containers
+_answer_clearly(sys.modules[__name__], _layers, ("__init__", "forward"))
+_answer_clearly(sys.modules[__name__], _containers - {"Module"})
+_answer_clearly(init, [name for name in vars(init) if name[0] != "_" and name not in ("array_module", "default_generator")])
 
 
 def __getattr__(name):

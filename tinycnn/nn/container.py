@@ -93,6 +93,8 @@ class Sequential(_ModuleSequence):
         if len(modules) == 1 and isinstance(modules[0], dict):
             for name, module in modules[0].items():
                 self.add_module(name, module)
+        elif None in modules:
+            raise TypeError(f"Sequential: modules must be Modules, got None at place {modules.index(None)}")
         else:
             self._renew(modules)
 

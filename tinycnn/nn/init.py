@@ -175,6 +175,8 @@ def xavier_uniform_(tensor, gain=1.0, generator=None):
 
 def xavier_normal_(tensor, gain=1.0, generator=None):
     """Fill with normal numbers of the variance of `xavier_uniform_`, gain^2 * 2 / (fan_in + fan_out)."""
+    if gain < 0:
+        raise ValueError(f"xavier_normal_: gain must not be negative, got {gain}")
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_calculate_fan_in_and_fan_out(tensor))), generator)
 
 

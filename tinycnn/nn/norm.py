@@ -71,11 +71,13 @@ class _BatchNorm(_ChannelNorm):
         if momentum is None:
             momentum = 1 / (int(self.num_batches_tracked) + 1) if tracking else 0.0
         statistics = (self.running_mean, self.running_var) if tracking or not self.training else (None, None)
-        output = F.batch_norm(input, *statistics, self.weight, self.bias, self.training or not self.track_running_stats,
-                              momentum, self.eps)
+        output = self._normalise(input, *statistics, self.training or not self.track_running_stats, momentum)
         if tracking:
             self.num_batches_tracked.array += 1
         return output
+
+    def _normalise(self, input, running_mean, running_var, training, momentum):
+        return F.batch_norm(input, running_mean, running_var, self.weight, self.bias, training, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):

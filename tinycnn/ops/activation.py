@@ -105,8 +105,7 @@ class Tanh(Function):
 class Softplus(Function):
     """y = log(1 + e^(b x)) / b, a smooth max(x, 0); x itself where b x exceeds the threshold.
 
-    f' = e^(b x) / (1 + e^(b x)), the sigmoid of b x.  With t = b x, log(1 + e^t) = max(t, 0) + log(1 + e^-|t|): nothing
-    overflows.
+    f' = e^(b x) / (1 + e^(b x)), the sigmoid of b x.
     """
 
     @staticmethod
@@ -115,22 +114,25 @@ class Softplus(Function):
         ctx.beta, ctx.threshold = beta, threshold
         ctx.save_for_backward(x)
         t = beta * x
-        y = (xp.maximum(t, 0) + xp.log1p(xp.exp(-xp.abs(t)))) / beta
-        return xp.where(t > threshold, x, y)
+        return xp.where(t > threshold, x, log_of_one_and_exp(t) / beta)
 
     @staticmethod
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
-        xp = array_module(x)
         t = ctx.beta * x
-        e = xp.exp(-xp.abs(t))
-        return dy * xp.maximum(xp.maximum(e, t >= 0) / (1 + e), t > ctx.threshold)
+        return dy * array_module(x).maximum(logistic(t), t > ctx.threshold)
 
     @staticmethod
     def backward_recorded(ctx, dy):
         (x,) = ctx.saved_tensors
         t = ctx.beta * x
         return dy * where(t > ctx.threshold, 1.0, sigmoid(t))
+
+
+def log_of_one_and_exp(t):
+    """log(1 + e^t) = max(t, 0) + log(1 + e^-|t|): no exponential can overflow."""
+    xp = array_module(t)
+    return xp.maximum(t, 0) + xp.log1p(xp.exp(-xp.abs(t)))
 
 
 class GELU(Function, wide=True):
@@ -160,7 +162,8 @@ class GELU(Function, wide=True):
         if exact:
             density = exp(-0.5 * x * x) * (GELU.ROOT / 2)
         else:
-            density = 2 * probability * (1 - probability) * (GELU.ROOT * (1 + 3 * GELU.CUBIC * x * x))
+            density = 2 * probability * (1 - probability) * GELU.ROOT
+            density = density + density * x * x * (3 * GELU.CUBIC)
         return probability + x * density
 
     @staticmethod

@@ -16,7 +16,7 @@ def _arrays(function, input, other):
     check_broadcast(function, input, other)
     tensors = [v for v in (input, other) if isinstance(v, Tensor)]
     if not tensors:
-        raise TypeError(f"{function}: expected at least one Tensor")
+        raise TypeError(f"{function}: input or other must be a Tensor, got two numbers")
     devices = [device_of(t.array) for t in tensors]
     if devices[0] != devices[-1]:
         raise RuntimeError(f"{function}: inputs live on different devices, {devices[0]} and {devices[1]}")
@@ -28,7 +28,7 @@ def _binary(name, numpy_name, text, *aliases, whole=False):
     def compute(input, other):
         x, y, xp = _arrays(name, input, other)
         if whole and "f" in {v.dtype.kind for v in (x, y) if hasattr(v, "dtype")}:
-            raise TypeError(f"{name}: expected bool or integers, got floating point")
+            raise TypeError(f"{name}: input and other must be bool or integers, got floating point")
         return wrap(xp.asarray(getattr(xp, numpy_name)(x, y)))
     compute.__name__ = compute.__qualname__ = name
     compute.__doc__ = text
@@ -78,7 +78,7 @@ def bitwise_not(input):
     """Every bit turned over; of booleans, the opposite. TypeError for floating point."""
     check_tensor("bitwise_not", input=input)
     if category(input.dtype) == 2:
-        raise TypeError(f"bitwise_not: expected bool or integers, got {input.dtype}")
+        raise TypeError(f"bitwise_not: input must be bool or integers, got {input.dtype}")
     return wrap(as_array(~input.array, input.array))
 
 

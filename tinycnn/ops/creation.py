@@ -245,6 +245,7 @@ for _name, _dtype in dict(double="float64", float="float32", half="float16", boo
 @method("type_as")
 def _type_as(x, other):
     """x in the dtype of `other`."""
+    check_tensor("type_as", other=other)
     return x.to(dtype=other.dtype)
 
 

@@ -150,7 +150,8 @@ class Remainder(Function):
         if not need_y:
             return dx, None
         x, y = ctx.saved_tensors
-        return dx, unbroadcast(-dz * getattr(array_module(dz), ctx.rounding)(x / y), ctx.shapes[1])
+        q = x // y if ctx.rounding == "floor" else array_module(dz).trunc(x / y)
+        return dx, unbroadcast(-dz * q, ctx.shapes[1])
 
 
 class Atan2(Function):
@@ -194,7 +195,7 @@ def operand(function, name, value):
         return value.item()
     if isinstance(value, (Tensor, bool, int, float)):
         return value
-    if is_array(value):
+    if is_array(value) and value.dtype.kind in "biuf":
         return as_tensor(value)
     raise TypeError(f"{function}: {name} must be a Tensor, an array or a number, got {type(value).__name__}")
 
@@ -349,7 +350,7 @@ def _check_divisor(function, x, y):
     if category(result_type(x, y)) < 2:
         searched = isinstance(y, Tensor) and device_of(y.array).type == "cpu"
         if (searched and not y.array.all()) or (not isinstance(y, Tensor) and y == 0):
-            raise RuntimeError(f"{function}: integer division by zero")
+            raise RuntimeError(f"{function}: integer division by zero: other must not hold 0")
 
 
 def _is_bool(value):

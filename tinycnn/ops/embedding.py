@@ -1,7 +1,7 @@
 """Looking rows up in a table; labels as one-hot vectors (whose product with the table is the same lookup)."""
 import numpy as np
 
-from ..engine.arrays import array_module, scatter_add
+from ..engine.arrays import add_at, array_module
 from ..engine.function import Function
 from ..engine.checks import check_floating, check_tensor
 from ..engine.tensor import wrap
@@ -28,7 +28,7 @@ class Embedding(Function):
         dw = array_module(dy).zeros(ctx.shape, dy.dtype)
         if ctx.by_frequency:
             dy = dy / occurrences(index, ctx.shape[0]).astype(dy.dtype)
-        scatter_add(dw, index, dy)
+        add_at(dw, index, dy)
         if ctx.padding_idx is not None:
             dw[ctx.padding_idx] = 0
         return dw, None
@@ -47,7 +47,7 @@ class Embedding(Function):
 def occurrences(index, rows):
     """How often the row that each entry of `index` names is named by all of them: index (*S) -> (*S, 1)."""
     count = array_module(index).zeros(rows, np.int64)
-    scatter_add(count, index, 1)
+    add_at(count, index, 1)
     return count[index][..., None]
 
 

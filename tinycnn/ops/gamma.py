@@ -119,8 +119,8 @@ def digamma(input):
 
 def polygamma(n, input):
     """The derivative number n + 1 of `lgamma`; for n above 2, NaN where the input is negative."""
-    if n < 0:
-        raise RuntimeError(f"polygamma: n must not be negative, got {n}")
+    if not 0 <= n <= 170:
+        raise RuntimeError(f"polygamma: n must be from 0 to 170 (beyond, n! is above all numbers), got {n}")
     return Polygamma.apply(floating("polygamma", input), n=n)
 
 

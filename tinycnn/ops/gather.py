@@ -16,7 +16,7 @@ from ..engine.tensor import Tensor, method, wrap
 from .elementwise import unbroadcast
 from .indexing import ALL, AddItem, GetItem, SetItem, check_range, read_index
 from .inplace import twin
-from .shape import check_dim, common_shape, movedim, ravel, reshape
+from .shape import check_dim, check_dims, common_shape, movedim, ravel, reshape
 
 
 class MaskedFill(Function):
@@ -214,6 +214,7 @@ def slice_scatter(x, src, dim=0, start=None, end=None, step=1):
 def diagonal_scatter(x, src, offset=0, dim1=0, dim2=1):
     """A copy of x with `src` as diagonal `offset` of its dimensions `dim1` and `dim2`."""
     check_tensor("diagonal_scatter", x=x, src=src)
+    check_dims("diagonal_scatter", (dim1, dim2), x.ndim, "dim1 and dim2")
     y = movedim(x, (dim1, dim2), (-2, -1)).clone()
     places = array_module(x.array).arange(max(min(y.shape[-2] + min(offset, 0), y.shape[-1] - max(offset, 0)), 0))
     rows, columns = wrap(places + max(-offset, 0)), wrap(places + max(offset, 0))

@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-from ..engine.arrays import array_module, scatter_add
+from ..engine.arrays import add_at, array_module
 from ..engine.function import Function
 from ..engine.checks import check_floating
 from ..engine.tensor import wrap
@@ -151,7 +151,7 @@ class GridSample(Function, wide=True):
         for index, inside, weights, slopes in _corners([p for p, _ in places], sizes, *ctx.options):
             if need_x:
                 weight = xp.where(inside, math.prod(weights), 0)
-                scatter_add(dx, (planes + index[:, None]).ravel(), (weight[:, None] * dy).ravel())
+                add_at(dx, (planes + index[:, None]).ravel(), (weight[:, None] * dy).ravel())
             if need_grid and ctx.options[0] != "nearest":
                 dw = xp.where(inside, (dy * xp.take_along_axis(pixels, index[:, None], 2)).sum(1), 0)
                 for a, slope in enumerate(slopes):

@@ -8,7 +8,7 @@ import operator
 
 import numpy as np
 
-from ..engine.arrays import array_module, is_array, scatter_add
+from ..engine.arrays import add_at, array_module, is_array
 from ..engine.function import Function
 from ..engine.grad_mode import mode
 from ..engine.checks import check_tensor
@@ -41,7 +41,7 @@ class GetItem(Function):
         advanced = ctx.saved_tensors
         dx = array_module(dy).zeros_like(dy, shape=ctx.shape)  # where it has the axes of dy, laid out in memory like dy
         if _may_repeat(advanced):
-            scatter_add(dx[ctx.basic], advanced, dy)
+            add_at(dx[ctx.basic], advanced, dy)
         else:
             dx[ctx.basic][advanced or ...] = dy
         return dx
@@ -100,7 +100,7 @@ class AddItem(Function):
         ctx.basic = basic
         ctx.save_for_backward(*advanced)
         y = x.copy()
-        scatter_add(y[basic], advanced, value)
+        add_at(y[basic], advanced, value)
         return y
 
     @staticmethod
@@ -122,7 +122,10 @@ def _read_item(item, x):
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
     if isinstance(item, (Tensor, np.ndarray, list, range, bool, np.bool_)) or is_array(item):
-        item = wrap(np.zeros(0, np.int64)) if isinstance(item, list) and not item else as_tensor(item)
+        try:
+            item = wrap(np.zeros(0, np.int64)) if isinstance(item, list) and not item else as_tensor(item)
+        except (TypeError, ValueError) as error:
+            raise IndexError(f"index: an index must be integers or bool: {error}") from None
         if item.dtype.kind not in "bi":
             advice = ": it may mean a mask or positions, write i.bool() or i.long()" if item.dtype.kind == "u" else ""
             raise IndexError(f"index: a tensor must hold int or bool to be an index, got {item.dtype}{advice}")
@@ -221,7 +224,10 @@ def _setitem(x, index, value):
         ones = next((i for i, n in enumerate(value.shape) if n != 1), value.ndim)
         value = reshape(value, value.shape[ones:]) if ones else value
     elif not isinstance(value, (bool, int, float)):
-        value = as_tensor(value, dtype=x.dtype, device=x.device)
+        try:
+            value = as_tensor(value, dtype=x.dtype, device=x.device)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"index: the value to be written must be numbers: {error}") from None
     if mode.recording and (x.requires_grad or getattr(value, "requires_grad", False)):
         write(x, SetItem.apply(x, value, *advanced, basic=basic), "x[index] = value")
         return

@@ -1,8 +1,10 @@
-"""The one road by which every in-place operation (`x += y`, `x.add_()`, `x[i] = v`) writes.
+"""The one way by which every in-place operation (`x += y`, `x.add_()`, `x[i] = v`) writes.
 
 An in-place operation computes its result out of place, as a new node, and `write` then moves values and history into the
 tensor. `twin` makes the in-place form of any function in one line.
 """
+import inspect
+
 from ..engine.arrays import array_module
 from ..engine.dtype import category
 from ..engine.grad_mode import mode
@@ -71,6 +73,12 @@ def private(x, *others):
     return x.clone() if mode.recording and tracked else x
 
 
+def _signature(function):
+    """The signature of f_, whose first argument is a tensor of any name."""
+    first, *others = inspect.signature(function).parameters.values()
+    return inspect.Signature([first.replace(kind=first.POSITIONAL_ONLY), *others])
+
+
 def twin(function, *operators, rereads=False):
     """Make `f_`, the in-place form of the function f, a method of Tensor (and of its `operators`): x.f_(...) returns x.
 
@@ -81,6 +89,7 @@ def twin(function, *operators, rereads=False):
     def in_place(x, *args, **options):
         return write(x, function(private(x, *args, *options.values()) if rereads else x, *args, **options), name)
     in_place.__name__ = in_place.__qualname__ = name
+    in_place.__signature__ = _signature(function)
     in_place.__doc__ = f"`{function.__name__}` in place: the result is written into x, which is returned."
     return method(name, *operators)(in_place)
 
@@ -104,6 +113,7 @@ def reshaping_twin(function):
             x.grad_fn, x.output_nr = y.grad_fn, y.output_nr
         return x
     in_place.__name__ = in_place.__qualname__ = name
+    in_place.__signature__ = _signature(function)
     in_place.__doc__ = f"`{function.__name__}` in place: x itself takes the new shape."
     return method(name)(in_place)
 

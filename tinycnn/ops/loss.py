@@ -16,7 +16,7 @@ from ..engine.function import Function
 from ..engine.half import wide
 from ..engine.checks import check_floating, check_number, check_tensor
 from ..engine.tensor import Tensor
-from .activation import sigmoid, softplus
+from .activation import log_of_one_and_exp, logistic, sigmoid, softplus
 from .creation import ones_like
 from .elementwise import check_broadcast
 from .shape import broadcast_tensors
@@ -123,20 +123,13 @@ class BCEWithLogits(Function, wide=True):
 
 
 def _sigmoid(x):
-    """1 / (1 + e^-x), or e^x / (1 + e^x) where x < 0, of an array or a Tensor."""
-    if isinstance(x, Tensor):
-        return sigmoid(x)
-    xp = array_module(x)
-    e = xp.exp(-xp.abs(x))
-    return xp.maximum(e, x >= 0) / (1 + e)
+    """1 / (1 + e^-x), of an array or a Tensor."""
+    return sigmoid(x) if isinstance(x, Tensor) else logistic(x)
 
 
 def _softplus(x):
-    """log(1 + e^x), without overflow, of an array or a Tensor."""
-    if isinstance(x, Tensor):
-        return softplus(x, threshold=math.inf)
-    xp = array_module(x)
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+    """log(1 + e^x), of an array or a Tensor."""
+    return softplus(x, threshold=math.inf) if isinstance(x, Tensor) else log_of_one_and_exp(x)
 
 
 # ---- what all losses share -------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.checks import check_tensor
 from ..engine.construct import as_tensor
-from ..engine.tensor import Tensor, method
+from ..engine.tensor import method
 from .elementwise import unbroadcast
 from .shape import check_dims, common_shape, reshape, squeeze
 
@@ -175,7 +175,10 @@ def matmul(x, other):
 
 
 def _matmul(function, x, y):
-    x, y = (v if isinstance(v, Tensor) else as_tensor(v) for v in (x, y))
+    try:
+        x, y = as_tensor(x), as_tensor(y)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{function}: x and other must be Tensors or arrays of numbers: {error}") from None
     _check(function, x=x, other=y)
     if x.ndim == 0 or y.ndim == 0:
         raise RuntimeError(f"{function}: expected at least 1 dimension each, got shapes {x.shape} and {y.shape}; to "

@@ -208,7 +208,7 @@ class LocalResponseNorm(Function, wide=True):
         """dx, from arrays or Tensors."""
         direct = dy * s**-ctx.beta
         through = window_sum(direct * x / s, (ctx.size - 1) // 2, ctx.size // 2)
-        return direct - 2 * ctx.alpha * ctx.beta / ctx.size * x * through,
+        return direct - 2 * ctx.alpha * ctx.beta / ctx.size * x * through
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def blend(old, new, keep, add):
     old[...] = keep * old + add * new
 
 
-def _update(function, running, new, momentum, factor=1):
+def update_running(function, running, new, momentum, factor=1):
     """Move the tensor `running` towards the array `new` times factor: running = (1 - momentum) running + momentum new."""
     if running is not None:
         check_apart(function, running.array)
@@ -260,8 +260,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         with quiet():
             mu, var = moments(x, axes)
         if count:
-            _update("batch_norm", running_mean, mu, momentum)
-            _update("batch_norm", running_var, var, momentum, count / (count - 1))
+            update_running("batch_norm", running_mean, mu, momentum)
+            update_running("batch_norm", running_var, var, momentum, count / (count - 1))
         return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=[mu, var])
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: running_mean and running_var must be given when training is False")
@@ -286,8 +286,8 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     if len(input) and not (running_mean is None and running_var is None):
         with quiet():
             statistics = mu, var = moments(input.array, axes)
-        _update("instance_norm", running_mean, mu.mean(0), momentum)
-        _update("instance_norm", running_var, var.mean(0), momentum, count / (count - 1))
+        update_running("instance_norm", running_mean, mu.mean(0), momentum)
+        update_running("instance_norm", running_var, var.mean(0), momentum, count / (count - 1))
     return Normalize.apply(input, weight, bias, axes=axes, along=(1,), eps=eps, statistics=statistics)
 
 
@@ -338,6 +338,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """
     axes = _trailing("rms_norm", input, normalized_shape, weight=weight)
     eps = float(np.finfo(float32 if is_half(input) else input.dtype).eps) if eps is None else eps
+    check_number("rms_norm", eps=eps)
     return RMSNorm.apply(input, weight, axes=axes, eps=eps)
 
 

@@ -39,7 +39,7 @@ def _resized(x, pads, value):
     return y
 
 
-class BorderPad(Function):
+class BorderPad(Function, wide=True):
     """x with borders copied from x itself; along one dimension of size n, padded by a before and b after:
 
         reflect     y = x[a] ... x[1]      x[0] ... x[n-1]   x[n-2] ... x[n-1-b]

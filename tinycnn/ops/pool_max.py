@@ -5,7 +5,7 @@ the elements of one plane row by row, as in PyTorch: (row, column) is row * widt
 """
 import numpy as np
 
-from ..engine.arrays import array_module, scatter_add
+from ..engine.arrays import add_at, array_module
 from ..engine.function import Function
 from ..engine.checks import check_tensor
 from .pool import adaptive_pool, adaptive_windows, unbatched, windows
@@ -98,7 +98,7 @@ def send(values, indices, size):
     """x (N, C, *size), zero but for x[n, c, indices[n, c, o]] += values[n, c, o]: the adjoint of `fetch`."""
     planes = values.shape[:2]
     x = array_module(values).zeros(int(np.prod((*planes, *size))), values.dtype)
-    scatter_add(x, _all_planes(indices, size), values.reshape(-1))
+    add_at(x, _all_planes(indices, size), values.reshape(-1))
     return x.reshape(*planes, *size)
 
 
@@ -193,6 +193,9 @@ def _max_unpool(function, dims, input, indices, kernel_size, stride, padding, ou
     stride = kernel if stride is None else sizes(function, "stride", stride, dims, 1)
     padding = sizes(function, "padding", padding, dims, 0)
     least = tuple((o - 1) * s - 2 * p + k for o, s, p, k in zip(x.shape[2:], stride, padding, kernel))
+    if min(least) < 0 and output_size is None:
+        raise ValueError(f"{function}: input of shape {input.shape} with kernel {kernel}, stride {stride} and padding "
+                         f"{padding} gives a plane of size {least}; pass output_size")
     size = least
     if output_size is not None:
         size = sizes(function, "output_size", tuple(output_size)[-dims:], dims, 1)

@@ -60,7 +60,8 @@ def randint(low=0, high=None, size=None, *, generator=None, dtype=int64, device=
 
 def randperm(n, *, generator=None, dtype=int64, device=None, requires_grad=False):
     """The integers 0 to n - 1 in random order."""
-    shape_of("randperm", (n,))
+    if not isinstance(n, (int, np.integer)) or n < 0:
+        raise ValueError(f"randperm: n must be an integer of at least 0, got {n!r:.80}")
     drawn = _stream("randperm", generator, device).permutation(n).astype(as_dtype(dtype), copy=False)
     return wrap(drawn).requires_grad_(requires_grad)
 

@@ -252,7 +252,7 @@ def roll(x, shifts, dims=None):
     shifts = integers("roll", "shifts", (shifts,))
     dims = tuple(check_dim("roll", d, x.ndim, "dims") for d in integers("roll", "dims", (dims,)))
     if len(shifts) != len(dims):
-        raise RuntimeError(f"roll: {len(shifts)} shifts {shifts} but {len(dims)} dims {dims}")
+        raise RuntimeError(f"roll: shifts and dims must be equally many, got {shifts} and {dims}")
     return Roll.apply(x, shifts=shifts, dims=dims)
 
 

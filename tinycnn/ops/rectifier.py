@@ -59,16 +59,15 @@ class PReLU(Function):
     def forward(ctx, x, a):
         xp = array_module(x)
         ctx.save_for_backward(x, a)
-        return xp.maximum(x, 0) + a * xp.minimum(x, 0)
+        return xp.where(x > 0, x, a * x)
 
     @staticmethod
     def backward(ctx, dy):
         x, a = ctx.saved_tensors
         need_x, need_a = ctx.needs_input_grad
-        positive = x > 0
-        sloped = dy * ~positive
-        return (dy * positive + a * sloped if need_x else None,
-                unbroadcast(sloped * x, a.shape) if need_a else None)
+        xp, positive = array_module(x), x > 0
+        return (xp.where(positive, dy, a * dy) if need_x else None,
+                unbroadcast(xp.where(positive, 0, dy * x), a.shape) if need_a else None)
 
 
 class Hardtanh(Function):

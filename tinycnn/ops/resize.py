@@ -12,7 +12,7 @@ import operator
 
 import numpy as np
 
-from ..engine.arrays import array_module, scatter_add
+from ..engine.arrays import add_at, array_module
 from ..engine.dtype import float32, promote_types
 from ..engine.function import Function
 from ..engine.checks import check_floating, check_tensor
@@ -121,7 +121,7 @@ class Interpolate(Function, wide=True):
         for axis, (index, weight) in enumerate(Interpolate.taps(ctx, dy, dy.shape[2:]), start=2):
             out = index.shape[1]
             matrix = xp.zeros((out, ctx.size[axis - 2]), dy.dtype)
-            scatter_add(matrix, (xp.arange(out), index), dy.dtype.type(1) if weight is None else weight)
+            add_at(matrix, (xp.arange(out), index), dy.dtype.type(1) if weight is None else weight)
             dx = xp.moveaxis(xp.tensordot(dx, matrix, (axis, 0)), -1, axis)
         return dx
 

@@ -205,6 +205,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
         slopes.append(cat([ends[0], (step.narrow(d, 0, n - 1) + step.narrow(d, 1, n - 1)) / 2, ends[1]], d))
     return tuple(slopes)
 
+
 twin(cumprod, rereads=True)
 
 __all__ = ["cummax", "cummin", "cumprod", "cumulative_trapezoid", "diff", "gradient", "logcumsumexp", "trapezoid", "trapz"]

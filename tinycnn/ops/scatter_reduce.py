@@ -1,7 +1,5 @@
 """Values brought to positions and reduced there to a sum, a mean, a product or an extreme, as in graphs."""
-from ..engine.arrays import array_module
-from ..engine.arrays import scatter_add as add_at
-from ..engine.arrays import scatter_extreme
+from ..engine.arrays import add_at, array_module, extreme_at
 from ..engine.function import Function
 from ..engine.checks import check_tensor
 from ..engine.tensor import method, wrap
@@ -29,7 +27,7 @@ class ScatterExtreme(Function):
             limits = (xp.finfo if x.dtype.kind == "f" else xp.iinfo)(x.dtype)
             lowest = -xp.inf if x.dtype.kind == "f" else limits.min
             y[index] = lowest if largest else xp.inf if x.dtype.kind == "f" else limits.max
-        scatter_extreme(y, index, src, largest)
+        extreme_at(y, index, src, largest)
         ctx.save_for_backward(x, src, y, *index)
         return y
 

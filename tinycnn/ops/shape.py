@@ -316,7 +316,10 @@ def broadcast_to(x, size):
     return x.expand(size)
 
 
-method("broadcast_to")(lambda x, *size: x.expand(*size))
+@method("broadcast_to")
+def _broadcast_to(x, *size):
+    """The same as `expand`."""
+    return x.expand(*size)
 
 
 def common_shape(function, *shapes):

@@ -54,7 +54,7 @@ class Softmax(Function, wide=True):
     @staticmethod
     def backward(ctx, dp):
         (p,) = ctx.saved_tensors
-        return p * (dp - (dp * p).sum(ctx.axis, keepdims=True)),
+        return p * (dp - (dp * p).sum(ctx.axis, keepdims=True))
 
 
 class LogSoftmax(Function, wide=True):
@@ -73,7 +73,7 @@ class LogSoftmax(Function, wide=True):
     @staticmethod
     def backward(ctx, dl):
         (logp,) = ctx.saved_tensors
-        return dl - array_module(logp).exp(logp) * dl.sum(ctx.axis, keepdims=True),
+        return dl - array_module(logp).exp(logp) * dl.sum(ctx.axis, keepdims=True)
 
 
 class CrossEntropy(Function, wide=True):
@@ -146,8 +146,9 @@ def targets(labels, shape, axis, weight, dtype, ignored, smoothing):
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignored)
     counts = xp.where(wrong, math.nan, labels != ignored).astype(dtype)
     if weight is not None:
-        counts = counts * weight
-    y = (labels == xp.arange(classes).reshape(-1, *[1] * (len(shape) - 1 - axis))) * counts
+        counts = xp.where(counts == 0, 0, counts * weight)
+    chosen = labels == xp.arange(classes).reshape(-1, *[1] * (len(shape) - 1 - axis))
+    y = xp.where(chosen | wrong, counts, 0)
     total = as_array(y.sum(), y)
     return y if smoothing == 0 else y * (1 - smoothing) + counts * (smoothing / classes), total
 
@@ -177,7 +178,7 @@ def _axis(function, input, dim):
 def softmax(input, dim=None, dtype=None):
     """e^x / sum e^x along `dim`: positive numbers that add up to 1. `dtype` converts the input first."""
     check_tensor("softmax", input=input)
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else input.to(dtype=dtype)
     return Softmax.apply(input, axis=_axis("softmax", input, dim))
 
 
@@ -185,14 +186,14 @@ def softmax(input, dim=None, dtype=None):
 def log_softmax(input, dim=None, dtype=None):
     """The logarithm of `softmax`, computed without leaving the logarithms. `dtype` converts the input first."""
     check_tensor("log_softmax", input=input)
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else input.to(dtype=dtype)
     return LogSoftmax.apply(input, axis=_axis("log_softmax", input, dim))
 
 
 def softmin(input, dim=None, dtype=None):
     """softmax(-x): the smallest x gets the largest share."""
     check_tensor("softmin", input=input)
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else input.to(dtype=dtype)
     return Softmax.apply(-input, axis=_axis("softmin", input, dim))
 
 
@@ -255,7 +256,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
             raise ValueError(f"cross_entropy: ignore_index is for labels; target holds probabilities, got {ignore_index}")
         y, divisor = target.to(input.dtype), input.numel() // max(input.shape[axis], 1)
         if label_smoothing > 0:
-            y = y * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+            y = y * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
         if weight is not None:
             y = y * wrap(weight)
     else:

@@ -6,13 +6,14 @@ a calculus book. Some slopes are cheapest from the output, as e^x is its own; th
 import math
 
 from ..engine.arrays import array_module
+from ..engine.dtype import category, get_default_dtype
+from ..engine.function import Function
+from ..engine.half import wide
+from ..engine.checks import check_tensor
+from ..engine.tensor import method
 from .error_function import erf as erf_of_array
 from .error_function import erfc as erfc_of_array
 from .error_function import erfinv as erfinv_of_array
-from ..engine.dtype import category, get_default_dtype
-from ..engine.function import Function
-from ..engine.checks import check_tensor
-from ..engine.tensor import method
 from .inplace import twin
 
 
@@ -161,9 +162,10 @@ Atan, atan = _row("atan", "arctan", "The angle of tangent x, from -pi/2 to pi/2.
                   of_x=lambda xp, x: 1 / (1 + x * x))
 Sinh, sinh = _row("sinh", "sinh", "(e^x - e^-x) / 2.", "cosh x", of_x=lambda xp, x: xp.cosh(x))
 Cosh, cosh = _row("cosh", "cosh", "(e^x + e^-x) / 2.", "sinh x", of_x=lambda xp, x: xp.sinh(x))
-Asinh, asinh = _row("asinh", "arcsinh", "The inverse of sinh.", "/ sqrt(x^2 + 1)", of_x=lambda xp, x: 1 / xp.sqrt(x * x + 1))
+Asinh, asinh = _row("asinh", "arcsinh", "The inverse of sinh.", "/ sqrt(x^2 + 1)",
+                    of_x=lambda xp, x: 1 / xp.hypot(x, xp.ones_like(x)))
 Acosh, acosh = _row("acosh", "arccosh", "The inverse of cosh, from 0 on; NaN below 1.", "/ sqrt(x^2 - 1)",
-                    of_x=lambda xp, x: 1 / xp.sqrt(x * x - 1))
+                    of_x=lambda xp, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1)))
 Atanh, atanh = _row("atanh", "arctanh", "The inverse of tanh; NaN outside -1 to 1.", "/ (1 - x^2)",
                     of_x=lambda xp, x: 1 / (1 - x * x))
 Exp2, exp2 = _row("exp2", "exp2", "2^x.", "ln(2) y", of_y=lambda xp, y: math.log(2) * y)
@@ -229,7 +231,7 @@ def round(input, *, decimals=0):
     check_tensor("round", input=input)
     if category(input.dtype) < 2:
         return input.clone()
-    return Staircase.apply(input, function=lambda x: array_module(x).around(x, decimals))
+    return Staircase.apply(input, function=wide(lambda x: array_module(x).around(x, decimals)))
 
 
 @method("frac")

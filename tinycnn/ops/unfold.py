@@ -95,7 +95,7 @@ def meetings(k, size, out, stride, padding, dilation):
 
 # ---- differentiable --------------------------------------------------------------------------------------------------
 
-class Unfold(Function):
+class Unfold(Function, wide=True):
     """x (N, C, *S) -> y (N, C*K, O), a column for every window: im2col, whose gradient is col2im of dy.
 
     Cost: no FLOPs, K copies of x. Nothing is saved.

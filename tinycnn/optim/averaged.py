@@ -1,5 +1,6 @@
 """ASGD, gradient descent whose answer is the mean of the places it visited."""
 from ..engine.arrays import array_module
+from ..engine.checks import check_number
 from .optimizer import Optimizer
 
 
@@ -25,6 +26,7 @@ class ASGD(Optimizer):
 
     def check_options(self, group):
         self.non_negative(group, "lr", "weight_decay")
+        check_number("ASGD", lambd=group["lambd"], alpha=group["alpha"], t0=group["t0"])
 
     def start(self, p, dp, group):
         return dict(step=0, eta=group["lr"], mu=1.0, ax=array_module(p).zeros_like(p))

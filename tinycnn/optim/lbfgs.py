@@ -4,6 +4,7 @@ from collections import namedtuple
 from functools import partial
 
 from ..engine.arrays import array_module, quiet
+from ..engine.checks import check_number
 from ..engine.grad_mode import enable_grad
 from ..engine.tensor import Tensor
 from .optimizer import Optimizer, numbers
@@ -43,7 +44,8 @@ class LBFGS(Optimizer):
                                       history_size=history_size, line_search_fn=line_search_fn))
 
     def check_options(self, group):
-        self.non_negative(group, "lr")
+        self.non_negative(group, "lr", "tolerance_grad", "tolerance_change")
+        check_number("LBFGS", max_iter=group["max_iter"], max_eval=group["max_eval"], history_size=group["history_size"])
         if self.param_groups:
             raise ValueError("LBFGS: all parameters must be in one group")
 

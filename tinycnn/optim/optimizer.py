@@ -115,7 +115,7 @@ class Optimizer:
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for p in params:
             if not isinstance(p, Tensor):
-                raise TypeError(f"{self._name()}: can only optimize Tensors, got {type(p).__name__}")
+                raise TypeError(f"{self._name()}: params must be Tensors, got {type(p).__name__}")
             if p.grad_fn is not None:
                 raise ValueError(f"{self._name()}: can't optimize a non-leaf Tensor (shape {p.shape}, made by "
                                  f"{p.grad_fn.name()}): pass the parameters it was computed from")

@@ -1,5 +1,6 @@
 """Rprop, which follows only the gradient's sign, and RMSprop, which makes that work on minibatches."""
 from ..engine.arrays import array_module
+from ..engine.checks import check_number
 from .optimizer import Optimizer
 
 
@@ -24,6 +25,8 @@ class Rprop(Optimizer):
         self.non_negative(group, "lr")
         if not 0 < group["etas"][0] < 1 < group["etas"][1]:
             raise ValueError(f"Rprop: etas must be one number between 0 and 1 and one above 1, got {group['etas']}")
+        smallest, largest = group["step_sizes"]
+        check_number("Rprop", **{"step_sizes[0]": smallest, "step_sizes[1]": largest})
 
     def start(self, p, dp, group):
         xp = array_module(p)

@@ -1,5 +1,6 @@
 """Stochastic gradient descent, with momentum."""
 from ..engine.arrays import as_array
+from ..engine.checks import check_number
 from .optimizer import Optimizer
 
 
@@ -27,6 +28,7 @@ class SGD(Optimizer):
 
     def check_options(self, group):
         self.non_negative(group, "lr", "momentum", "weight_decay")
+        check_number("SGD", dampening=group["dampening"])
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError(f"SGD: nesterov needs a positive momentum and no dampening, got momentum={group['momentum']}, "
                              f"dampening={group['dampening']}")

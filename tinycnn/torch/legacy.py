@@ -40,7 +40,7 @@ class Variable(metaclass=_EveryTensor):
 
     def __new__(cls, data, requires_grad=False, volatile=None):
         if volatile is not None:
-            raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the computation")
+            raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the code")
         return (data if isinstance(data, Tensor) else tensor(data)).detach().requires_grad_(requires_grad)
 
 

@@ -1,5 +1,6 @@
 """PyTorch's `torch.linalg`, as far as networks use it: norms, products, inverses."""
 import functools
+import sys
 
 from .ops import matmul as products
 from .ops import reduce
@@ -10,6 +11,7 @@ from .ops.rearrange import diagonal as _diagonal
 from .ops.shape import check_dims
 from .ops.vectors import cross as _cross
 from .ops.vectors import matrix_power
+from .engine.answers import answer_clearly
 from .engine.checks import check_floating, check_tensor
 
 __all__ = ["cross", "det", "diagonal", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "pinv",
@@ -77,3 +79,5 @@ def multi_dot(tensors):
 def diagonal(A, *, offset=0, dim1=-2, dim2=-1):  # noqa: N803
     """A view of diagonal `offset` of the matrices along `dim1` and `dim2`, by default the last two dimensions."""
     return _diagonal(A, offset, dim1, dim2)
+
+answer_clearly(sys.modules[__name__], __all__)

@@ -1,4 +1,7 @@
 """PyTorch's `torch.special`, as far as networks use it."""
+import sys
+
+from .engine.answers import answer_clearly
 from .ops.activation import sigmoid as expit
 from .ops.gamma import digamma, polygamma
 from .ops.gamma import lgamma as gammaln
@@ -11,3 +14,5 @@ psi = digamma
 
 __all__ = ["digamma", "entr", "erf", "erfc", "erfinv", "exp2", "expit", "expm1", "gammaln", "log1p", "log_softmax", "logit",
            "logsumexp", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc", "softmax", "xlog1py", "xlogy"]
+
+answer_clearly(sys.modules[__name__], __all__)

@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from ..engine.arrays import to_numpy
+from ..engine.checks import check_path
 from ..data import PictureFormat
 from ..models import get_model
 from ..engine.tensor import wrap
@@ -28,6 +29,9 @@ def save_checkpoint(path, model, metadata, half=False):
     network; "classes", their names; "format", the PictureFormat of its pictures. Raises ValueError where something is
     missing, or a weight too large for 16 bits.
     """
+    check_path("save_checkpoint", path=path)
+    if not isinstance(metadata, dict):
+        raise TypeError(f"save_checkpoint: metadata must be a dictionary, got {type(metadata).__name__}")
     missing = [key for key in NEEDED if key not in metadata]
     if missing:
         raise ValueError(f"save_checkpoint: metadata lacks {', '.join(missing)}")
@@ -65,6 +69,7 @@ def load_checkpoint(path):
 
     Raises FileNotFoundError, or ValueError for a file that is damaged or of another kind.
     """
+    check_path("load_checkpoint", path=path)
     with open(path, "rb") as file:
         content = file.read()
     try:
@@ -93,6 +98,7 @@ def load_checkpoint(path):
 
 def load_model(path):
     """(model, metadata) of a checkpoint: the network, built and with its weights, in evaluation mode."""
+    check_path("load_model", path=path)
     weights, metadata = load_checkpoint(path)
     try:
         most = max(4096, sum(w.numel() for w in weights.values()))

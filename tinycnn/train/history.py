@@ -1,6 +1,7 @@
 """What happened in training: a list with one dictionary an epoch, and the file it is kept in."""
 import csv
 
+from ..engine.checks import check_path
 from ..files.atomic import write_atomically
 
 COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
@@ -12,6 +13,7 @@ def write_history(path, history):
     Numbers are written so that reading gives back the very same ones. With the same seed on the same machine two runs
     agree in every bit of every column but the last, `seconds`.
     """
+    check_path("write_history", path=path)
     lines = [",".join(COLUMNS)]
     lines += [",".join("" if row.get(c) is None else repr(plain(row[c])) for c in COLUMNS) for row in history]
     write_atomically(path, ("\n".join(lines) + "\n").encode())
@@ -24,6 +26,7 @@ def plain(number):
 
 def read_history(path):
     """The rows that `write_history` wrote; ValueError for another file."""
+    check_path("read_history", path=path)
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:

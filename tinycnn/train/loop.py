@@ -6,8 +6,10 @@ import sys
 import numpy as np
 
 from ..engine.arrays import CPU, on, to_numpy
+from ..engine.checks import check_callable, check_iterable, check_number
 from ..engine.grad_mode import no_grad
 from ..engine.tensor import Tensor
+from ..nn import Module
 from ..nn import functional as F
 from ..nn.utils import clip_grad_norm_
 from ..ops.assemble import cat
@@ -15,6 +17,7 @@ from ..ops.creation import zeros_like
 from ..optim.optimizer import Optimizer
 from ..optim.lr_scheduler import ReduceLROnPlateau
 from .mean import Mean
+from .ranks import Ranks, Together
 from .state import Keeper, State
 
 
@@ -46,16 +49,28 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     row at the end of the epoch, a checkpoint, `after_step` where it is given. With `pin_memory=True` in the loader the next
     batch is copied there meanwhile.
 
+    On every rank of a process group (`tinycnn.distributed`), with loaders that are `shared`, the history and the weights are
+    those that one process would get: rank 0 calls the functions, writes the checkpoint and shows the bar. Batch norm looks
+    at a rank's own part only, unless it is a SyncBatchNorm.
+
     A row holds epoch, train_loss, train_acc (running means over the epoch, while the model changed; `Mean` says of which
     scores and labels there is an accuracy, of others it is NaN), val_loss, val_acc,
     lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number (on a
     GPU: when somebody looks).
     """
+    check_network("fit", model)
+    check_iterable("fit", train=train)
+    check_callable("fit", loss=loss)
+    if val is not None:
+        check_iterable("fit", val=val)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: optimizer must be an optimizer of tinycnn.optim, got {type(optimizer).__name__}")
     if not isinstance(epochs, (int, np.integer)) or epochs < 0:
         raise ValueError(f"fit: epochs must be a whole number of at least 0, got {epochs!r}")
+    if not isinstance(settings or {}, dict):
+        raise TypeError(f"fit: settings must be a dictionary, got {type(settings).__name__}")
     batches, each_epoch = _length(train), isinstance(schedule, ReduceLROnPlateau)
+    check_number("fit", accumulate=accumulate, checkpoint_seconds=checkpoint_seconds)
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
     if accumulate > 1 and batches is None:
@@ -64,13 +79,16 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     if each_epoch and val is None:
         raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule "
                          "and step it in after_epoch")
-    device = device_of(model)
-    state = State(model, optimizer, schedule, train, val, {"accumulate": accumulate, "clip_norm": clip_norm,
-                                                           **(settings or {})})
+    device, ranks = device_of(model), Ranks(train)
+    state = State(ranks, model, optimizer, schedule, train, val,
+                  {"accumulate": accumulate, "clip_norm": clip_norm, **(settings or {})})
     keeper = Keeper(checkpoint, state, checkpoint_seconds)
     if checkpoint and resume:
         keeper.resume()
-    with keeper, on(device):
+    if ranks.many:
+        state.check_alike()
+        progress = progress and ranks.first
+    with Together(model, ranks) as together, keeper, on(device):
         while state.epoch <= epochs and not state.stopped:
             row, running = state.begin_epoch(optimizer.param_groups[0]["lr"])
             model.train()
@@ -83,30 +101,39 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
                     first = running.batches - running.batches % accumulate
                     if running.batches == first:
                         optimizer.zero_grad()
-                    scores = model(x)
-                    cost = one_number("fit", loss(scores, y))
-                    (cost / _share(accumulate, first, batches)).backward()
-                    running.add(cost, scores, y, loss)
+                    weight, last = ranks.weight(running.batches), running.batches + 1 in (first + accumulate, batches)
+                    with together.part(weight, last) as part:
+                        scores = part(x)
+                        cost = one_number("fit", loss(scores, y))
+                        (cost * (weight / _share(accumulate, first, batches))).backward()
+                    if weight:
+                        running.add(cost, scores, y, loss)
+                    else:
+                        running.skip()
                     if device.type == "cpu":
                         _check_finite(running, row)
-                    if running.batches in (first + accumulate, batches):
+                    if last:
                         if clip_norm:
                             clip_grad_norm_(model.parameters(), clip_norm)
                         optimizer.step()
                         lr = float(optimizer.param_groups[0]["lr"])
                         if schedule and not each_epoch:
                             schedule.step()
-                        if after_step:
+                            ranks.same_rates(optimizer)
+                        if after_step and ranks.first:
                             info = dict(epoch=row["epoch"], batch=running.batches, loss=cost.item(), lr=lr)
                             state.stopped |= _call(after_step, info)
-                        if not state.stopped:
-                            keeper.after_step()
+                        state.stopped, keeper.interrupted, due = ranks.agree(state.stopped, keeper.interrupted, keeper.due)
+                        if not state.stopped and (due or keeper.interrupted):
+                            keeper.save()
                     if bar.update() or device.type == "cpu":
                         _show(bar, running, row)
                     if state.stopped:
                         break
                 _check_finite(running, row)
+                running = ranks.total(running)
                 row["train_loss"], row["train_acc"] = running.loss, running.accuracy
+                together.send_buffers()
                 if val is not None:
                     row["val_loss"], row["val_acc"] = evaluate(model, val, loss)
                 state.count_time()
@@ -116,16 +143,22 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
             state.end_epoch()
             if each_epoch:
                 schedule.step(row["val_loss"])
-            state.stopped |= _call(after_epoch, state.history)
+            state.stopped |= ranks.first and _call(after_epoch, state.history)
+            state.stopped, keeper.interrupted = ranks.agree(state.stopped, keeper.interrupted)
             keeper.save()
     return state.history
 
 
 def evaluate(model, loader, loss=F.cross_entropy):
     """(loss, accuracy) of `model`, means over the samples of `loader`, in evaluation mode; `Mean` says what is accurate."""
-    total = Mean("evaluate: loader")
-    for scores, y in _forward("evaluate: loader", model, loader, model):
-        total.add(one_number("evaluate", loss(scores, y)), scores, y, loss)
+    check_network("evaluate", model)
+    check_iterable("evaluate", loader=loader)
+    check_callable("evaluate", loss=loss)
+    total, ranks = Mean("evaluate: loader"), Ranks(loader)
+    for number, (scores, y) in enumerate(_forward("evaluate: loader", model, loader, model)):
+        if ranks.weight(number):
+            total.add(one_number("evaluate", loss(scores, y)), scores, y, loss)
+    total = ranks.total(total)
     return total.loss, total.accuracy
 
 
@@ -135,6 +168,10 @@ def predict(model, loader, mirror=False):
     Of scores for every pixel they are (N, K, H, W) and (N, H, W); of one logit a sample, (N,) or (N, 1), the probabilities
     of the classes 0 and 1. With `mirror`, each is the mean of those of the picture (C, H, W) and of its mirror image.
     """
+    check_network("predict", model)
+    check_iterable("predict", loader=loader)
+    if not isinstance(mirror, bool):
+        raise TypeError(f"predict: mirror must be True or False, got {type(mirror).__name__}")
     probabilities, labels = [], []
 
     def shares_of(x):
@@ -157,6 +194,12 @@ def predict(model, loader, mirror=False):
     if not labels:
         raise ValueError("predict: loader has no samples")
     return np.concatenate(probabilities), np.concatenate(labels)
+
+
+def check_network(function, model):
+    """Raise TypeError naming `function` where `model` is no network."""
+    if not isinstance(model, Module):
+        raise TypeError(f"{function}: model must be a tinycnn.nn.Module, got {type(model).__name__}")
 
 
 def device_of(model):

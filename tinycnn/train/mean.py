@@ -39,6 +39,18 @@ class Mean:
             self.correct += float(right)
             self.asked += int(asked)
 
+    def skip(self):
+        """Count a batch in which this process has no sample."""
+        self.batches += 1
+
+    def merged(self, states):
+        """The Mean over all batches of several processes, from their `state_dict`s."""
+        whole = Mean(self.name)
+        whole.__dict__.update(states[0])
+        for name in ("samples", "asked", "correct", "total"):
+            setattr(whole, name, sum(state[name] for state in states))
+        return whole
+
     def _judge(self, scores, y, loss):
         """(right answers, answers) of a batch."""
         nothing = np.nan, len(y)

@@ -6,7 +6,9 @@ from copy import deepcopy
 import numpy as np
 
 from ..nn import functional as F
-from .loop import device_of, one_number, pair
+from ..engine.checks import check_callable, check_iterable, check_number
+from ..optim import Optimizer
+from .loop import check_network, device_of, one_number, pair
 
 
 def find_lr(model, train, optimizer, *, loss=F.cross_entropy, augment=None, low=1e-6, high=10.0, steps=100):
@@ -17,6 +19,12 @@ def find_lr(model, train, optimizer, *, loss=F.cross_entropy, augment=None, low=
     best. The suggestion is good as the rate of plain Adam or SGD; the highest rate of OneCycleLR may be a few times larger.
     Source: L. Smith, Cyclical learning rates for training neural networks (2017).
     """
+    check_network("find_lr", model)
+    check_iterable("find_lr", train=train)
+    check_callable("find_lr", loss=loss)
+    check_number("find_lr", low=low, high=high, steps=steps)
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"find_lr: optimizer must be an optimizer of tinycnn.optim, got {type(optimizer).__name__}")
     if not (0 < low < high and steps >= 10):
         raise ValueError(f"find_lr: expected 0 < low < high and at least 10 steps, got {low}, {high} and {steps}")
     weights, before = deepcopy(dict(model.state_dict())), deepcopy(optimizer.state_dict())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..engine.generators import get_rng_state, set_rng_state
 from ..files.atomic import remove_rests
-from ..files.saving import load, save
+from ..files.saving import save
 from .fingerprint import differences, fingerprint
 from .history import plain
 from .mean import Mean
@@ -23,12 +23,13 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 class State:
     """All that the rest of a training depends on: `history`, the numbers of the running epoch, and what `fit` was given.
 
-    `settings`, a dictionary of plain values, is kept to be compared when the training is continued.
+    `settings`, a dictionary of plain values, is kept to be compared when the training is continued. Of the several processes
+    that `ranks` stands for, each has its own random numbers and its own part of the epoch's numbers.
     """
 
-    def __init__(self, model, optimizer, schedule, train, val=None, settings=()):
+    def __init__(self, ranks, model, optimizer, schedule, train, val=None, settings=()):
         self.parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": train}
-        self.loaders, self.settings = {"training": train, "validation": val}, dict(settings)
+        self.ranks, self.loaders, self.settings = ranks, {"training": train, "validation": val}, dict(settings)
         self.history, self.stopped = [], False
         self.row = self.running = None  # of the epoch that is under way
 
@@ -69,6 +70,16 @@ class State:
                              "optimizer": type(optimizer).__name__, "schedule": type(self.parts["schedule"]).__name__,
                              **self.settings}, "data": data}
 
+    def check_alike(self):
+        """RuntimeError naming the process that trains with other settings or data than the first."""
+        facts = self.ranks.everybody(self.facts)
+        for rank, other in enumerate(facts):
+            found = differences("", facts[0]["settings"], other["settings"])
+            for name in facts[0]["data"]:
+                found += differences(f"{name} data: ", facts[0]["data"][name], other["data"].get(name, {}))
+            if found:
+                raise RuntimeError(f"fit: rank {rank} trains otherwise than rank 0: {'; '.join(found)}")
+
     def check(self, state):
         """ValueError saying what differs where `state` comes from a training with other settings or data."""
         then = state.get("facts", self.facts)  # older files have none
@@ -82,10 +93,12 @@ class State:
         """Everything as `tinycnn.save` takes it."""
         if self.row:
             self.count_time()
+        own = {"random": get_rng_state(), "random_gpu": self._gpu and get_rng_state(self._gpu),
+               "running": self.running and self.running.state_dict()}
+        first, *others = self.ranks.everybody(own)
         return {**{name: part.state_dict() for name, part in self.parts.items() if part is not None},
-                "random": get_rng_state(), "random_gpu": self._gpu and get_rng_state(self._gpu),
                 "facts": self.facts, "history": self.history, "stopped": self.stopped, "row": self.row,
-                "running": self.running and self.running.state_dict()}
+                **first, **({"others": others} if others else {})}
 
     def load_state_dict(self, state):
         """Continue from what `state_dict` returned; ValueError where it belongs to another training."""
@@ -96,13 +109,27 @@ class State:
         for name, part in self.parts.items():
             if part is not None:
                 part.load_state_dict(state[name])
-        set_rng_state(state["random"])
-        if self._gpu and state.get("random_gpu"):
-            set_rng_state(state["random_gpu"], self._gpu)
         self.history, self.stopped, self.row = state["history"], state["stopped"], state["row"]
-        if state["running"]:
-            self.running = Mean("")
-            self.running.__dict__.update(state["running"])
+        self._take_own([state, *state.get("others", ())])
+
+    def _take_own(self, parts):
+        """Take this process's part of what was written by as many processes as there are `parts`.
+
+        Where they are not as many as now, the first goes on with all numbers of the running epoch, and chance is new.
+        """
+        own = parts[self.ranks.rank] if len(parts) == self.ranks.size else parts[0] if self.ranks.first else None
+        if own:
+            set_rng_state(own["random"])
+            if self._gpu and own.get("random_gpu"):
+                set_rng_state(own["random_gpu"], self._gpu)
+        if parts[0]["running"]:
+            self.running = Mean("fit: train")
+            if len(parts) == self.ranks.size:
+                self.running.__dict__.update(own["running"])
+            elif self.ranks.first:
+                self.running = self.running.merged([part["running"] for part in parts])
+            else:
+                self.running.batches = parts[0]["running"]["batches"]
 
 
 class Keeper:
@@ -122,9 +149,10 @@ class Keeper:
 
     def resume(self):
         """Load the state from the file, where there is one."""
-        remove_rests(self.path)
-        if self.path.exists():
-            state = load(self.path, "cpu")
+        if self.state.ranks.first:
+            remove_rests(self.path)
+        state = self.state.ranks.load(self.path)
+        if state is not None:
             try:
                 self.state.check(state)
                 self.state.load_state_dict(state)
@@ -134,15 +162,17 @@ class Keeper:
     def save(self):
         """Write the state now, and obey a Ctrl-C that came meanwhile."""
         if self.path:
-            save(self.state.state_dict(), self.path)
+            state = self.state.state_dict()  # every process has its part in it, and one writes
+            if self.state.ranks.first:
+                save(state, self.path)
             self.saved_at = time.monotonic()
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def after_step(self):
-        """Write the state where it is time, or where Ctrl-C was pressed."""
-        if self.interrupted or self.path and time.monotonic() - self.saved_at >= self.seconds:
-            self.save()
+    @property
+    def due(self):
+        """Whether it is time to write the state."""
+        return bool(self.path) and time.monotonic() - self.saved_at >= self.seconds
 
     def __enter__(self):
         if self.path and threading.current_thread() is threading.main_thread():

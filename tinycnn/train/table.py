@@ -131,7 +131,7 @@ def _input(size, like):
     """Zeros (1, *size) of the dtype and on the device of `like`, or `size` itself where it is a Tensor."""
     if isinstance(size, Tensor):
         return size if like is None else size.to(like.device)
-    size = tuple(size)
+    size = tuple(size) if isinstance(size, (tuple, list)) else (size,)
     if not all(isinstance(n, int) and n > 0 for n in size):
         raise ValueError(f"summary: input_size must be positive whole numbers, such as (3, 32, 32), got {size}")
     return zeros(1, *size) if like is None else zeros(1, *size, dtype=like.dtype, device=like.device)

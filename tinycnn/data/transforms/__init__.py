@@ -1,4 +1,7 @@
 """Changes of pictures, under torchvision's names: `from tinycnn.data import transforms`."""
+import sys
+
+from ...engine.answers import answer_clearly as _answer_clearly
 from .affine import RandomAffine, RandomPerspective, RandomRotation
 from .auto import AugMix, AutoAugment, RandAugment, TrivialAugmentWide
 from .base import InterpolationMode, Transform
@@ -11,3 +14,9 @@ from .mix import CutMix, MixUp
 from .noise import GaussianBlur, GaussianNoise, RandomErasing, SaltAndPepperNoise
 from .policies import AutoAugmentPolicy
 from .resize import RandomResizedCrop, Resize
+
+_with_functions = {"Compose", "Lambda", "RandomApply", "RandomChoice", "RandomOrder", "Transform", "InterpolationMode",
+                   "AutoAugmentPolicy"}
+_transforms = {name for name, kind in globals().items() if isinstance(kind, type)} - _with_functions
+_answer_clearly(sys.modules[__name__], _transforms, ("__init__", "__call__"))
+_answer_clearly(sys.modules[__name__], ["Compose", "Lambda", "RandomApply", "RandomChoice", "RandomOrder"])

@@ -1,7 +1,8 @@
 """Several transforms as one: all in turn, some, or one of them."""
 import numbers
 
-from ...engine.generators import default_generator
+from ...engine.checks import check_callable, check_iterable
+from ...engine.generators import check_generator, default_generator
 from .base import check_p, numpy_stream
 
 
@@ -9,7 +10,9 @@ class Compose:
     """All of `transforms` (functions of one argument), one after the other."""
 
     def __init__(self, transforms):
+        check_iterable(type(self).__name__, transforms=transforms)
         self.transforms = list(transforms)
+        check_callable(type(self).__name__, **{f"transforms[{i}]": transform for i, transform in enumerate(self.transforms)})
 
     def __call__(self, x):
         for transform in self.transforms:
@@ -46,6 +49,9 @@ class _Chosen(Compose):
 
     def __init__(self, transforms, *, generator=None):
         super().__init__([transforms] if callable(transforms) else transforms)
+        if not self.transforms:
+            raise ValueError(f"{type(self).__name__}: transforms must hold at least one, got none")
+        check_generator(type(self).__name__, generator)
         self.generator = generator
 
     def chance(self):

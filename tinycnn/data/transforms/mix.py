@@ -24,7 +24,10 @@ class _Mix:
     def __call__(self, x, y=None):
         """(x, y) mixed, of Tensors x (N, C, H, W) and y (N,), or of a pair; y becomes probabilities (N, num_classes)."""
         name = type(self).__name__
-        x, y = x if y is None else (x, y)
+        if y is None:
+            if not isinstance(x, (tuple, list)) or len(x) != 2:
+                raise TypeError(f"{name}: expected x and y, or a pair of them, got x={type(x).__name__} alone")
+            x, y = x
         check_tensor(name, x=x, y=y)
         if x.ndim != 4 or not x.is_floating_point():
             raise ValueError(f"{name}: x must be a batch (N, C, H, W) in floating point, got {x.dtype} {x.shape}")

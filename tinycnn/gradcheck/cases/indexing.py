@@ -1,5 +1,5 @@
 """Cases and mutants of `ops/indexing.py`."""
-from ...engine.arrays import scatter_add
+from ...engine.arrays import add_at
 from ...ops.indexing import AddItem, GetItem, SetItem
 from ..registry import booleans, case, constant, fixed, integers, mutant, normal
 
@@ -139,5 +139,5 @@ def _(backward, ctx, dy):
 @mutant(AddItem, "gradient divided among what meets in one place")
 def _(backward, ctx, dy):
     count = dy * 0
-    scatter_add(count, ctx.saved_tensors, 1)
+    add_at(count, ctx.saved_tensors, 1)
     return backward(ctx, dy)[0], backward(ctx, dy / count.clip(1))[1]

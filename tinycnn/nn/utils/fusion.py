@@ -44,7 +44,7 @@ def fuse_linear_bn_eval(linear, bn):
 
 def _fuse(function, layer, bn, dim):
     if layer.training or bn.training:
-        raise ValueError(f"{function}: both layers must be in evaluation: call eval() first")
+        raise ValueError(f"{function}: both layers must be in evaluation (training=False): call eval() first")
     if bn.running_mean is None:
         raise ValueError(f"{function}: the batch norm has no running statistics (track_running_stats=False)")
     if bn.num_features != layer.weight.shape[dim]:

@@ -73,6 +73,7 @@ def take_hook(function, module, kind, name):
     """Take the hook of the class `kind` for the parameter `name` away from `module`."""
     found = find_hook(module, kind, name)
     if not found:
-        raise ValueError(f"{function}: {name!r} of {type(module).__name__} is not normalised")
+        raise ValueError(f"{function}: name must be that of a normalised parameter, and {name!r} of "
+                         f"{type(module).__name__} is not normalised")
     module._forward_pre_hooks.remove(found[0])
     return found[0][0]

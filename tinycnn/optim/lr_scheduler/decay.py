@@ -3,6 +3,7 @@ import math
 import types
 from collections import Counter
 
+from ...engine.checks import check_callable, check_number
 from .schedule import LRScheduler, check_positive_integer
 
 
@@ -54,6 +55,7 @@ class LinearLR(LRScheduler):
             raise ValueError(f"LinearLR: start_factor must be above 0 and at most 1, got {start_factor}")
         if not 0 <= end_factor <= 1:
             raise ValueError(f"LinearLR: end_factor must be between 0 and 1, got {end_factor}")
+        check_number("LinearLR", total_iters=total_iters)
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -72,6 +74,7 @@ class ExponentialLR(LRScheduler):
     """lr <- gamma lr every epoch."""
 
     def __init__(self, optimizer, gamma, last_epoch=-1):
+        check_number("ExponentialLR", gamma=gamma)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -83,6 +86,7 @@ class PolynomialLR(LRScheduler):
     """The base rate times (1 - epoch / total_iters)^power, down to 0."""
 
     def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1):
+        check_number("PolynomialLR", total_iters=total_iters, power=power)
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -102,6 +106,8 @@ class _FunctionLR(LRScheduler):
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
         groups = len(optimizer.param_groups)
         self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
+        for function in self.lr_lambdas:
+            check_callable(type(self).__name__, lr_lambda=function)
         if len(self.lr_lambdas) != groups:
             raise ValueError(f"{type(self).__name__}: lr_lambda must be one function or {groups}, one a parameter group, "
                              f"got {len(self.lr_lambdas)}")

@@ -1,6 +1,7 @@
 """A rate that falls when the loss does not."""
 import math
 
+from ...engine.checks import check_number
 from ..optimizer import Optimizer
 from .schedule import LRScheduler, one_a_group
 
@@ -23,6 +24,7 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"ReduceLROnPlateau: mode must be 'min' or 'max', got {mode!r}")
         if threshold_mode not in ("rel", "abs"):
             raise ValueError(f"ReduceLROnPlateau: threshold_mode must be 'rel' or 'abs', got {threshold_mode!r}")
+        check_number("ReduceLROnPlateau", patience=patience, threshold=threshold, cooldown=cooldown, eps=eps)
         self.optimizer, self.mode, self.factor, self.patience = optimizer, mode, factor, patience
         self.threshold, self.threshold_mode, self.cooldown, self.eps = threshold, threshold_mode, cooldown, eps
         self.min_lrs = one_a_group("ReduceLROnPlateau", "min_lr", min_lr, optimizer)

@@ -2,8 +2,11 @@
 
 All but `to_tensor` and its kin take single pictures (C, H, W) or (H, W) and batches (N, C, H, W), and return the same kind.
 """
+import sys
+
 from ...data.transforms import (CenterCrop, ConvertImageDtype, GaussianBlur, Grayscale, InterpolationMode, Normalize, Pad,
                                 PILToTensor, RandomRotation, Resize, ToPILImage, ToTensor, tones)
+from ...engine.answers import answer_clearly
 from ...data.transforms.base import opened
 
 __all__ = ["adjust_brightness", "adjust_contrast", "adjust_hue", "adjust_saturation", "adjust_sharpness", "autocontrast",
@@ -148,3 +151,5 @@ def _changed(function, img, change, *options):
 
 
 to_grayscale = rgb_to_grayscale
+
+answer_clearly(sys.modules[__name__], __all__)

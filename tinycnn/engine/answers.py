@@ -1,0 +1,215 @@
+"""Whom to blame: an exception that Python or NumPy raised inside a function becomes one about the arguments of the call.
+
+The functions of `ops/` check what they need in order to be right, and are otherwise mathematics. Called with nonsense, one
+of them stumbles somewhere in its middle: `trapezoid(y, dx=1j)` over "unsupported operand type(s) for *". At the door, where
+users come in, `answer_clearly` puts something round the function that then, and only then, looks for the argument that does
+not fit its name or its default: "trapezoid: dx must be a number, got 1j". What Python said stays below it as the cause.
+Calls from one operation to another do not pass the door.
+"""
+import dis
+import functools
+import inspect
+
+import numpy as np
+
+from .arrays import Device, is_array
+from .dtype import as_dtype
+from .generators import Generator
+from .tensor import Tensor
+
+KINDS = (TypeError, ValueError, RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError)  # are explained
+KEPT = (TypeError, ValueError, RuntimeError, IndexError, KeyError, NotImplementedError)  # kinds that the explanation keeps
+
+PYTHONS = ("__bool__", "__getattr__", "__index__", "__iter__", "__len__", "item")  # methods of Tensor that Python calls
+
+
+# ---- what fits -------------------------------------------------------------------------------------------------------
+
+def _tensor(value):
+    return isinstance(value, (Tensor, int, float, np.generic)) or is_array(value)
+
+
+def _number(value):
+    if isinstance(value, Tensor) or is_array(value):
+        return value.ndim == 0
+    return isinstance(value, (int, float, np.number, np.bool_))
+
+
+def _whole(value):
+    return isinstance(value, (int, np.integer)) or isinstance(value, Tensor) and value.ndim == 0 and value.dtype.kind in "iu"
+
+
+def _several(fits):
+    return lambda value: isinstance(value, (tuple, list)) and all(map(fits, value))
+
+
+def _wholes(value):
+    return _whole(value) or _several(_whole)(value)
+
+
+def _numbers(value):
+    return _number(value) or _several(_number)(value)
+
+
+def _dtype(value):
+    try:
+        return bool(as_dtype(value).name)
+    except TypeError:
+        return False
+
+
+def _device(value):
+    try:
+        return bool(Device(value))
+    except ValueError:
+        return False
+
+
+def _iterable(value):
+    return hasattr(value, "__iter__") and not (isinstance(value, Tensor) and value.ndim == 0)
+
+
+_TENSOR = _tensor, "a Tensor"
+_NUMBER = _number, "a number"
+_WHOLE = _whole, "an integer"
+_WHOLES = _wholes, "an integer or a tuple of integers"
+_NUMBERS = _numbers, "a number or a tuple of numbers"
+_SWITCH = lambda value: _whole(value) and value in (0, 1) or isinstance(value, np.bool_), "True or False"
+_TEXT = lambda value: isinstance(value, str), "a string"
+FITS = {
+    "dtype": (_dtype, "a dtype such as tinycnn.float32"),
+    "enabled": _SWITCH,
+    "device": (_device, "'cpu', 'cuda' or 'cuda:N'"),
+    "generator": (lambda value: isinstance(value, Generator), "a tinycnn.Generator"),
+    **dict.fromkeys("schedulers datasets lengths transforms modules parameters params milestones".split(),
+                    (_iterable, "something to iterate over")),
+    "tensors": (_several(_tensor), "a list or tuple of Tensors"), "matrices": (_several(_tensor), "a list of Tensors"),
+    **dict.fromkeys("input x other tensor a b x1 x2 input1 input2 mat mat1 mat2 vec vec1 vec2 batch1 batch2 tensor1 tensor2 "
+                    "weight target bias index source src mask query key grid theta anchor positive negative logits values "
+                    "running_mean running_var boundaries sorted_sequence".split(), _TENSOR),
+    **dict.fromkeys("dim dims dim0 dim1 dim2 start_dim end_dim axis axes size sizes shape kernel_size stride padding "
+                    "dilation output_padding shifts normalized_shape unflattened_size tile".split(), _WHOLES),
+    **dict.fromkeys("groups n m k N steps row col offset diagonal chunks num_classes bins decimals minlength num_samples "
+                    "num_groups upscale_factor downscale_factor in_channels out_channels in_features out_features "
+                    "num_features num_channels embedding_dim num_embeddings".split(), _WHOLE),
+    **dict.fromkeys("alpha beta p dx value correction scale lambd margin base step start end exponent lr momentum "
+                    "weight_decay dropout gamma factor".split(), _NUMBER),
+    **dict.fromkeys("betas q scale_factor".split(), _NUMBERS),
+}
+
+
+def _misfit(parameter, value):
+    """What an argument should be, where `value` is something else; None where it may be right."""
+    if value is parameter.default or value is None and parameter.default is None:
+        return None
+    kind = type(parameter.default)
+    by_default = _SWITCH if kind is bool else _TEXT if kind is str else _NUMBERS if kind in (int, float) else None
+    fits, words = FITS.get(parameter.name) or by_default or (lambda value: True, "")
+    if parameter.kind is parameter.VAR_POSITIONAL:  # f(2, 3), f((2, 3))
+        right = fits is _tensor or fits(value) or all(map(fits, value)) or len(value) == 1 and fits(value[0])
+        return None if right else words
+    return None if fits(value) else words
+
+
+# ---- what is said ----------------------------------------------------------------------------------------------------
+
+def shown(value):
+    """A value in a few words, for messages."""
+    if isinstance(value, Tensor) or is_array(value):
+        return f"{type(value).__name__} of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, (tuple, list)) and any(isinstance(v, Tensor) or is_array(v) for v in value):
+        return f"{type(value).__name__} of {', '.join(map(shown, value[:4]))}{', ...' * (len(value) > 4)}"
+    plain = (int, float, complex, str, bytes, tuple, list, dict, set, type(None), np.generic)
+    words = repr(value) if isinstance(value, plain) else type(value).__name__
+    return words if len(words) <= 60 else words[:57] + "..."
+
+
+def _on_purpose(place):
+    """Whether it was a `raise` of this package that made an exception, given the deepest entry of its traceback.
+
+    Those with which a Tensor answers Python (`bool(x)`, `for ... in x`, `x.name`) know nothing of the call either.
+    """
+    code, module = place.tb_frame.f_code, place.tb_frame.f_globals.get("__name__", "")
+    return module.partition(".")[0] == __name__.partition(".")[0] and code.co_name not in PYTHONS \
+        and code.co_code[place.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
+def _same(name, words):
+    """Whether the error `words` begin with the name of the function, but for underscores and capitals."""
+    return words.replace("_", "").lower().startswith(name.replace("_", "").lower())
+
+
+def explain(error, function, args, options):
+    """The exception to raise in place of `error`, which came out of function(*args, **options); it may be `error` itself."""
+    deepest = error.__traceback__.tb_next
+    if not isinstance(error, KINDS) or deepest is None:
+        return error  # another kind of trouble, or the call itself does not fit the signature, which Python says well
+    while deepest.tb_next is not None:
+        deepest = deepest.tb_next
+    words = str(error.args[0] if isinstance(error, KeyError) and error.args else error) or type(error).__name__
+    name = _name(function, args)
+    if _on_purpose(deepest):
+        return error if _same(name, words) or type(error) not in KEPT else type(error)(f"{name}: {words}")
+    blamed = blame(function, args, options)
+    if blamed is not None:
+        return blamed
+    if isinstance(error, MemoryError):
+        return MemoryError(f"{name}: {words}; use smaller sizes")
+    given = inspect.signature(function).bind(*args, **options).arguments
+    values = ", ".join(f"{argument}={shown(value)}" for argument, value in given.items() if argument != "self")
+    kind = next((kind for kind in KEPT if type(error) is kind), TypeError if isinstance(error, TypeError) else RuntimeError)
+    return kind(f"{name}: cannot be called with {values}: {words}")
+
+
+def blame(function, args, options):
+    """A TypeError that names the first argument of function(*args, **options) that does not fit; None where all may."""
+    name = _name(function, args)
+    try:
+        given = inspect.signature(function).bind(*args, **options)
+    except TypeError as misfit:
+        return TypeError(f"{name}: {misfit}")
+    for argument, value in given.arguments.items():
+        expected = _misfit(given.signature.parameters[argument], value)
+        if expected:
+            return TypeError(f"{name}: {argument} must be {expected}, got {shown(value)}")
+    return None
+
+
+def _name(function, args):
+    """What the user called: the function or, of a method with `self`, the class."""
+    return type(args[0]).__name__ if function.__code__.co_varnames[:1] == ("self",) else function.__name__.strip("_")
+
+
+# ---- the door --------------------------------------------------------------------------------------------------------
+
+@functools.cache
+def clear(function, beforehand=False):
+    """`function`, with an explanation where it fails; `beforehand`, its arguments are looked at even if it does not."""
+    @functools.wraps(function)
+    def answering(*args, **options):
+        blamed = blame(function, args, options) if beforehand else None
+        if blamed is not None:
+            raise blamed
+        try:
+            return function(*args, **options)
+        except Exception as error:
+            explained = explain(error, function, args, options)
+            if explained is error:
+                raise
+            raise explained from error
+    answering.answers_clearly = True
+    return answering
+
+
+def answer_clearly(place, names, methods=("__init__",), beforehand=False):
+    """Let what `names` names in `place`, a module or a class, explain its errors: functions, and of classes the `methods`.
+
+    `beforehand` is for constructors of what works only later, such as optimizers.
+    """
+    for name in names:
+        value = getattr(place, name)
+        if inspect.isclass(value):
+            own = [m for m in methods if inspect.isfunction(getattr(value, m, None))]
+            answer_clearly(value, own, beforehand=beforehand)
+        elif inspect.isfunction(value) and not hasattr(value, "answers_clearly"):
+            setattr(place, name, clear(value, beforehand))
