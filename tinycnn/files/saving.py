@@ -43,8 +43,7 @@ def save(obj, f):
     if not hasattr(f, "write") and not Path(f).absolute().parent.is_dir():
         raise FileNotFoundError(f"save: the folder of {os.fspath(f)} does not exist")
     arrays = {}
-    writer = whole.Writer(lambda value, path: _describe(value, path, arrays, writer),
-                          lambda value, path: _put_aside(value, path, arrays))
+    writer = whole.Writer(_describe, _put_aside, arrays)
     description = _describe(obj, (), arrays, writer)
     content = seal(arrays, {KEY: json.dumps({"state": description})})
     if hasattr(f, "write"):
@@ -237,8 +236,7 @@ def _read_safetensors(file, size, make, trusted):
     ours = json.loads(metadata[KEY])
     if not {CHECK, OLDER} & set(metadata) and ours.get("crc32") != _older_checksum(ours["state"], arrays):
         raise ValueError("damaged: the checksum does not fit the content")
-    reader = whole.Reader(lambda part: _restore(part, arrays, make, reader), make, arrays, trusted)
-    return _restore(ours["state"], arrays, make, reader)
+    return _restore(ours["state"], arrays, make, whole.Reader(_restore, arrays, make, trusted))
 
 
 def _older_checksum(description, arrays):

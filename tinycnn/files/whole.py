@@ -56,13 +56,10 @@ def safe_globals(safe_globals):
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 class Writer:
-    """Describes the modules of one file.
+    """Describes the modules of one file, whose arrays are put into `arrays`, by the two functions of `saving.py`."""
 
-    `describe_any(value, path)` is how the file writes what it may hold, `put_aside(tensor, path)` how it keeps a tensor.
-    """
-
-    def __init__(self, describe_any, put_aside):
-        self.describe_any, self.put_aside = describe_any, put_aside
+    def __init__(self, describe_any, put_aside, arrays):
+        self._describe_any, self._put_aside, self.arrays = describe_any, put_aside, arrays
         self.numbers, self.inside = {}, 0
 
     def describe(self, value, path):
@@ -73,11 +70,11 @@ class Writer:
             self.numbers[id(value)] = len(self.numbers)
             if isinstance(value, Module):
                 return self._module(value, path)
-            return {"parameter": [self.put_aside(value, path), value.requires_grad]}
+            return {"parameter": [self._put_aside(value, path, self.arrays), value.requires_grad]}
         if not self.inside:
             return None
         if isinstance(value, (set, frozenset)):
-            return {"set": [self.describe_any(v, (*path, i)) for i, v in enumerate(sorted(value, key=repr))]}
+            return {"set": [self._any(v, (*path, i)) for i, v in enumerate(sorted(value, key=repr))]}
         if isinstance(value, np.dtype):
             return {"dtype": as_dtype(value).name}
         if isinstance(value, Device):
@@ -86,6 +83,9 @@ class Writer:
             return {"name": self._name(value, path)}
         return None
 
+    def _any(self, value, path):
+        return self._describe_any(value, path, self.arrays, self)
+
     def _module(self, module, path):
         hooks = [kind for kind in _HOOKS if module.__dict__[kind]] + [h for h in module._state_hooks.values() if h]
         if hooks:
@@ -93,7 +93,7 @@ class Writer:
                             "save its state_dict()")
         self.inside += 1
         others = {name: value for name, value in module.__dict__.items() if name not in _BASE}
-        parts = [[[name, self.describe_any(value, (*path, name))] for name, value in entries.items()]
+        parts = [[[name, self._any(value, (*path, name))] for name, value in entries.items()]
                  for entries in (module._parameters, module._buffers, module._modules, others)]
         parts[1] = [[*entry, entry[0] not in module._non_persistent] for entry in parts[1]]
         self.inside -= 1
@@ -125,13 +125,17 @@ def _look_up(module, name):
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 class Reader:
-    """Makes the modules of one file. `restore(described)` is how the file reads everything else.
+    """Makes the modules of one file; `restore_any` is the function of `saving.py` for everything in it.
 
     `trusted`: whatever class or function the file names is imported and given.
     """
 
-    def __init__(self, restore, make, arrays, trusted):
-        self.restore, self.make, self.arrays, self.trusted, self.found = restore, make, arrays, trusted, []
+    def __init__(self, restore_any, arrays, make, trusted):
+        self._restore_any, self.arrays, self.make, self.trusted, self.found = restore_any, arrays, make, trusted, []
+
+    def restore(self, described):
+        """What a description says, of any kind."""
+        return self._restore_any(described, self.arrays, self.make, self)
 
     def module(self, content):
         """An object of the class named in `content`, with its state; its `__init__` is not called."""
