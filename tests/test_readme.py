@@ -9,18 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.pages import examples, without_rounding
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 pytestmark = pytest.mark.skipif(not README.exists(), reason="the README is not beside the tests")
 
 TEXT = README.read_text() if README.exists() else ""
-EXAMPLES = re.findall(r"```python\n(.*?)```\n(?:\n```\n(.*?)```)?", TEXT, re.S)  # the code, and what it prints
+EXAMPLES = examples(TEXT)
 BELOW_THE_FIRST = [code for code, _ in EXAMPLES if "import" not in code]
-
-
-def without_rounding(text):
-    """`text`, in which errors so small that they are nothing but rounding all look the same."""
-    return re.sub(r"\d\.\de-\d\d", lambda match: "below 1e-9" if float(match[0]) < 1e-9 else match[0], text)
 
 
 @pytest.mark.parametrize("code, printed", EXAMPLES)

@@ -140,8 +140,9 @@ def metric_losses():
                                   "NormalizedSoftmaxLoss", "ProxyAnchorLoss", "SoftTripleLoss", "SubCenterArcFaceLoss"),
                                  dict(num_classes=10, embedding_size=8)),
                  "P2SGradLoss": dict(descriptors_dim=8, num_classes=10)}
+    # made of other losses, or with arguments that have no usual values
     left_out = ("CrossBatchMemory", "SelfSupervisedLoss", "RankedListLoss", "VICRegLoss", "PNPLoss", "ManifoldLoss",
-                "ThresholdConsistentMarginLoss", "GenericPairLoss")  # made of other losses, or with arguments that have no usual values
+                "ThresholdConsistentMarginLoss", "GenericPairLoss")
     for name, loss in sorted(vars(losses).items()):
         if inspect.isclass(loss) and name.endswith("Loss") and name not in left_out:
             x = torch.randn(16, 8, requires_grad=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinycnn import exercises
-from tinycnn.exercises import Wrong, expect
+from tinycnn.exercises import Wrong, expect, wire
 from tinycnn.exercises.course import LECTURES
 from tinycnn.exercises.exercise import SOURCES, stub_of
 from tinycnn.exercises.student import LocalStudent, ProcessStudent
@@ -99,6 +99,75 @@ def test_the_file_stands_alone_and_the_stub_gives_nothing_away(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         compile(exercise.stub, name, "exec")
+
+
+# ---- what a check is made of ------------------------------------------------------------------------------------------
+
+class Recorder(LocalStudent):
+    """A student who writes down the shapes of the arrays that each function is given."""
+
+    def __init__(self, *code):
+        super().__init__(*code)
+        self.calls = {}
+
+    def call(self, name, args, kwargs):
+        self.calls.setdefault(name, set()).add(tuple(a.shape for a in wire.arrays([*args, *kwargs.values()])))
+        return super().call(name, args, kwargs)
+
+
+@functools.cache
+def recorded(name):
+    student = Recorder(module(exercises.load(name).source))
+    assert exercises.load(name).grade(student, 0).points == 100
+    return student.calls
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_is_tried_with_several_sizes_and_with_axes_that_cannot_be_mistaken(name):
+    for function, calls in recorded(name).items():
+        if any(len(shape) > 1 for shapes in calls for shape in shapes):
+            assert len(calls) > 1, f"{function} is tried with one size only: {calls}"
+            apart = [shapes for shapes in calls if len(set(largest := max(shapes, key=lambda s: (len(s), np.prod(s))))) ==
+                     len(largest) > 1]
+            assert apart, f"{function} is never given an array whose axes all differ: {calls}"
+
+
+def lost(value):
+    """`value` with NaN in the place of its numbers."""
+    if isinstance(value, dict):
+        return {key: lost(v) for key, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(lost, value))
+    return value * np.float32(np.nan) if isinstance(value, (np.ndarray, np.generic, float)) else value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nan_for_float32_alone_loses_points(name):
+    exercise = exercises.load(name)
+    written = re.findall(r"def (\w+)\([^#]*?### BEGIN SOLUTION", exercise.source)
+    for function in {f for f in written if any(len(s) for shapes in recorded(name).get(f, ()) for s in shapes)}:
+        names = dict(vars(module(exercise.source)))
+
+        @functools.wraps(names[function])
+        def wrong(*args, right=names[function], **options):
+            single = any(a.dtype == np.float32 for a in wire.arrays([*args, *options.values()]))
+            return lost(right(*args, **options)) if single else right(*args, **options)
+        report = exercise.grade(LocalStudent(names | {function: wrong}), 0)
+        assert report.points < 100, f"{function} returns NaN for float32, and nobody notices"
+        assert "NaN" in str(report) or "nan" in str(report), str(report)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sentences_on_a_gradient_name_it(name, monkeypatch):
+    right, faceless = expect.gradient, []
+
+    def gradient(called, forward, backward, /, *, mistaken=None, **inputs):
+        named = "|".join(f"d{key}" for key in inputs)
+        faceless.extend(text for text in mistaken or () if not re.match(rf"(?:{named}|dx|the|all|each|ds|dy)\b", text))
+        return right(called, forward, backward, mistaken=mistaken, **inputs)
+    monkeypatch.setattr(expect, "gradient", gradient)
+    grade(exercises.load(name), exercises.load(name).source)
+    assert not faceless
 
 
 def test_every_source_belongs_to_a_lecture():
@@ -215,6 +284,19 @@ def test_float64_is_accepted_and_nan_of_float32_is_not():
                               "    return y * np.nan if x.dtype == np.float32 else y\n")
     report = grade(exercise, lost)
     assert report.points < 100 and "y holds NaN or infinity" in report.headline and "of float32" in report.headline
+
+
+@pytest.mark.parametrize("answer, says", [
+    (lambda x: x, None), (lambda x: {"a": x, "b": (x, 2.0)}, None), (lambda x: float(x.sum()), None),
+    (lambda x: x * (x.dtype == np.float64), "^f returns something else for float32"),
+    (lambda x: x / (x.dtype == np.float64), "^what f returns for float32 holds NaN or infinity"),
+    (lambda x: {"a": x, "b": (x, 2.0 + (x.dtype == np.float32))}, "^f returns something else for float32")])
+def test_an_answer_to_float32_is_that_to_float64(answer, says):
+    student = LocalStudent({"f": answer})
+    if says is None:
+        return expect.in_float32(student.f, np.arange(1.0, 4.0))
+    with np.errstate(all="ignore"), pytest.raises(Wrong, match=says):
+        expect.in_float32(student.f, np.arange(1.0, 4.0))
 
 
 def test_a_check_is_tried_with_several_draws():

@@ -11,6 +11,7 @@ import pytest
 from tinycnn import exercises
 from tinycnn.cli import main
 from tinycnn.exercises import grading, hostile, walls
+from tinycnn.exercises.notebook import source_of
 from tinycnn.exercises.release import gradescope_results
 from tinycnn.exercises.submissions import collect
 
@@ -60,13 +61,13 @@ def test_a_class_gets_a_table_a_record_and_a_page_each(tmp_path):
     folder = hand_in(tmp_path / "in", ada=LINEAR, bob=WRONG, eve={"adam.py": exercises.load("adam").source})
     result = grade(folder, tmp_path / "out.csv", seed=5)
     assert rows(tmp_path / "out.csv") == [
-        ["student", "linear", "adam", "total", "remark"], ["ada", "100", "0", "100", ""],
-        ["bob", "75", "0", "75", "linear: y is computed without the bias b"], ["eve", "0", "100", "100", ""]]
+        ["student", "linear", "adam", "total", "remark"], ["ada", "100", "", "100", ""],
+        ["bob", "75", "", "75", "linear: y is computed without the bias b"], ["eve", "", "100", "100", ""]]
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["seed"] == result.seed == 5 and record["exercises"] == ["linear", "adam"]
     page = (tmp_path / "out-feedback" / "bob.md").read_text()
     assert page.startswith("# bob: 75 of 200 points") and "y is computed without the bias b" in page and "Seed 5." in page
-    assert "There is no file adam.py" in page and "x @ w.T + b" not in page
+    assert "| adam | not handed in |" in page and "There is no file adam.py" in page and "x @ w.T + b" not in page
 
 
 def test_the_seed_is_fresh_and_repeats_a_grading(tmp_path):
@@ -131,10 +132,59 @@ def test_submissions_come_as_folders_archives_and_files(tmp_path):
     assert found["twice"].remarks == ["linear-final.py was taken for linear.py",
                                       "there are several files for linear; linear.py was graded"]
     assert found["unnamed"].remarks == ["homework.py was taken for linear.py, whose functions it defines"]
-    assert found["essay.pdf"].remarks == ["essay.pdf is neither a folder nor a .zip nor a .py"]
+    assert found["essay.pdf"].remarks == ["essay.pdf is neither a folder nor a .zip, a .py or an .ipynb"]
     assert not found["archive"].remarks and not found["folder"].remarks
     (tmp_path / "ada.py").write_text("y = 1\n", encoding="utf-8")
     assert {s.student: s for s in collect(tmp_path, ["adam"])}["ada"].sources == {"adam": "y = 1\n"}
+
+
+def notebook(*cells, kind="code"):
+    """The text of a notebook with these cells."""
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+        {"cell_type": kind, "metadata": {}, "outputs": [], "execution_count": None, "source": cell.splitlines(True)}
+        for cell in cells]})
+
+
+MESSY = notebook("%matplotlib inline\nimport numpy as np\nimport matplotlib.pyplot as plt\nfrom tinycnn import exercises",
+                 "%%time\n" + LINEAR.replace("    return x @ w.T + b", "    !ls\n    return x @ w.T + OFFSET * b"),
+                 "OFFSET = 1\nfigure = plt.figure()", "files = !ls\nnp.dot?\nfor i in range(10**12):\n    pass",
+                 "%%bash\nrm -rf /", "report = exercises.check('linear', linear_forward, linear_backward)\nprint(report)\n"
+                 "assert report, report.headline")
+
+
+def test_notebooks_are_read_and_only_what_they_define_is_run(tmp_path):
+    hand_in(tmp_path / "in", folder={"linear.ipynb": MESSY}, named={"Homework 3.ipynb": MESSY},
+            both={"linear.ipynb": notebook("x = 1"), "linear.py": LINEAR}, wrong={"linear.ipynb": notebook(WRONG)},
+            broken={"linear.ipynb": "{"}, old={"linear.ipynb": '{"worksheets": []}'}, deep={"linear.ipynb": "[" * 99999},
+            text={"linear.ipynb": notebook("some words", kind="markdown")}, bad={"linear.ipynb": notebook("def f(:")})
+    (tmp_path / "in" / "single_linear.ipynb").write_text(MESSY)
+    with zipfile.ZipFile(tmp_path / "in" / "zipped.zip", "w") as archive:
+        archive.writestr("linear.ipynb", MESSY)
+    grades = {g.student: g for g in grade(tmp_path / "in", tmp_path / "out.csv", exercises=["linear"]).grades}
+    right = {student for student, g in grades.items() if g.points == {"linear": 100}}
+    assert right == {"folder", "named", "both", "single", "zipped"}, [g.feedback for g in grades.values()]
+    assert grades["wrong"].points == {"linear": 75} and grades["bad"].points == {"linear": 0}
+    assert "loading your file raised SyntaxError" in grades["bad"].remark
+    assert grades["named"].remark == "Homework 3.ipynb was taken for linear.py, whose functions it defines"
+    for student in ("broken", "old", "deep"):
+        assert grades[student].points == {"linear": None}
+        assert grades[student].remark.startswith("linear.ipynb is no notebook of Jupyter (version 4 or later): save it")
+    assert grades["text"].remark == "linear.ipynb is a notebook without code"
+
+
+def test_a_notebook_can_be_checked_and_shown_in_a_demo(tmp_path, monkeypatch):
+    (tmp_path / "mine.ipynb").write_text(MESSY)
+    assert exercises.check("linear", tmp_path / "mine.ipynb").points == 100
+    monkeypatch.setattr("tinycnn.exercises.demos.EPOCHS", 1)
+    assert exercises.demo("linear", tmp_path / "mine.ipynb", tmp_path / "p.png")["yours"].accuracy > 0.1
+
+
+@pytest.mark.parametrize("line, stays", [
+    ("    != b)", True), ("y = x  # what is this?", True), ("x = a % b", True), ("help?", False), ("np.dot??", False),
+    ("%timeit f(x)", False), ("  !pip install x", False), ("t = %timeit -o f()", False), ("if x != 3: pass", True)])
+def test_magics_are_skipped_and_python_is_not(line, stays):
+    text = source_of(notebook(f"a = 1\n{line}\nb = 2").encode(), "x.ipynb")
+    assert text.splitlines()[2] == (line if stays else line[:len(line) - len(line.lstrip())] + "pass")
 
 
 def test_odd_names_of_students_harm_neither_table_nor_files(tmp_path):

@@ -10,9 +10,10 @@ import pytest
 from tinycnn import exercises
 from tinycnn.cli import main
 from tinycnn.exercises import bank, course, demos, expect
-from tinycnn.exercises.exercise import SOURCES, Mistake
+from tinycnn.exercises.exercise import SOURCES, Faulty, Mistake
 from tinycnn.exercises.hostile import HOSTILE
 from tinycnn.exercises.student import LocalStudent, ProcessStudent, StudentError
+from tinycnn.viz import style
 
 PAGE = SOURCES.with_name("README.md")
 NAMES = exercises.names()
@@ -81,6 +82,46 @@ def test_progress_is_kept_beside_the_files(tmp_path, capsys, monkeypatch):
     assert main(["exercises", "progress"]) == 1 and "progress.json is damaged" in capsys.readouterr().err
 
 
+def test_one_record_is_kept_wherever_the_files_lie(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("week 3").mkdir()
+    Path("week 3/mine.py").write_text(exercises.load("linear").source)
+    Path("adam.py").write_text(exercises.load("adam").source)
+    assert main(["exercises", "check", "linear", "--file", "week 3/mine.py"]) == 0
+    assert main(["exercises", "check", "adam", "--file", str(Path("adam.py").resolve())]) == 0
+    assert [p for p in tmp_path.rglob("progress.json")] == [tmp_path / "progress.json"]
+    assert {e.name for e in exercises.progress(tmp_path).entries if e.state == "checked"} == {"linear", "adam"}
+    assert json.loads(Path("progress.json").read_text())["linear"]["file"] == "week 3/mine.py"
+
+
+# ---- what a student may get wrong about the commands -----------------------------------------------------------------
+
+@pytest.mark.parametrize("command, says", [
+    ("check linear", r"linear.py: no such file; `tinycnn exercises start linear` writes it"),
+    ("demo linear", "linear.py: no such file; `tinycnn exercises start linear` writes it"),
+    ("check linear --file a.py", r"a.py: no such file; `tinycnn exercises start linear --file a.py` writes it"),
+    ("check adam", r"adam.py: no such file; for your notebook say --file adam.ipynb"),
+    ("check lineer", "there is no exercise 'lineer'; did you mean 'linear'"),
+    ("hint adm", "there is no exercise 'adm'; did you mean 'adam'"),
+    ("demo Momentum", "there is no exercise 'Momentum'; did you mean 'momentum'"),
+    ("bank --only conv", "there is no exercise 'conv'"),
+    ("start valu", "there is no exercise 'valu'; did you mean 'value'")])
+def test_a_command_that_cannot_work_says_what_would(tmp_path, capsys, monkeypatch, command, says):
+    monkeypatch.chdir(tmp_path)
+    Path("adam.ipynb").write_text("{}")
+    assert main(["exercises", *command.split()]) == 1
+    assert re.search(says, capsys.readouterr().err)
+
+
+def test_a_hint_fits_a_page_and_says_how_to_get_the_next(capsys):
+    assert main(["exercises", "hint", "linear"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Hint 1 of 3 for linear\n\n") and max(map(len, said.splitlines())) <= 100
+    assert said.endswith("More: tinycnn exercises hint linear 2\n")
+    assert " ".join(said.split("\n\n")[1].split()) == exercises.load("linear").hints[0]
+    assert main(["exercises", "hint", "linear", "3"]) == 0 and "More:" not in capsys.readouterr().out
+
+
 # ---- demos ------------------------------------------------------------------------------------------------------------
 
 APART = {"initialisation", "augmentation", "learning_rate_schedule"}    # which are compared with something else
@@ -116,6 +157,18 @@ def test_a_wrong_function_learns_worse_and_leaves_the_library_as_it_was(tmp_path
     assert float(first) < float(second) - 5 and float(second) > 85
     assert main(["exercises", "demo", "value"]) == 0
     assert "there is no demo for value; there is one for linear," in capsys.readouterr().out
+
+
+def test_the_picture_shows_both_curves_even_where_they_are_one(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(demos, "new_figure", lambda *size: drawn.append(style.new_figure(*size)) or drawn[-1])
+    run = demos.Training(0.9, [2.0, 1.0, 0.5, np.nan, 1e30, 0.2, 0.1, 0.1], [0.5, 0.9])
+    demos._draw("linear", {"yours": run, "other": run}, tmp_path / "p.png")
+    for axes in drawn[0].axes:
+        below, above = axes.lines
+        assert below.get_linewidth() > 3 * above.get_linewidth() and below.get_color() != above.get_color()
+    labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert labels == ["with the library's own: 90.0%", "with your function: 90.0%"]
 
 
 # ---- one's own --------------------------------------------------------------------------------------------------------
@@ -156,25 +209,89 @@ def test_an_exercise_of_ones_own_must_be_complete(own):
         exercises.register("half", half, "")
 
 
+# ---- exercises that are faulty themselves -----------------------------------------------------------------------------
+
+FAULTS = {   # an edit of the example, and what its author is told
+    "a wrong oracle": ("right = np.array(", "right = 1 + np.array(", "the reference itself does not pass the check"),
+    "no such method": ("rng.standard_normal", "rng.standard_norml", "AttributeError in line 24: .*standard_norml"),
+    "no such name": ("expect.close", "expct.close", "'the means' raised NameError in line 27: name 'expct' is not defined"),
+    "no loop": ("for k in (1, 3, 9)", "for k in 3", "TypeError in line 25: 'int' object is not iterable")}
+
+
+@pytest.mark.parametrize("old, new, says", FAULTS.values(), ids=FAULTS)
+def test_a_faulty_exercise_is_told_to_its_author_and_judges_nobody(own, tmp_path, capsys, monkeypatch, old, new, says):
+    monkeypatch.chdir(tmp_path)
+    own.write_text(own.read_text().replace(old, new), encoding="utf-8")
+    command = ["exercises", "--with", str(own)]
+    assert main([*command, "bank", "--only", "smooth", "--seeds", "2"]) == 1
+    told = f"to the author of {re.escape(str(own))}, exercise smooth: .*{says}"
+    assert re.search(f"FAULTY: {told}", capsys.readouterr().out)
+    Path("smooth.py").write_text(exercises.load("smooth").source.replace("total[:-k]", "total[:-k] + 1"))
+    assert main([*command, "check", "smooth"]) == 1
+    said = capsys.readouterr()
+    assert re.search(told, said.err) and not said.out and not Path("progress.json").exists()
+    Path("in").mkdir()
+    Path("in/ada_smooth.py").write_text(exercises.load("smooth").source.replace("total[:-k]", "total[:-k] + 1"))
+    with pytest.raises(Faulty, match=told):
+        exercises.grade("in", trusted=True)
+    assert not Path("grades.csv").exists()
+
+
+def test_a_fault_that_only_wrong_submissions_show_does_not_blame_them(own):
+    own.write_text(own.read_text().replace("        expect.close(", "        if student.smooth(x, k)[0] != right[0]:\n"
+                                           "            raise expect.Wrongg('no')\n        expect.close("))
+    runpy.run_path(str(own))
+    counted = bank.count(["smooth"], 1)
+    assert not counted.ok and "stumbles over the mistake 'not divided'" in str(counted)
+
+
+def test_a_check_that_accepts_everything_is_found(own):
+    own.write_text(re.sub(r"expect.close.*", "pass", own.read_text()))
+    runpy.run_path(str(own))
+    assert "the stub gets 100 points with seed 0 and should get 0: smooth: all right" in str(bank.count(["smooth"], 1))
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("return (total", "return )total", r"in line 31: register: smooth: unmatched '\)' \(the source of smooth, line 12\)"),
+    ('"np.cumsum"', "", "ValueError in line 31: register: smooth has 2 hints, expected 3"),
+    ('old="(total', 'old="(totl', "register: smooth: mistake 'not divided': .* occurs 0 times in the reference"),
+    ("points=100", "points=90", "the points of smooth add up to 90, expected 100"),
+    ("Exercise, expect", "Exercise, expct", "ImportError in line 3"),
+    ("exercise = Exercise(", "exercise = Exercise((", "SyntaxError")])
+def test_what_cannot_be_registered_is_told_with_its_file_and_line(own, capsys, old, new, says):
+    own.write_text(own.read_text().replace(old, new))
+    assert main(["exercises", "--with", str(own), "list"]) == 1
+    assert re.search(f"to the author of {re.escape(str(own))}: .*{says}", capsys.readouterr().err)
+
+
+def test_a_folder_of_exercises_is_registered_as_a_whole(own, capsys):
+    own.with_name("second.py").write_text(own.read_text().replace('"smooth"', '"smoother"'))
+    assert main(["exercises", "--with", str(own.parent), "list"]) == 0
+    assert re.search("smooth .*\n.*smoother ", capsys.readouterr().out)
+
+
 # ---- counts -----------------------------------------------------------------------------------------------------------
 
 def test_the_bank_counts_what_survives_and_what_is_not_named(monkeypatch, capsys):
     exercise = exercises.load("momentum")
-    assert bank.count(["momentum"]).counts["of these named in the first line"] == len(exercise.mistakes)
+    counted = bank.count(["momentum"], 1)
+    assert counted.ok and counted.counts["of these named in the first line"] == len(exercise.mistakes)
     monkeypatch.setattr(exercise, "mistakes", [
         Mistake("nothing", "return w - lr * dw", "return w - dw * lr", "x"),
-        Mistake("much", "return w - lr * dw", "return w + lr * dw", "no such words")])
-    counted = bank.count(["momentum"])
+        Mistake("much", "return w - lr * dw", "return w + lr * dw", "no such words"),
+        Mistake("more", "return w - lr * dw", "return w + 2 * lr * dw", "is wrong at|times|goes uphill")])
+    counted = bank.count(["momentum"], 2)
     counts = counted.counts
-    assert not counted.ok and (counts["of these caught"], counts["of these named in the first line"]) == (1, 0)
+    assert not counted.ok and (counts["of these caught"], counts["of these named in the first line"]) == (2, 1)
     assert "SURVIVED: momentum: nothing" in str(counted) and "not named: momentum: much" in str(counted)
-    assert "| nothing | NO | no |" in counted.markdown()
+    assert "| nothing | 0 of 2 | 0 of 2 |" in counted.markdown()
+    assert dict(counted.shares[0].words) == {"missed": 2, "misleading": 2, "named": 2}
 
 
 def test_the_published_counts_are_those_of_the_course():
     page = SOURCES.with_name("BANK.md").read_text(encoding="utf-8")
     published = dict(re.findall(r"(?m)^\| ([a-z ]+) \| (\d+)%? \|$", page))
-    expected = {"exercises": len(NAMES), "demos": len(demos.DEMOS),
+    expected = {"exercises": len(NAMES), "of these faulty": 0, "demos": len(demos.DEMOS),
                 "checks": sum(len(exercises.load(n).checks) for n in NAMES),
                 "known mistakes": sum(len(exercises.load(n).mistakes) for n in NAMES),
                 "hostile or broken submissions": len(HOSTILE), "of these judged as they should be": len(HOSTILE)}
@@ -240,6 +357,33 @@ def test_in_a_notebook_one_function_may_have_any_name():
     exec(exercises.load("conv_forward").source, space)
     assert exercises.check("conv_forward", lambda x, w, b: space["conv2d"](x, w, b)).points == 100
     assert exercises.check("linear", lambda x, w, b: x).points == 0
+
+
+def test_messages_call_a_function_of_a_notebook_by_its_own_name():
+    def my_conv(x, w, b):
+        return x.nothing
+    report = exercises.check("conv_forward", my_conv)
+    assert report.headline.startswith("my_conv raised AttributeError") and "conv2d raised" not in str(report)
+    assert exercises.check("conv_forward", lambda x, w, b: x.nothing).headline.startswith("conv2d raised AttributeError")
+
+
+@pytest.mark.parametrize("kind", [ProcessStudent, lambda source: LocalStudent(_module(source))], ids=["process", "local"])
+def test_a_misspelt_function_is_recognised(kind):
+    source = exercises.load("linear").source.replace("def linear_forward", "def linear_Foward")
+    with kind(source) as student:
+        headline = exercises.load("linear").grade(student, 0).headline
+    assert headline == ("there is no function linear_forward in your file; it defines linear_Foward, linear_backward (is "
+                        "linear_Foward misspelt?)")
+    with kind("def adam(w):\n    return w\n") as student:   # which is asked for, too: adamw is not meant
+        student.expects(["adam", "adamw"])
+        with pytest.raises(expect.Wrong, match="^there is no function adamw in your file; it defines adam$"):
+            student.adamw(1)
+
+
+def _module(source):
+    space = {}
+    exec(source, space)
+    return space
 
 
 def test_list_is_also_json(capsys):

@@ -111,3 +111,22 @@ def test_a_large_wrong_convolution_is_told_from_a_part_of_it(mistake, says):
     assert not report and says in report.cause and "on a part of the inputs, x (2, 3, 7, 6), w (4, 3, 3, 3)" in str(report)
     assert time.process_time() - start < 30  # 2 to 4 s, on a machine that is busy with nothing else
     assert check_functions(loops, loops_backward(""), x, w, options=dict(padding=1))
+
+
+def test_few_evaluations_judge_a_right_function_of_many_outputs():
+    x, w, b = rng.standard_normal((4, 3, 16, 16)), rng.standard_normal((8, 3, 3, 3)), rng.standard_normal(8)
+    count, right = {"forward": 0, "backward": 0}, loops_backward("")
+
+    def forward(x, w, b, padding):
+        count["forward"] += 1
+        y, cache = loops(x, w, padding)
+        return y + b[:, None, None], cache
+
+    def backward(dy, cache):
+        count["backward"] += 1
+        return *right(dy, cache), dy.sum((0, 2, 3))
+    assert check_functions(forward, backward, x, w, b, options=dict(padding=1))
+    assert count["forward"] <= 27 and count["backward"] <= 11, count
+    wrong = check_functions(forward, lambda dy, cache: (*backward(dy, cache)[:2], dy.mean((0, 2, 3))), x, w, b,
+                            options=dict(padding=1))
+    assert not wrong and "db is" in wrong.cause and "mean" in wrong.cause, str(wrong)

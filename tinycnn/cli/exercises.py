@@ -2,6 +2,7 @@
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 from .arguments import count, positive
@@ -13,7 +14,7 @@ def add_exercises(commands):
                             description="Exercises: write what a network is made of, and learn what is wrong with it. All "
                             "of it works offline.")
     p.add_argument("--with", dest="own", metavar="FILE", type=Path, action="append", default=[],
-                   help="a Python file that registers exercises of one's own (may be repeated)")
+                   help="a Python file that registers exercises of one's own, or a folder of them (may be repeated)")
     actions = p.add_subparsers(metavar="ACTION", required=True)
     _add_students(actions)
     _add_instructors(actions)
@@ -30,13 +31,25 @@ def _action(actions, name, run, help, *, named=True, description=None):
     return p
 
 
-def _register(files):
-    """Run the files that register exercises."""
+def _register(paths):
+    """Run the files that register exercises, those of a folder in the order of their names."""
     import runpy
-    for file in files:
-        if not file.exists():
-            raise FileNotFoundError(2, "no such file", str(file))
-        runpy.run_path(str(file))
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(2, "no such file", str(path))
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            try:
+                runpy.run_path(str(file))
+            except Exception as error:  # whatever it is, it is its author's
+                raise RuntimeError(f"to the author of {file}: {_with_line(error, str(file))}") from error
+
+
+def _with_line(error, file):
+    """An error of a file that was run, with the line of it."""
+    import traceback
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    line = lines[-1] if lines else getattr(error, "lineno", None)
+    return f"{type(error).__name__}{f' in line {line}' if line else ''}: {error}"
 
 
 def _add_students(actions):
@@ -82,8 +95,12 @@ def _add_instructors(actions):
     p = _action(actions, "gradescope", gradescope, "write the archive of a Gradescope autograder", named=False)
     p.add_argument("file", type=Path, metavar="DEST", help="a new .zip")
     _add_only(p)
-    p = _action(actions, "bank", count_bank, "try every known mistake and every hostile submission, and count", named=False)
-    _add_only(p, "default: all, and the hostile submissions")
+    p = _action(actions, "bank", count_bank, "try every known mistake and every hostile submission, and count", named=False,
+                description="Try every known mistake, every reference and every stub; mistakes and right answers that "
+                "nobody who writes checks has looked at; and hostile submissions. The exit code is 1 where a mistake "
+                "survives, an exercise is faulty, or a hostile submission gets another verdict than it should.")
+    _add_only(p, "default: all, the unseen ones and the hostile submissions")
+    p.add_argument("--seeds", type=count, default=5, help="how many seeds each is tried with (default: %(default)s)")
     p.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to this file")
     p.add_argument("--jobs", type=count, default=2, help="hostile submissions at a time (default: %(default)s)")
 
@@ -125,11 +142,11 @@ def start_exercise(args):
 
 
 def check_exercise(args):
-    """`tinycnn exercises check`: the report; what it says is noted beside the file."""
+    """`tinycnn exercises check`: the report; what it says is noted in progress.json, here."""
     from ..exercises import check
     from ..exercises.progress import FILE, record
-    path = args.file or Path(f"{args.name}.py")
-    if not path.with_name(FILE).exists():  # the first check in this folder
+    path = _own_file(args)
+    if not Path(FILE).exists():  # the first check in this folder
         print("tinycnn: check runs your file without a sandbox, as python would: check only what you know", file=sys.stderr)
     report = check(args.name, path, seed=args.seed)
     print(report)
@@ -140,24 +157,42 @@ def check_exercise(args):
     return 0 if report else 1
 
 
+def _own_file(args):
+    """The student's file; raises FileNotFoundError that says how to come by one."""
+    from ..exercises import load
+    load(args.name)
+    path = args.file or Path(f"{args.name}.py")
+    if path.is_file():
+        return path
+    if args.file is None and path.with_suffix(".ipynb").is_file():
+        raise FileNotFoundError(2, f"no such file; for your notebook say --file {path.with_suffix('.ipynb')}", str(path))
+    raise FileNotFoundError(2, f"no such file; `tinycnn exercises start {args.name}{f' --file {path}' * bool(args.file)}` "
+                            "writes it for you to fill in, and --file names one that lies elsewhere", str(path))
+
+
 def give_hint(args):
     """`tinycnn exercises hint`."""
     from ..exercises import load
-    print(load(args.name).hints[args.number - 1])
+    hints = load(args.name).hints
+    print(f"Hint {args.number} of {len(hints)} for {args.name}", "",
+          textwrap.fill(hints[args.number - 1], 100, break_on_hyphens=False, break_long_words=False), sep="\n")
+    if args.number < len(hints):
+        print(f"\nMore: tinycnn exercises hint {args.name} {args.number + 1}")
 
 
 def run_demo(args):
     """`tinycnn exercises demo`: both accuracies, and the picture."""
-    from ..exercises import demo
+    from ..exercises import demo, load
     from ..exercises.demos import DEMOS
-    picture = args.picture or Path(f"{args.name}.png")
-    results = demo(args.name, args.file, picture)
-    if results is None:
+    load(args.name)
+    if args.name not in DEMOS:
         print(f"there is no demo for {args.name}; there is one for {', '.join(DEMOS)}")
         return
+    picture = args.picture or Path(f"{args.name}.png")
+    results = demo(args.name, _own_file(args), picture)
     print(f"{results['yours'][0]:6.1%} of the test digits with your function, loss {results['yours'][1][-1]:.3f}")
     print(f"{results['other'][0]:6.1%} {DEMOS[args.name].other}, loss {results['other'][1][-1]:.3f}")
-    print(f"{picture}: the loss of both, step by step")
+    print(f"{picture}: the loss of both step by step, and how many digits they name rightly")
 
 
 def show_progress(args):
@@ -200,7 +235,7 @@ def gradescope(args):
 def count_bank(args):
     """`tinycnn exercises bank`: the counts; the exit code is 1 where one of them is not as it should be."""
     from ..exercises.bank import count as count_all
-    bank = count_all(args.only, jobs=args.jobs)
+    bank = count_all(args.only, args.seeds, args.jobs)
     print(bank)
     if args.markdown:
         args.markdown.write_text(bank.markdown(), encoding="utf-8")

@@ -161,13 +161,22 @@ def explain(error, function, args, options):
     return kind(f"{name}: cannot be called with {values}: {words}")
 
 
+def explain_forward(layer, error, args, options):
+    """`explain` of a layer that was called; of one that is not the library's, or only holds others, the error as it is."""
+    forward = type(layer).forward
+    module = getattr(forward, "__module__", "")
+    if not module.startswith(__name__.partition(".")[0] + ".nn.") or module.endswith((".container", ".parallel", ".module")):
+        return error
+    return explain(error, forward, (layer, *args), options)
+
+
 def blame(function, args, options):
     """A TypeError that names the first argument of function(*args, **options) that does not fit; None where all may."""
     name = _name(function, args)
     try:
         given = inspect.signature(function).bind(*args, **options)
     except TypeError as misfit:
-        return TypeError(f"{name}: {misfit}")
+        return TypeError(f"{name}: {misfit}, expected {inspect.signature(function)}")
     for argument, value in given.arguments.items():
         expected = _misfit(given.signature.parameters[argument], value)
         if expected:

@@ -31,6 +31,12 @@ def is_array(value):
     return type(value) in _MODULES
 
 
+def welcome(value):
+    """Let CuPy join where `value` is an array of its, made by a program that has not asked tinycnn for a GPU."""
+    if type(value).__module__.partition(".")[0] == "cupy":
+        load_cupy()
+
+
 def as_array(value, like):
     """`value` as an array of the library of `like`: full reductions return scalars in NumPy, 0-d arrays in CuPy."""
     return value if type(value) in _MODULES else array_module(like).asarray(value)

@@ -7,7 +7,8 @@
 
 `sources/` holds what students get, with the reference solutions in it; `checks/` what is checked, with oracles in plain
 loops and the mistakes that people make. `exercise.py` says what an exercise is, `expect.py` what checks can say;
-`student.py` calls the submission, `wire.py` and `sandbox.py` are its process, `walls.py` is what stands around it;
+`notebook.py` reads the submission, `student.py` calls it, `wire.py` and `sandbox.py` are its process, `walls.py` is what
+stands around it;
 `report.py` is the answer, `course.py` the order of it all. For instructors: `grading.py` and `submissions.py` grade a class,
 `release.py` writes what students and other graders get, `hostile.py` and `bank.py` are the proof; see README.md. `demos.py`
 and `progress.py` are for students.
@@ -46,14 +47,15 @@ def start(name, path=None):
 def check(name, *submission, seed=None, seconds=10.0, part=None):
     """The Report on a submission to exercise `name`, for numbers drawn from `seed` (default: a fresh one).
 
-    The submission is the path of a file, which runs in a process of its own and may take `seconds` for each call, or
-    functions, classes or a module of this process; where one function is all there is to write, its name does not matter.
+    The submission is the path of a .py or .ipynb, which runs in a process of its own and may take `seconds` for each call,
+    or functions, classes or a module of this process; where one function is all there is to write, its name does not matter.
     With `part`, the name of one check, only that is made. Raises ValueError for an unknown exercise or part, OSError for a
-    file that cannot be read, TypeError for no submission.
+    file that cannot be read, TypeError for no submission, Faulty where an exercise is wrong and not the submission.
     """
     exercise = load(name)
     if not submission:
-        raise TypeError(f"check: exercise {name} needs a submission: the path of a file, functions, or a module")
+        raise TypeError(f"check: exercise {name} needs a submission: the path of a file, functions, or a module; "
+                        f"exercises.start({name!r}) writes a file to fill in")
     seed = secrets.randbelow(2**31) if seed is None else seed
     if isinstance(submission[0], (str, os.PathLike)):
         student = ProcessStudent.from_file(submission[0], seconds=seconds)

@@ -1,5 +1,6 @@
 """The lectures in order, and the exercises of each."""
 import importlib
+import re
 
 from ..engine.names import did_you_mean
 from .exercise import SOURCES
@@ -47,8 +48,8 @@ def load(name):
 def register(name, exercise, source):
     """Add an exercise of one's own, from now on and in this process: `source` is the text of the file with the reference.
 
-    Raises ValueError for a name that is taken or cannot be a file's, a stub that cannot be made, or points that do not add
-    up to 100.
+    Raises ValueError for a name that is taken or cannot be a file's, a source of which no stub can be made or that is no
+    Python, points that do not add up to 100, hints that are not three, and mistakes that do not fit the source.
     """
     if name in _own and _own[name].text == source:
         return
@@ -56,6 +57,15 @@ def register(name, exercise, source):
         raise ValueError(f"register: {name!r} is taken, or is no name; an identifier of its own is expected")
     if sum(check.points for check in exercise.checks) != 100:
         raise ValueError(f"register: the points of {name} add up to {sum(c.points for c in exercise.checks)}, expected 100")
+    if len(exercise.hints) != 3:
+        raise ValueError(f"register: {name} has {len(exercise.hints)} hints, expected 3")
     exercise.name, exercise.text = name, source
-    exercise.stub
+    try:
+        compile(source, f"the source of {name}", "exec")
+        compile(exercise.stub, f"the stub of {name}", "exec")
+        for mistake in exercise.mistakes:
+            mistake.apply(source)
+            re.compile(mistake.says)
+    except (SyntaxError, re.error, ValueError) as error:
+        raise ValueError(f"register: {name}: {error}") from None
     _own[name] = exercise

@@ -9,7 +9,7 @@ import contextlib
 import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NamedTuple
 
 import numpy as np
 
@@ -28,11 +28,14 @@ from ..ops.pool_max import MaxPool
 from ..ops.rectifier import ReLU
 from ..ops.softmax import CrossEntropy
 from ..engine.construct import tensor
+from ..viz.style import BLUE, ORANGE, logarithmic, new_figure, tidy, whole_numbers
 from . import wire
 from .course import load
-from .student import decoded, raised
+from .notebook import source_of
+from .student import raised
 
 EPOCHS, BATCH, RATE = 8, 64, 0.1
+HIGHEST = 30.0     # a larger loss is drawn as this one
 
 
 @dataclass
@@ -51,6 +54,13 @@ class Demo:
     start: Callable = None
     batch: Callable = None
     other: str = "with the library's own"
+
+
+class Training(NamedTuple):
+    """What a training came to: accuracy on the test pictures, the loss of each step, and the accuracy of each epoch."""
+    accuracy: float
+    losses: list
+    accuracies: list
 
 
 # ---- networks ---------------------------------------------------------------------------------------------------------
@@ -168,7 +178,8 @@ DEMOS = {
     "momentum": Demo(_mlp, update=_momentum, optimizer=lambda p: optim.SGD(p, RATE / 2, momentum=0.9)),
     "adaptive_rates": Demo(_mlp, update=_rmsprop, optimizer=lambda p: optim.RMSprop(p, 0.003, alpha=0.9)),
     "adam": Demo(_mlp, update=_adam, optimizer=lambda p: optim.Adam(p, 0.01)),
-    "initialisation": Demo(_deep, start=_he, other="with weights between -0.01 and 0.01"),
+    "initialisation": Demo(_deep, start=_he, optimizer=lambda p: optim.SGD(p, RATE / 4, momentum=0.9),
+                           other="with weights between -0.01 and 0.01"),
     "im2col": Demo(_cnn, lambda s: [_conv(s, 1, 0)]),
     "conv_forward": Demo(_cnn, lambda s: [_conv(s)]),
     "conv_backward": Demo(_cnn, lambda s: [(Conv, None, lambda dy, x, w, b, *_, **__: s.conv2d_backward(dy, x, w, b))]),
@@ -200,7 +211,7 @@ DEMOS = {
 def demo(name, path=None, picture=None, seed=0):
     """Train with the student's file `path` (default: name.py), and write the two curves to `picture` (default: name.png).
 
-    Returns {"yours": (accuracy, losses), "other": ...}; None where there is no demo for the exercise. Raises RuntimeError
+    Returns {"yours": Training, "other": Training}; None where there is no demo for the exercise. Raises RuntimeError
     where the student's code fails, OSError where there is no file.
     """
     load(name)
@@ -208,9 +219,9 @@ def demo(name, path=None, picture=None, seed=0):
         return None
     path = Path(path or f"{name}.py")
     student = types.ModuleType("submission")
-    source = decoded(path.read_bytes(), path)
+    source = source_of(path.read_bytes(), path)
     try:
-        exec(compile(source, str(path), "exec"), student.__dict__)
+        wire.execute(source, str(path), student.__dict__)
         results = {who: _train(DEMOS[name], whose, seed) for who, whose in (("other", None), ("yours", student))}
     except Exception as error:  # of the student's code: told as in a check
         fault = wire.fault(error, str(path))
@@ -220,14 +231,15 @@ def demo(name, path=None, picture=None, seed=0):
 
 
 def _train(demo, student, seed):
-    """(accuracy on the test pictures, loss of each step), with the library's own functions where there is no `student`."""
+    """The Training, with the library's own functions where there is no `student`."""
     manual_seed(seed)
     rng = np.random.default_rng(seed)
     net, (x, labels), test = demo.net(), _pictures("train"), _pictures("test")
     if demo.start:
         demo.start(student or types.SimpleNamespace(he_normal=lambda z: 0.01 * np.clip(z, -1, 1)), net)
     weights = list(net.parameters())
-    steps, losses, memory = EPOCHS * (len(x) // BATCH), [], [None] * len(weights)
+    epoch, losses, accuracies, memory = len(x) // BATCH, [], [], [None] * len(weights)
+    steps = EPOCHS * epoch
     update = demo.update(student) if student and demo.update else None
     rate = demo.rate(student) if student and demo.rate else None
     change = demo.batch(student) if student and demo.batch else None
@@ -236,9 +248,9 @@ def _train(demo, student, seed):
         for swap in demo.swaps(student) if student else ():
             stack.enter_context(_swapped(*swap))
         for step in range(steps):
-            if step % (len(x) // BATCH) == 0:
+            if step % epoch == 0:
                 order = rng.permutation(len(x))
-            chosen = order[step % (len(x) // BATCH) * BATCH:][:BATCH]
+            chosen = order[step % epoch * BATCH:][:BATCH]
             batch = x[chosen] if change is None else np.asarray(change(x[chosen], rng), np.float32)
             loss = F.cross_entropy(net(tensor(batch)), tensor(labels[chosen]))
             optimizer.zero_grad()
@@ -252,10 +264,18 @@ def _train(demo, student, seed):
             else:
                 optimizer.step()
             losses.append(loss.item())
-        with no_grad():
-            net.eval()
-            accuracy = float((net(tensor(test[0])).array.argmax(1) == test[1]).mean())
-    return accuracy, losses
+            if (step + 1) % epoch == 0:
+                accuracies.append(_accuracy(net, *test))
+    return Training(accuracies[-1], losses, accuracies)
+
+
+def _accuracy(net, x, labels):
+    """The share of pictures whose digit `net` names, in use."""
+    net.eval()
+    with no_grad():
+        right = net(tensor(x)).array.argmax(1) == labels
+    net.train()
+    return float(right.mean())
 
 
 def _swapped(function, forward, backward):
@@ -281,18 +301,25 @@ def _pictures(split):
 
 
 def _draw(name, results, picture):
-    from ..viz.style import BLUE, GREY, new_figure, tidy
-    figure = new_figure(5, 3)
-    axes = figure.subplots()
-    for who, label, colour, dashes in (("other", DEMOS[name].other, GREY, "--"), ("yours", "with your function", BLUE, "-")):
-        accuracy, losses = results[who]
-        smooth = np.convolve(losses, np.ones(5) / 5, "valid")
-        axes.plot(smooth, label=f"{label}: {100 * accuracy:.1f} % right", color=colour, ls=dashes)
-    axes.set(xlabel="step", ylabel="loss (mean of 5 steps)", ylim=(0, None))
-    axes.set_title(f"{name}: handwritten digits", fontsize=11)
-    axes.grid(True, color="#E4E4E4", lw=0.7)
-    axes.legend(frameon=False, fontsize=9)
-    tidy(axes)
+    """The loss of every step and the accuracy of every epoch; the broad line lies below, where it stays to be seen."""
+    figure = new_figure(9, 3.9)
+    left, right = figure.subplots(1, 2)
+    for who, label, line in (("other", DEMOS[name].other, dict(color=ORANGE, lw=6, alpha=0.4, solid_capstyle="butt")),
+                             ("yours", "with your function", dict(color=BLUE, lw=1.5))):
+        run = results[who]
+        smooth = np.minimum(np.convolve(run.losses, np.ones(5) / 5, "valid"), HIGHEST)
+        left.plot(np.arange(len(smooth)) + 3, smooth, **line)
+        right.plot(range(1, len(run.accuracies) + 1), [100 * a for a in run.accuracies], **line, marker="o",
+                   ms=9 if who == "other" else 4, label=f"{label}: {run.accuracy:.1%}")
+    left.set(xlabel="step", ylabel="training loss (mean of 5 steps)")
+    logarithmic(left)
+    right.set(xlabel="epoch", ylabel="test digits named rightly (%)")
+    whole_numbers(right)
+    for axes in (left, right):
+        axes.grid(True, color="#E4E4E4", lw=0.7)
+        tidy(axes)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    figure.suptitle(load(name).title, fontsize=11)
     figure.savefig(picture)
 
 

@@ -2,6 +2,7 @@
 import re
 import textwrap
 import time
+import traceback
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from .report import Report, Result, Wrong, plain
+from .student import LocalStudent
 
 SOURCES = Path(__file__).with_name("sources")
 ROUNDS = 3        # times that a check is tried, with other numbers each time
 PATIENCE = 1.0    # seconds after which it is not tried once more
 BEGIN, STUB, END = "### BEGIN SOLUTION", "### STUB", "### END SOLUTION"
+
+
+class Faulty(RuntimeError):
+    """What is wrong with an exercise itself, addressed to its author: no verdict on a student follows from it."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +92,24 @@ class Exercise:
         """The text that a student starts from."""
         return stub_of(self.source, self.name)
 
+    @property
+    def author(self):
+        """Whom messages about the exercise itself are for, with the file of the checks."""
+        file = self.checks[0].function.__code__.co_filename
+        return f"to the author of {file if self.text else Path(file).name}, exercise {self.name}"
+
     # ---- grading ----
     def grade(self, student, seed, part=None):
         """Every check on `student`, with numbers drawn from `seed`; or only the check whose name is `part`.
 
-        Raises ValueError where there is no such check.
+        Raises ValueError where there is no such check, Faulty where the exercise is wrong and not the student: where the
+        reference does not pass either.
         """
         known = [check.name for check in self.checks]
         if part is not None and part not in known:
-            raise ValueError(f"check: exercise {self.name} has no part {part!r}; there are {', '.join(map(repr, known))}")
+            raise ValueError(f"check: exercise {self.name} has no part {part!r}; there are "
+                             f"{', '.join(map(repr, known))}")
+        student.expects(self.defines)
         results = [self._result(i, student, seed) for i in range(len(known)) if part in (None, known[i])]
         return Report(self.name, self.title, tuple(results), seed, plain(student.printed()))
 
@@ -103,15 +118,41 @@ class Exercise:
         for again in range(ROUNDS):
             if text or again and time.perf_counter() - start > PATIENCE:
                 break
-            rng = np.random.default_rng([seed, i, zlib.crc32(self.name.encode()), *[again] * (again > 0)])
+            numbers = [seed, i, zlib.crc32(self.name.encode()), *[again] * (again > 0)]
             try:
-                check.function(student, rng)
+                check.function(student, np.random.default_rng(numbers))
             except Wrong as wrong:
                 text = str(wrong)
             except Exception as error:  # a check stumbles over what the submission returned
+                self._blame(check, error)
                 text, crashed = f"what your function returned cannot be used: {type(error).__name__}: {error}", True
+            if text and (crashed or self.text):
+                self._vouch(check, numbers, seed)
         points, seconds = 0 if text else check.points, time.perf_counter() - start
         return Result(check.name, points, check.points, plain(text), seconds, crashed)
+
+    def _blame(self, check, error):
+        """Raise Faulty for an error that no submission can be the cause of."""
+        if isinstance(error, (NameError, ImportError)):
+            raise Faulty(f"{self.author}: the check {check.name!r} raised {_placed(error, check)}") from error
+
+    def _vouch(self, check, numbers, seed):
+        """Raise Faulty where the reference, in the place of the student, does not pass a check with the same numbers."""
+        try:
+            names = {"__name__": "reference"}
+            exec(compile(self.source, f"the reference of {self.name}", "exec"), names)
+            check.function(LocalStudent(names), np.random.default_rng(numbers))
+        except Exception as error:
+            said = str(error).partition("\n")[0] if isinstance(error, Wrong) else f"it raised {_placed(error, check)}"
+            raise Faulty(f"{self.author}: the reference itself does not pass the check {check.name!r} with seed {seed}, so "
+                         f"nobody can be judged by it; mend the one or the other: {said}") from error
+
+
+def _placed(error, check):
+    """An error with its line in the file of the check."""
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__)
+             if frame.f_code.co_filename == check.function.__code__.co_filename]
+    return f"{type(error).__name__}{f' in line {lines[-1]}' if lines else ''}: {error}"
 
 
 def defined(source):

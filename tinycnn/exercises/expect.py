@@ -15,8 +15,8 @@ from .differences import explain
 from .report import Wrong
 from .student import StudentError
 
-__all__ = ["Wrong", "array", "close", "dtype", "equal", "finite", "gradient", "raises", "same_twice", "several", "shape",
-           "unchanged", "within"]
+__all__ = ["Wrong", "array", "close", "dtype", "equal", "finite", "gradient", "in_float32", "raises", "same_twice",
+           "several", "shape", "unchanged", "within"]
 
 
 def array(name, got):
@@ -184,6 +184,34 @@ def unchanged(function, *args, **kwargs):
 def _changes(name, arguments):
     return (f"{name} changes its argument {' and '.join(arguments)}, which belongs to the caller: compute a new array "
             "(x = x + 1, not x += 1)")
+
+
+def in_float32(function, *args):
+    """The student's function answers to float32 arrays what it answers to the same numbers in float64, up to 1e-3."""
+    name, wide = function.__name__, list(_numbers(function(*args)))
+    for got, right in zip(_numbers(function(*_narrow(args))), wide):
+        finite(f"what {name} returns for float32", got)
+        if got.shape != right.shape or not np.allclose(got, right, rtol=0, atol=1e-3 * np.abs(right).max(initial=1e-30)):
+            raise Wrong(f"{name} returns something else for float32 than for the same numbers in float64, by more than "
+                        "rounding")
+
+
+def _narrow(value):
+    """`value` with its float64 arrays in float32."""
+    if isinstance(value, dict):
+        return {key: _narrow(v) for key, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_narrow, value))
+    return value.astype(np.float32) if isinstance(value, np.ndarray) and value.dtype == np.float64 else value
+
+
+def _numbers(value):
+    """The arrays of numbers in an answer, those of dicts in the order of their keys."""
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value, key=str)]
+    if isinstance(value, (tuple, list)):
+        return [a for v in value for a in _numbers(v)]
+    return [np.asarray(value)] if isinstance(value, (np.ndarray, np.generic, int, float)) else []
 
 
 def same_twice(function, *args, **kwargs):

@@ -20,6 +20,7 @@ from pathlib import Path
 from ..files.atomic import write_atomically
 from . import walls
 from .course import load, names
+from .exercise import Faulty
 from .report import plain
 from .student import ProcessStudent
 from .submissions import collect
@@ -29,7 +30,7 @@ TRUSTED = "graded without a sandbox (--trusted): nothing kept these submissions 
 
 @dataclass
 class Grade:
-    """What one student got: points an exercise, remarks, and the text for the student."""
+    """What one student got: points an exercise (None where it was not handed in), remarks, and the text for the student."""
     student: str
     points: dict = field(default_factory=dict)
     remarks: list = field(default_factory=list)
@@ -40,7 +41,7 @@ class Grade:
     @property
     def total(self):
         """All points."""
-        return sum(self.points.values())
+        return sum(points or 0 for points in self.points.values())
 
     @property
     def remark(self):
@@ -63,7 +64,8 @@ def grade(folder, out="grades.csv", *, exercises=(), seed=None, seconds=10.0, to
           fresh=False, container=None, trusted=False):
     """Grade the submissions in `folder` and return a Grading.
 
-    `out` is the CSV (student, points an exercise, total, remark); beside it come `<stem>.json`, with the seed and all that
+    `out` is the CSV (student, points an exercise, total, remark), with an empty cell for an exercise that somebody has not
+    handed in; beside it come `<stem>.json`, with the seed and all that
     is needed to go on or to repeat the grading, and `<stem>-feedback/`, a Markdown file a student. `exercises` are those
     that count (default: all that anybody handed in). A call may take `seconds`, an exercise of a student `total` seconds
     and `memory` bytes. `jobs` students are graded at a time. Where `<stem>.json` exists and names the same exercises, its
@@ -73,7 +75,7 @@ def grade(folder, out="grades.csv", *, exercises=(), seed=None, seconds=10.0, to
     which the CSV's first line and every page say.
 
     Raises NotADirectoryError for what is no folder, ValueError for unknown exercises, an empty folder, or one from which
-    Python imports or in which `out` lies, RuntimeError where there is no sandbox.
+    Python imports or in which `out` lies, RuntimeError where there is no sandbox, Faulty where an exercise itself is wrong.
     """
     out, exercises = Path(out), list(exercises)
     for name in exercises:
@@ -105,6 +107,8 @@ def grade(folder, out="grades.csv", *, exercises=(), seed=None, seconds=10.0, to
                 submission = futures[future]
                 try:
                     result = future.result()
+                except Faulty:   # of which no student can be guilty; when it is mended, the grading goes on
+                    raise
                 except Exception as error:  # one student must not keep the others from their grades
                     text = f"the grader itself stumbled: {type(error).__name__}: {error}"[:300]
                     result = Grade(submission.student, dict.fromkeys(exercises, 0), [*submission.remarks, text],
@@ -136,8 +140,8 @@ def _grade_one(submission, exercises, seed, limits):
     for name in exercises:
         exercise = load(name)
         if name not in submission.sources:
-            grade.points[name] = 0
-            parts.append(f"## {exercise.title}: 0 points\n\nThere is no file {name}.py.\n")
+            grade.points[name] = None
+            parts.append(f"## {exercise.title}: not handed in\n\nThere is no file {name}.py.\n")
             continue
         with ProcessStudent(submission.sources[name], **limits) as student:
             report = exercise.grade(student, seed)
@@ -154,7 +158,8 @@ def _grade_one(submission, exercises, seed, limits):
 def _feedback(grade, exercises, remarks, parts):
     """The Markdown for one student."""
     lines = [f"# {_inline(grade.student)}: {grade.total} of {100 * len(exercises)} points", ""]
-    lines += ["| exercise | points |", "|---|---|", *(f"| {name} | {p} of 100 |" for name, p in grade.points.items()), ""]
+    lines += ["| exercise | points |", "|---|---|",
+              *(f"| {name} | {'not handed in' if p is None else f'{p} of 100'} |" for name, p in grade.points.items()), ""]
     lines += [f"- {_inline(remark)}" for remark in remarks] + [""] * bool(remarks)
     return "\n".join([*lines, *parts])
 
@@ -188,7 +193,7 @@ def _write(grading, memo):
         writer.writerow([f"# {TRUSTED}"])
     writer.writerow(["student", *grading.exercises, "total", "remark"])
     for g in grading.grades:
-        writer.writerow([_cell(g.student), *(g.points.get(n, 0) for n in grading.exercises), g.total, _cell(g.remark)])
+        writer.writerow([_cell(g.student), *(g.points.get(n) for n in grading.exercises), g.total, _cell(g.remark)])
     write_atomically(grading.out, text.getvalue().encode("utf-8-sig", errors="replace"))
 
 

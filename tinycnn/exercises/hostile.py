@@ -267,7 +267,7 @@ def try_all(chosen=HOSTILE, jobs=2):
 
 
 def _as_it_should(hostile, grade, home):
-    points = grade.points[EXERCISE]
+    points = grade.points[EXERCISE] or 0
     feedback = Path(home, "out", "grades-feedback", f"{grade.student}.md").read_text(encoding="utf-8")
     said = re.search(hostile.says, grade.remark or "all right") or re.search(hostile.says, feedback)
     return hostile.least <= points <= hostile.most and bool(said) and "4711" not in feedback

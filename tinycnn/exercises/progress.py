@@ -1,6 +1,7 @@
-"""A student's own overview: what is solved, how many points, how much is left; kept in `progress.json` beside the files."""
+"""A student's own overview: what is solved, how many points, how much is left; kept in one `progress.json`."""
 import hashlib
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,16 +55,23 @@ class Progress:
     __repr__ = __str__
 
 
-def record(report, path):
-    """Note in the file beside `path` what a check of it has found."""
-    path = Path(path)
-    memo = path.with_name(FILE)
+def record(report, path, folder="."):
+    """Note in `folder` what a check of the file `path`, wherever it lies, has found."""
+    memo = Path(folder) / FILE
     known = _read(memo)
     earlier = known.get(report.name, {})
-    known[report.name] = {"file": path.name, "points": report.points, "best": max(report.points, earlier.get("best", 0)),
-                          "when": time.strftime("%Y-%m-%d %H:%M"), "checks": earlier.get("checks", 0) + 1,
-                          "digest": _digest(path)}
+    known[report.name] = {"file": _from(folder, path), "points": report.points,
+                          "best": max(report.points, earlier.get("best", 0)), "when": time.strftime("%Y-%m-%d %H:%M"),
+                          "checks": earlier.get("checks", 0) + 1, "digest": _digest(Path(path))}
     write_atomically(memo, json.dumps(known, indent=1).encode())
+
+
+def _from(folder, path):
+    """`path` as it is found from `folder`, with slashes."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return Path(path).resolve().as_posix()
 
 
 def progress(folder="."):

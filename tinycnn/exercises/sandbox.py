@@ -149,7 +149,7 @@ def main():
     forbid(as_root(os.getcwd()), tuple(as_root(p) for p in python if as_root(p) != "/"),
            (as_root(os.path.dirname(here)), "/site-packages/", "/dist-packages/"), (as_root(home), as_root(home + ".libs")))
     try:
-        exec(compile(source, filename, "exec"), submission.__dict__)
+        wire.execute(source, filename, submission.__dict__)
     except BaseException as error:
         wire.send(replies, {"fault": wire.fault(error, filename)})
         return

@@ -3,9 +3,8 @@
 `LocalStudent` holds functions of this process, as in a notebook; `ProcessStudent` a file, which runs in a process of its own
 behind a pipe. Both hand over copies, note which arguments a function changed, and turn what it raises into a `Wrong`.
 """
-import codecs
 import contextlib
-import io
+import difflib
 import json
 import os
 import re
@@ -14,33 +13,19 @@ import subprocess
 import tempfile
 import threading
 import time
-import tokenize
 import types
 from pathlib import Path
 
 import numpy as np
 
 from . import walls, wire
+from .notebook import source_of
 from .report import Wrong
 
 DAWN = 60    # seconds that Python and numpy have to start
 LONG = 86400
 PRINTED = 2000
 DRIVEN = "your code"   # in messages, where no function of the submission can be named
-
-
-def decoded(content, path):
-    """The text of a Python file, which may start with a byte order mark or say in which encoding it is.
-
-    Raises ValueError where it is no text.
-    """
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-        if not codecs.lookup(encoding).name.startswith(("utf-8", "ascii", "iso8859", "cp1")):  # some take hours to decode
-            raise LookupError
-        return io.TextIOWrapper(io.BytesIO(content), encoding).read()
-    except (UnicodeDecodeError, LookupError, SyntaxError):
-        raise ValueError(f"{path} is not a text in UTF-8: save it as one") from None
 
 
 class StudentError(Wrong):
@@ -55,15 +40,17 @@ class Function:
     """A function of the submission; `changed` names the arguments that its last call has changed."""
 
     def __init__(self, student, name):
-        self.student, self.__name__, self.changed = student, name, []
+        self.student, self.name, self.__name__, self.changed = student, name, student.shown(name), []
 
     def __call__(self, *args, **kwargs):
-        value, self.changed = self.student.call(self.__name__, args, kwargs)
+        value, self.changed = self.student.call(self.name, args, kwargs)
         return value
 
 
 class Student:
     """The common part: attributes are functions of the submission."""
+
+    _wanted = ()    # the names that the exercise asks for
 
     def __getattr__(self, name):
         if name.startswith("_"):
@@ -79,12 +66,23 @@ class Student:
     def close(self):
         """End the process, where there is one."""
 
+    def expects(self, names):
+        """Note which names the exercise asks for, so that another can be recognised as one of them, misspelt."""
+        self._wanted = tuple(names)
+
+    def shown(self, name):
+        """What messages call the function `name`."""
+        return name
+
     def printed(self):
         """The end of what the submission printed, where it was kept."""
         return ""
 
     def _missing(self, name, names):
-        return Wrong(f"there is no function {name} in your file" + f"; it defines {', '.join(sorted(names))}" * bool(names))
+        others = {n.lower(): n for n in names if n not in self._wanted}
+        close = difflib.get_close_matches(name.lower(), others, 1, 0.7)
+        return Wrong(f"there is no function {name} in your file" + f"; it defines {', '.join(sorted(names))}" * bool(names)
+                     + "".join(f" (is {others[n]} misspelt?)" for n in close))
 
 
 def raised(fault, call, args=()):
@@ -131,6 +129,11 @@ class LocalStudent(Student):
                 part = vars(part)
             self._names.update(part if isinstance(part, dict) else {part.__name__: part})
 
+    def shown(self, name):
+        """The name that the function itself has."""
+        own = getattr(self._names.get(name), "__name__", name)
+        return own if own.isidentifier() else name
+
     def call(self, name, args, kwargs):
         """(value, names of the changed arguments) of a call."""
         function = self._names.get(name)
@@ -141,8 +144,8 @@ class LocalStudent(Student):
         except Exception as error:  # the submission's, whatever it is
             file = getattr(getattr(function, "__code__", None), "co_filename", "")
             args = wire.named(wire.parameters(function), args, kwargs)
-            raise raised(wire.fault(error, file), name, args) from error
-        return _fit(value, name), changed
+            raise raised(wire.fault(error, file), self.shown(name), args) from error
+        return _fit(value, self.shown(name)), changed
 
     def run(self, source, **values):
         """Run a short text among the submission's names and `values`; what it leaves in `result`."""
@@ -181,7 +184,7 @@ class ProcessStudent(Student):
     @classmethod
     def from_file(cls, path, **limits):
         """The submission in the file `path`."""
-        return cls(decoded(Path(path).read_bytes(), path), **limits)
+        return cls(source_of(Path(path).read_bytes(), path), **limits)
 
     def call(self, name, args, kwargs):
         """(value, names of the changed arguments) of a call."""

@@ -1,7 +1,8 @@
-"""What students hand in: a folder, a .zip or one .py a student, found and read without trusting any of it.
+"""What students hand in: a folder, a .zip or one .py or .ipynb a student, found and read without trusting any of it.
 
-Nothing is unpacked onto the disk and no link is followed; a file is a text of at most a megabyte, or it is not read, and
-what is no ordinary file (a pipe, a device) is not opened for longer than it takes to see that.
+Nothing is unpacked onto the disk and no link is followed. A file is a text of at most a megabyte, or it is not read (of a
+notebook, which has pictures in it, sixteen, and a megabyte of code), and what is no ordinary file (a pipe, a device) is not
+opened for longer than it takes to see that.
 """
 import difflib
 import hashlib
@@ -15,9 +16,9 @@ from pathlib import Path, PurePosixPath
 
 from .course import load, names
 from .exercise import defined
-from .student import decoded
+from .notebook import SUFFIXES, source_of
 
-LARGEST = 2**20      # bytes of a file
+LARGEST = {".py": 2**20, ".ipynb": 2**24}     # bytes of a file
 ARCHIVE = 2**25      # bytes of an archive
 MANY = 2000          # files of one student that are looked at
 TEXTS = 100          # and .py files that are read
@@ -51,7 +52,7 @@ def collect(folder, only=()):
     for path in sorted(folder.iterdir(), key=lambda p: p.name.casefold()):
         if path.name.startswith((".", "__")):
             continue
-        single = path.suffix.lower() == ".py" and not path.is_dir()
+        single = path.suffix.lower() in SUFFIXES and not path.is_dir()
         student, exercise = _of_single(path.stem, only) if single else (path.name, None)
         if path.suffix.lower() == ".zip" and not path.is_dir():
             student = path.stem
@@ -66,7 +67,7 @@ def collect(folder, only=()):
             elif path.suffix.lower() == ".zip":
                 _from_zip(entry, path, only)
             else:
-                entry.remarks.append(f"{path.name} is neither a folder nor a .zip nor a .py")
+                entry.remarks.append(f"{path.name} is neither a folder nor a .zip, a .py or an .ipynb")
         except Exception as error:  # whatever zipfile, zlib or the system make of it: it is this student's alone
             entry.remarks.append(f"{path.name} cannot be read: {type(error).__name__}: {error}"[:300])
     for entry in found.values():
@@ -99,7 +100,7 @@ def _from_folder(entry, folder, only):
                 entry.remarks.append(f"{path.name} is a link, and links are not followed")
             elif path.is_dir():
                 waiting += [path] * (not path.name.startswith((".", "__")))
-            elif path.suffix.lower() == ".py" and not path.name.startswith("."):
+            elif path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                 _add(entry, path.resolve().relative_to(base).as_posix(), _reader(path), only)
 
 
@@ -111,10 +112,10 @@ def _from_zip(entry, path, only):
         for info in archive.infolist()[:MANY]:
             name = PurePosixPath(info.filename.replace("\\", "/"))
             hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts)
-            if not info.is_dir() and not hidden and name.suffix.lower() == ".py":
-                def read(info=info):
+            if not info.is_dir() and not hidden and name.suffix.lower() in SUFFIXES:
+                def read(most, info=info):
                     with archive.open(info) as file:
-                        return file.read(LARGEST + 1)  # whatever the archive says about its size
+                        return file.read(most + 1)  # whatever the archive says about its size
                 _add(entry, str(name), read, only)
 
 
@@ -129,9 +130,9 @@ def _opened(path):
 
 
 def _reader(path):
-    def read():
+    def read(most):
         with _opened(path) as file:
-            return file.read(LARGEST + 1)
+            return file.read(most + 1)
     return read
 
 
@@ -141,14 +142,16 @@ def _add(entry, shown, read, only, exercise=None):
     if entry.read > TEXTS:
         entry.remarks.append(f"only the first {TEXTS} files were read")
         return
-    stem, shown = PurePosixPath(shown).stem[:100], shown[-100:]
+    stem, suffix, shown = PurePosixPath(shown).stem[:100], PurePosixPath(shown).suffix.lower(), shown[-100:]
     close = exercise or _nearest(stem)
-    content = read()
-    if len(content) > LARGEST:
-        entry.remarks.append(f"{shown} has more than {LARGEST // 2**20} MiB and was not read")
+    content = read(LARGEST[suffix])
+    if len(content) > LARGEST[suffix]:
+        entry.remarks.append(f"{shown} has more than {LARGEST[suffix] // 2**20} MiB and was not read")
         return
     try:
-        source = decoded(content, shown)
+        source = source_of(content, shown)
+        if len(source) > LARGEST[".py"]:
+            raise ValueError(f"{shown} holds more than {LARGEST['.py'] // 2**20} MiB of code and was not read")
     except ValueError as error:
         entry.remarks.append(str(error))
         return
@@ -162,7 +165,7 @@ def _add(entry, shown, read, only, exercise=None):
         entry.remarks.append(f"{shown} was taken for {close}.py")
     if only and close not in only:
         return
-    exact = exercise is not None or stem == close
+    exact = suffix == ".py" and (exercise is not None or stem == close)     # a file goes before a notebook of its name
     if close in entry.sources and not (exact and close in entry.guessed):
         entry.remarks.append(f"there are several files for {close}; {shown} was left out")
         return

@@ -4,6 +4,8 @@ A message is a JSON text and, behind it, the bytes of its arrays. Nothing is eve
 writes can become numbers, strings and arrays, and nothing else. This file imports only numpy, because the process of the
 submission loads it before everything else is forbidden.
 """
+import ast
+import contextlib
 import inspect
 import json
 import linecache
@@ -124,6 +126,31 @@ def fit(value):
     """`value`, if it can be sent; raises TypeError or RecursionError otherwise."""
     _encode(value, [])
     return value
+
+
+# ---- texts ------------------------------------------------------------------------------------------------------------
+
+CELLS = "# the code cells of a notebook\n"     # the first line of a text that was one
+DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+NAMING = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+
+
+def execute(source, filename, namespace):
+    """Run the text of a submission.
+
+    Of a notebook's cells only what defines or names something: calls, loops, plots and tests stay out, and so does a name
+    that cannot be made here, as of a library that is not there.
+    """
+    if not source.startswith(CELLS):
+        exec(compile(source, filename, "exec"), namespace)
+        return
+    for statement in ast.parse(source, filename).body:
+        code = compile(ast.Module([statement], []), filename, "exec")
+        if isinstance(statement, DEFINING):
+            exec(code, namespace)
+        elif isinstance(statement, NAMING):
+            with contextlib.suppress(Exception):
+                exec(code, namespace)
 
 
 # ---- calls ------------------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@
     print(report)
 
 `checker.py` is the entrance; `numeric.py` takes derivatives, `measure.py` compares, `contracts.py` holds backward to its
-promises, `diagnosis.py` finds the words; `second.py` does all this for second derivatives. `registry.py` and `cases/` are
-the table of what is checked, `extremes.py` takes it to extremes; `python -m tinycnn.gradcheck` checks all of the table.
+promises, `diagnosis.py` finds the words; `second.py` does all this for second derivatives. What is checked is seen through
+`problem.py`, or through `foreign/` where it is another library's. `registry.py` and `cases/` are the table of tinycnn's own
+operations, `extremes.py` takes it to extremes; `python -m tinycnn.gradcheck` checks all of the table.
 """
 import sys
 import types

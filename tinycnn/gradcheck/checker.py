@@ -1,8 +1,9 @@
-"""The gradient checker: `gradcheck` for anything on Tensors, `check_functions` for plain NumPy functions."""
+"""The gradient checker: `gradcheck` for anything that has gradients, `check_functions` for plain NumPy functions."""
 import numpy as np
 
 from .contracts import broken
 from .diagnosis import diagnose
+from .foreign import problem_of
 from .measure import InputCheck, Measurement, Tolerance, TooSlow, check_ties, largest
 from .numeric import STEP
 from .problem import ArrayProblem, TensorProblem, kept_dice, names_of, title_of
@@ -12,16 +13,18 @@ from .smaller import reduced
 
 
 def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True, nondet_tol=0.0, fast_mode=False,
-              options=None, linear=False, seed=0, tol=1e-7, full=None):
+              options=None, linear=False, seed=0, tol=1e-7, full=None, library=None):
     """Compare every gradient of `fn` with finite differences, and say what is wrong.
 
         report = gradcheck(F.conv2d, x, w, b, options=dict(stride=2))
         print(report)                        # the cause first; report is true when all is right
         gradcheck(fn, (x, w), atol=1e-6)     # PyTorch's form: True, or GradcheckError with the report
 
-    `fn` is a function on Tensors, a Function, or a Module (its parameters are checked too). `inputs` are Tensors, arrays and
-    constants; those with `requires_grad` are checked, or all floating-point ones where none has it. `options` go to `fn` as
-    keywords. Inputs and parameters are promoted to float64 inside and stay untouched; random numbers restart in every pass.
+    `fn` is a function on Tensors, a Function, or a Module (its parameters are checked too); or such a thing of PyTorch, JAX
+    or HIPS autograd, which shows in `fn` or in `inputs`, and is otherwise said by `library`: "torch", "jax", "autograd"; or
+    a pair (forward, backward) of plain functions, as in `check_functions`. `inputs` are Tensors, arrays and constants;
+    those with `requires_grad` are checked, or all floating-point ones where none has it. `options` go to `fn` as keywords.
+    Inputs and parameters are promoted to float64 inside and stay untouched; random numbers restart in every pass.
 
     The upstream gradient is random, drawn twice from `seed`: with sum(y) instead, the gradient of softmax or batch norm
     would be zero whatever backward did. Two gradients agree when no entry differs by more than `tol` times their scale: the
@@ -34,13 +37,14 @@ def gradcheck(fn, *inputs, eps=None, atol=None, rtol=None, raise_exception=True,
     find an error (None); `fast_mode` is PyTorch's word for the latter. `nondet_tol` is how much two runs may differ.
     Returns a Report; raises ValueError where there is nothing to check. See `contracts.py` for what else is checked.
     """
-    torch_form = bool(inputs) and isinstance(inputs[0], (tuple, list))
+    numbers = all(v is None or np.isscalar(v) for v in inputs[1:])
+    torch_form = bool(inputs) and isinstance(inputs[0], (tuple, list)) and numbers
     if torch_form:
         inputs, *steps = inputs
         eps, atol, rtol = (*steps, *(eps, atol, rtol)[len(steps):])
-    problem = TensorProblem(fn, inputs, options, seed)
-    command = f"gradcheck({', '.join([problem.title, *problem.names[:len(problem.places)]])}"
-    command += f", options={options!r}" * bool(options) + f", seed={seed})"
+    problem = problem_of(fn, inputs, options, seed, library)
+    command = f"gradcheck({', '.join([problem.title, *problem.call])}"
+    command += f", options={options!r}" * bool(options) + f", library={library!r}" * bool(library) + f", seed={seed})"
     report = check(problem, Tolerance(tol, atol, rtol, eps or STEP), linear=linear, full=full and not fast_mode,
                    command=command, nondet_tol=nondet_tol)
     if not torch_form:

@@ -2,8 +2,8 @@
 
 A projection compares <gradient, v> with the slope along a random direction v: four evaluations for an input of any size, and
 no error in the gradient escapes it except by an accident of probability zero. It cannot say where the error is, nor judge a
-kink. So small inputs are measured entry by entry at once, larger ones when the gate fails, and very large ones by bisection:
-the failing half of a failing block, again and again.
+kink. So small inputs are measured entry by entry at once, larger ones (and small ones of a function with many outputs) when
+the gate fails, and very large ones by bisection: the failing half of a failing block, again and again.
 """
 import time
 from dataclasses import dataclass, field
@@ -12,13 +12,14 @@ import numpy as np
 
 from .numeric import FURTHER, STEP, Bounds, line, look_closer, rounding, slope
 
-SMALL = 48             # entries that are always measured one by one
+SMALL = 48             # entries that are measured one by one at once
+LARGE = 4096           # but not where the outputs hold more numbers than this: then the gate comes first
 FULL = 4096            # entries that are measured one by one when the gate fails; beyond, bisection
 LOOKS = 512            # entries that bisection measures at most
 CLEAR = 0.01           # part of the tolerance beyond which a smaller step is tried: the error may be that of the step
 JACOBIAN = 2_000_000   # numbers of a Jacobian that is kept for the diagnosis
-BUDGET = 2.0           # seconds that one input may take entry by entry, before smaller inputs are tried
-SPENT = 4.0            # seconds that a search by halves may take
+BUDGET = 2.0           # seconds of work that one input may take entry by entry, before smaller inputs are tried
+SPENT = 4.0            # seconds of work that a search by halves may take
 TIES = 64              # groups of equal values that get a joint step
 
 
@@ -94,12 +95,13 @@ class Measurement:
         size = self.check.value.size
         if size == 0:
             return
-        if entries or entries is None and size <= SMALL or self.check.misshapen is not None:
+        small = size <= (SMALL if self.cotangents[0].size <= LARGE else 1)
+        if entries or entries is None and small or self.check.misshapen is not None:
             self.measure(np.arange(size), keep=True)
         elif not self.passes(self._direction()):
-            start = time.perf_counter()
+            start = time.thread_time()
             self.problem.vector(self.problem.values)
-            slow = min(size, LOOKS if size > FULL else size) * 8 * (time.perf_counter() - start) > BUDGET and not entries
+            slow = min(size, LOOKS if size > FULL else size) * 8 * (time.thread_time() - start) > BUDGET and not entries
             if slow and not self.patient:
                 raise TooSlow
             if size <= FULL and not slow:
@@ -194,8 +196,8 @@ class Measurement:
     def bisect(self):
         """Find wrong entries of a very large input: split failing blocks in halves, measure small ones."""
         direction = self._direction().reshape(-1)
-        blocks, looks, start = [np.arange(direction.size)], 0, time.perf_counter()
-        while blocks and looks < LOOKS and (time.perf_counter() - start < SPENT or not self.check.wrong.any()):
+        blocks, looks, start = [np.arange(direction.size)], 0, time.thread_time()
+        while blocks and looks < LOOKS and (time.thread_time() - start < SPENT or not self.check.wrong.any()):
             block = blocks.pop(self.rng.integers(len(blocks)))
             if block.size <= 16:
                 self.measure(block)

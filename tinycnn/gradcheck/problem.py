@@ -1,9 +1,9 @@
 """What is checked, seen as arrays: values go in, outputs come out, cotangents go in, gradients come back.
 
 A `TensorProblem` wraps anything that computes on Tensors (a function, a Function, a Module), an `ArrayProblem` a pair of
-plain NumPy functions. Both promote to float64, leave the caller's arrays alone and throw the same dice in every run, so
-that dropout is a function like any other. A `Run` is one forward pass and pulls cotangents back through it, as often as
-asked.
+plain functions on arrays; `foreign/` has those of other libraries. All promote to float64, leave the caller's arrays alone
+and throw the same dice in every run, so that dropout is a function like any other. A `Run` is one forward pass and pulls
+cotangents back through it, as often as asked.
 """
 import contextlib
 import contextvars
@@ -13,7 +13,7 @@ import inspect
 import numpy as np
 
 from ..engine.autograd import grad
-from ..engine.arrays import CPU, device_of, is_array, to_device, to_numpy
+from ..engine.arrays import CPU, as_array, device_of, is_array, to_device, to_numpy, welcome
 from ..engine.generators import Generator, default_generator
 from ..engine.function import Function
 from ..engine.grad_mode import enable_grad, no_grad
@@ -24,13 +24,20 @@ from .watch import Watch, alien_memory, same_values
 
 
 def title_of(fn):
-    """A name for `fn` in messages."""
+    """A name for `fn` in messages; a lambda has that of the one Function, or Module, which it mentions."""
     if isinstance(fn, functools.partial):
         return title_of(fn.func)
     if isinstance(fn, Module):
         return type(fn).__name__
-    name = getattr(fn, "__name__", type(fn).__name__)
-    return "fn" if name == "<lambda>" else name
+    name, owner = getattr(fn, "__name__", type(fn).__name__), getattr(fn, "__self__", None)
+    if name == "apply" and isinstance(owner, type):  # PyTorch's way to pass a Function
+        return owner.__name__
+    if name == "<lambda>":
+        seen = inspect.getclosurevars(fn)
+        mentioned = {title_of(v) for v in (*seen.globals.values(), *seen.nonlocals.values())
+                     if isinstance(v, Module) or isinstance(v, type) and issubclass(v, Function)}
+        return mentioned.pop() if len(mentioned) == 1 else "fn"
+    return name
 
 
 def names_of(fn, count, skip=0):
@@ -58,10 +65,14 @@ class Problem:
     """The common part: `values` (float64 arrays of the inputs with a gradient), their `names`, and the shapes of the
     outputs.
 
-    Subclasses define `run(values, ...)`, a context manager that yields a Run, and `outputs(values)`.
+    Subclasses define `run(values, ...)`, a context manager that yields a Run; `outputs(values)`, without recording; and
+    `variant(options, batch, cut)`. They set `given`, all inputs, `places`, the numbers of those with a gradient,
+    `argument_names`, and `function`, the Python function that the user wrote. A Run has `pull(cotangents)`, `inputs` (the
+    arrays that forward got), `faults` (sentences) and `misshapen`, {number of the value: its gradient of another shape}.
     """
 
     devices = (CPU,)
+    graph = False  # whether it records a graph, in which an input may be used twice, and may want no gradient
 
     def __init__(self, title, options, seed):
         self.title, self.options, self.seed = title, dict(options or {}), seed
@@ -83,6 +94,11 @@ class Problem:
         """One list of gradients (arrays, or None) for each cotangent vector, all from one forward pass at `values`."""
         with self.run(values, **how) as run:
             return [run.pull(self.split(v)) for v in vectors]
+
+    @property
+    def call(self):
+        """The names of all arguments, as one writes them in a call."""
+        return self.argument_names
 
     @functools.cached_property
     def numbers(self):
@@ -144,9 +160,13 @@ def _start(seed, device):
 class TensorProblem(Problem):
     """`fn` on Tensors: a function, a Function (its `apply`) or a Module, whose parameters are inputs too."""
 
+    graph = True
+
     def __init__(self, fn, inputs, options=None, seed=0, title=None, names=None):
         if getattr(fn, "__name__", "") == "apply" and isinstance(getattr(fn, "__self__", None), type):
             fn = fn.__self__  # PyTorch's way to pass a Function
+        if isinstance(fn, type) and issubclass(fn, Module):
+            raise TypeError(f"gradcheck: fn is the class {fn.__name__}; give one of its modules, {fn.__name__}(...)")
         super().__init__(title or title_of(fn), options, seed)
         self.source, self.fn, self.module = (fn, names), fn, fn if isinstance(fn, Module) else None
         if isinstance(fn, type) and issubclass(fn, Function):
@@ -266,19 +286,22 @@ class TensorRun:
 # ---- plain functions of arrays ---------------------------------------------------------------------------------------
 
 class ArrayProblem(Problem):
-    """`forward(*arrays) -> (y, cache)` and `backward(dy, cache) -> gradients`, as in many courses."""
+    """`forward(*arrays) -> (y, cache)` and `backward(dy, cache) -> gradients`, as in many courses, of NumPy or CuPy."""
 
     def __init__(self, forward, backward, arrays, options=None, seed=0, title=None, names=None):
         super().__init__(title or title_of(forward), options, seed)
         self.forward, self.backward = forward, backward
-        self.arguments = self.given = [np.asarray(a) if isinstance(a, (list, float)) else a for a in arrays]
-        self.places = [i for i, a in enumerate(self.arguments) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+        for a in arrays:
+            welcome(a)
+        self.arguments = self.given = [np.asarray(a) if isinstance(a, (list, float, np.ndarray)) else a for a in arrays]
+        self.places = [i for i, a in enumerate(self.arguments) if is_array(a) and a.dtype.kind == "f"]
         if not self.places:
-            raise ValueError(f"check_functions: {self.title} got no floating-point array, so there is no gradient to check")
+            raise ValueError(f"gradcheck: {self.title} got no floating-point array, so there is no gradient to check")
         self.all_names = self.argument_names = names = names or names_of(forward, len(arrays))
         self.function = forward
         self.names = [names[i] for i in self.places]
-        self.values = [self.arguments[i].astype(np.float64) for i in self.places]
+        self.devices = [device_of(self.arguments[i]) for i in self.places]
+        self.values = [to_numpy(self.arguments[i]).astype(np.float64) for i in self.places]
         self._look()
 
     def variant(self, options=None, batch=None, cut=None):
@@ -289,23 +312,24 @@ class ArrayProblem(Problem):
 
     def outputs(self, values):
         """The floating-point outputs at `values`; forward gets copies, in case it writes into them."""
-        return self._forward([v.copy() for v in values])[1]
+        arrays = [to_device(v.copy(), device) for v, device in zip(values, self.devices)]
+        return [to_numpy(y) for y in self._forward(arrays)[1]]
 
     def _forward(self, values):
-        arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in self.arguments]
+        arguments = [a.copy() if is_array(a) else a for a in self.arguments]
         for i, v in zip(self.places, values):
             arguments[i] = v
-        with _dice(self.seed):
+        with _dice(self.seed, self.devices):
             result = self.forward(*arguments, **self.options)
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(f"check_functions: {self.title} must return (y, cache), got {type(result).__name__}")
-        outputs = [np.asarray(y) for y in flatten(result[0])]
+            raise TypeError(f"gradcheck: {self.title} must return (y, cache), got {type(result).__name__}")
+        outputs = [as_array(y, values[0]) for y in flatten(result[0])]
         return arguments, [y for y in outputs if y.dtype.kind == "f"], isinstance(result[0], (tuple, list)), result[1]
 
     @contextlib.contextmanager
     def run(self, values, needs=None, dtype=np.float64, same=None):
         """A forward pass at `values`; `same` (i, j) makes two inputs one array. `needs` means nothing to plain functions."""
-        values = [v.astype(dtype, copy=False) for v in values]
+        values = [to_device(v.astype(dtype, copy=False), device) for v, device in zip(values, self.devices)]
         if same:
             values[same[1]] = values[same[0]]
         yield ArrayRun(self, values)
@@ -320,17 +344,17 @@ class ArrayRun:
 
     def pull(self, cotangents):
         """What the student's backward returns for these cotangents."""
-        dy = [c.astype(y.dtype) for c, y in zip(cotangents, self.arrays)]
+        dy = [to_device(c.astype(y.dtype), device_of(y)) for c, y in zip(cotangents, self.arrays)]
         given = [d.copy() for d in dy]
         kept = [a for a in flatten(self.cache.values() if isinstance(self.cache, dict) else self.cache)
-                if isinstance(a, np.ndarray)]
+                if is_array(a) or isinstance(a, np.ndarray)]
         before = [a.copy() for a in kept]
-        with _dice(self.problem.seed + 1):
+        with _dice(self.problem.seed + 1, self.problem.devices):
             result = self.problem.backward(tuple(dy) if self.several else dy[0], self.cache)
         result = list(result) if isinstance(result, (tuple, list)) else [result]
         places, total = self.problem.places, len(self.problem.arguments)
         if len(result) not in (len(places), total):
-            raise ValueError(f"check_functions: {title_of(self.problem.backward)} returned {len(result)} gradient(s) for "
+            raise ValueError(f"gradcheck: {title_of(self.problem.backward)} returned {len(result)} gradient(s) for "
                              f"the inputs {', '.join(self.problem.names)}")
         if len(result) != len(places):
             result = [result[i] for i in places]
@@ -345,10 +369,11 @@ class ArrayRun:
         """Gradient i as an array, after a look at its shape, dtype and memory."""
         if gradient is None:
             return None
-        gradient, x, name = np.asarray(gradient), self.inputs[i], self.problem.names[i]
+        x, name = self.inputs[i], self.problem.names[i]
+        gradient = as_array(gradient, x)
         if gradient.shape != x.shape:
-            self.misshapen[i] = gradient
-            return np.zeros_like(x)
+            self.misshapen[i] = to_numpy(gradient)
+            return np.zeros(x.shape)
         if gradient.dtype != x.dtype:
             self.faults.append(f"the gradient of {name} is {gradient.dtype} although {name} is {x.dtype}: keep the dtype")
         owner = alien_memory(gradient, [*self.inputs, *kept])
@@ -356,4 +381,4 @@ class ArrayRun:
             self.faults.append(f"the gradient of {name} shares memory with "
                                f"{'an input' if owner < len(self.inputs) else 'the cache'}: whoever adds to the gradient "
                                "changes that too; return a copy")
-        return gradient
+        return to_numpy(gradient)

@@ -12,6 +12,7 @@ from ..ops.creation import zeros_like
 from ..engine.construct import as_tensor
 from ..engine.tensor import Tensor
 from .checker import gradcheck
+from .foreign import problem_of
 from .problem import TensorProblem, flatten
 
 
@@ -29,7 +30,10 @@ def gradgradcheck(fn, *inputs, grad_outputs=None, options=None, seed=0, **how):
         inputs, *further = inputs
         grad_outputs, *further = further or [grad_outputs]
         how.update(zip(("eps", "atol", "rtol"), further))
-    first = TensorProblem(fn, inputs, options, seed)
+    first = problem_of(fn, inputs, options, seed)
+    if not isinstance(first, TensorProblem):
+        raise TypeError(f"gradgradcheck: {first.title} does not compute on Tensors of tinycnn, and second derivatives of "
+                        "other libraries are not checked")
     if grad_outputs is None:
         rng = np.random.default_rng(seed)
         grad_outputs = [rng.standard_normal(shape) for shape in first.shapes]

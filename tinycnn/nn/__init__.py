@@ -41,8 +41,7 @@ from .transformer import (Transformer, TransformerDecoder, TransformerDecoderLay
 
 _containers = {"DataParallel", "Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"}
 _layers = {name for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, Module)} - _containers
-_answer_clearly(sys.modules[__name__], _layers, ("__init__", "forward"))
-_answer_clearly(sys.modules[__name__], _containers - {"Module"})
+_answer_clearly(sys.modules[__name__], {*_layers, *_containers} - {"Module"})
 _answer_clearly(init, [name for name in vars(init) if name[0] != "_" and name not in ("array_module", "default_generator")])
 
 

@@ -4,6 +4,7 @@ A module is state (parameters, buffers, submodules) and a `forward`. Assigning t
 three dictionaries by its type; everything else here (`parameters`, `to`, `repr`, and in `state.py` `state_dict`) walks those
 dictionaries.
 """
+from ..engine.answers import explain_forward
 from ..engine.arrays import Device, to_device
 from ..engine.dtype import as_dtype, bfloat16, float16, float32, float64
 from ..engine.hooks import RemovableHandle
@@ -318,7 +319,13 @@ class Module(State):
     def __call__(self, *args, **kwargs):
         if self._forward_pre_hooks or self._forward_hooks or self._backward_hooks or self._backward_pre_hooks:
             return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            explained = explain_forward(self, error, args, kwargs)
+            if explained is error:
+                raise
+            raise explained from error
 
     def _call_with_hooks(self, args, kwargs):
         for hook, with_kwargs in tuple(self._forward_pre_hooks):

@@ -37,7 +37,8 @@ sigmoid, tanh, softplus = each(logistic), each(math.tanh), each(soft)
 
 def draw(rng):
     """Numbers of both signs, none near the kink, in a shape of two sizes."""
-    x = rng.uniform(0.2, 2, (3, 4)) * rng.choice([-1, 1], (3, 4))
+    shape = rng.permutation([2, 3, 4])[:2]
+    x = rng.uniform(0.2, 2, shape) * rng.choice([-1, 1], shape)
     x[0, :2] = [0.7, -0.7]
     return x
 
@@ -54,10 +55,10 @@ def with_a_kink(student, rng):
             "is the larger of x and slope * x, which is right for slopes between 0 and 1 alone: ask whether x > 0":
                 np.maximum(x, steep * x)})
     expect.gradient("relu_backward", relu, student.relu_backward, x=x, mistaken={
-        "uses relu(x) where its derivative belongs, which is 1 above zero and 0 below": lambda dy, x: dy * relu(x)})
+        "dx uses relu(x) where its derivative belongs, which is 1 above zero and 0 below": lambda dy, x: dy * relu(x)})
     expect.gradient("leaky_relu_backward", leaky_relu, student.leaky_relu_backward, x=x, options={"slope": slope}, mistaken={
-        "uses leaky_relu(x) where its derivative belongs": lambda dy, x, slope: dy * leaky_relu(x, slope=slope),
-        "is the gradient of relu: below zero the slope is `slope`, not 0": lambda dy, x, slope: dy * (x > 0)})
+        "dx uses leaky_relu(x) where its derivative belongs": lambda dy, x, slope: dy * leaky_relu(x, slope=slope),
+        "dx is the gradient of relu: below zero the slope is `slope`, not 0": lambda dy, x, slope: dy * (x > 0)})
 
 
 @exercise.check(points=10, name="at the kink")
@@ -77,16 +78,16 @@ def smooth(student, rng):
     expect.close("sigmoid(x)", student.sigmoid(x), sigmoid(x), x=x, mistaken={
         "is the sigmoid of -x: it must grow with x": sigmoid(-x)})
     expect.gradient("sigmoid_backward", sigmoid, student.sigmoid_backward, x=x, mistaken={
-        "uses x where the result belongs: with s = sigmoid(x) the derivative is s * (1 - s)":
+        "dx uses x where the result belongs: with s = sigmoid(x) the derivative is s * (1 - s)":
             lambda dy, x: dy * x * (1 - x)})
     expect.gradient("tanh_backward", tanh, student.tanh_backward, x=x, mistaken={
-        "uses x where the result belongs: with y = tanh(x) the derivative is 1 - y * y": lambda dy, x: dy * (1 - x * x),
-        "forgets the square: with y = tanh(x) the derivative is 1 - y * y": lambda dy, x: dy * (1 - tanh(x))})
+        "dx uses x where the result belongs: with y = tanh(x) the derivative is 1 - y * y": lambda dy, x: dy * (1 - x * x),
+        "dx forgets the square: with y = tanh(x) the derivative is 1 - y * y": lambda dy, x: dy * (1 - tanh(x))})
     expect.close("softplus(x)", student.softplus(x), softplus(x), x=x, mistaken={
         "is log(1 + exp(-x)): it must grow with x": softplus(-x)})
     expect.gradient("softplus_backward", softplus, student.softplus_backward, x=x, mistaken={
-        "is the sigmoid of -x: look at the sign in its exponent": lambda dy, x: dy * sigmoid(-x),
-        "takes the derivative of the sigmoid; that of softplus is the sigmoid itself":
+        "dx is the sigmoid of -x: look at the sign in its exponent": lambda dy, x: dy * sigmoid(-x),
+        "dx takes the derivative of the sigmoid; that of softplus is the sigmoid itself":
             lambda dy, x: dy * sigmoid(x) * sigmoid(-x)})
 
 
@@ -113,7 +114,8 @@ def extremes(student, rng):
 
 @exercise.check(points=10, name="the arguments and the dtype stay as they were")
 def contract(student, rng):
-    x, dy = draw(rng).astype(np.float32), draw(rng).astype(np.float32)
+    x = draw(rng).astype(np.float32)
+    dy = rng.standard_normal(x.shape).astype(np.float32)
     for name, more in (("relu", ()), ("leaky_relu", (0.1,)), ("sigmoid", ()), ("tanh", ()), ("softplus", ())):
         calls = [(f"{name}_backward", (dy, x))] + [(name, (x,))] * (name != "tanh")
         for function, args in calls:

@@ -18,8 +18,9 @@ exercise = Exercise(
 
 def draw(rng, t=1):
     """w, dw, m, v and the numbers; before the first step the averages are zero."""
-    w, dw, m = rng.uniform(0.5, 2, (3, 2, 3)) * rng.choice([-1, 1], (3, 2, 3))
-    v = rng.uniform(0.5, 2, (2, 3))
+    shape = (3, *rng.permutation([2, 3, 4])[:2])
+    w, dw, m = rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape)
+    v = rng.uniform(0.5, 2, w.shape)
     numbers = dict(t=t, lr=float(rng.uniform(0.05, 0.2)), beta1=float(rng.uniform(0.6, 0.8)),
                    beta2=float(rng.uniform(0.85, 0.95)), eps=0.1)
     return (w, dw, m * (t > 1), v * (t > 1)), numbers

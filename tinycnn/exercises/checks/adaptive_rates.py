@@ -15,10 +15,11 @@ exercise = Exercise(
            "dw * dw alone. With s = t * dw^2 AdaGrad's step is lr * dw / (sqrt(t) * |dw|)."))
 
 
-def draw(rng):
+def draw(rng, shape=None):
     """w, dw, s, lr, beta and an eps so large that its place matters."""
-    w, dw = rng.uniform(0.5, 2, (2, 2, 3)) * rng.choice([-1, 1], (2, 2, 3))
-    return w, dw, rng.uniform(0.5, 2, (2, 3)), float(rng.uniform(0.05, 0.2)), float(rng.uniform(0.7, 0.9)), 0.1
+    shape = (2, *(shape or rng.permutation([2, 3, 4])[:2]))
+    w, dw = rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape)
+    return w, dw, rng.uniform(0.5, 2, w.shape), float(rng.uniform(0.05, 0.2)), float(rng.uniform(0.7, 0.9)), 0.1
 
 
 def rule(w, dw, s, lr, beta, eps):
@@ -36,7 +37,7 @@ def compare(student, rng, name, steps, small=False):
     eps, s = (1e-8, 0 * s) if small else (eps, s)
     options = (lr, eps) if name == "adagrad" else (lr, beta, eps)
     for _ in range(steps):
-        dw = draw(rng)[1]
+        dw = draw(rng, w.shape)[1]
 
         def grown(squares, s=s):
             return s + squares if name == "adagrad" else beta * s + (1 - beta) * squares

@@ -132,7 +132,7 @@ def masks(student, rng):
 
 @exercise.check(points=25, name="backward")
 def backward(student, rng):
-    for sizes in ({}, {"N": 1, "T": 3, "S": 3, "D": 3, "E": 3}):
+    for sizes in ({}, {"N": 1, "T": 3, "S": 3, "D": 3, "E": 3}, {"N": 2, "T": 3, "S": 4, "D": 5, "E": 1}):
         q, k, v = draw(rng, **sizes)
         expect.gradient("attention_backward", attention, student.attention_backward, q=q, k=k, v=v, mistaken=KNOWN)
 
@@ -146,8 +146,10 @@ def backward_masked(student, rng):
 
 @exercise.check(points=10, name="the arguments and the dtype stay as they were")
 def contract(student, rng):
-    q, k, v = (a.astype(np.float32) for a in draw(rng, T=3, S=3))
+    q, k, v = draw(rng, T=3, S=3)
     mask = visible(rng, 3, 3)
+    expect.in_float32(student.attention_weights, q, k, mask)
+    q, k, v = (a.astype(np.float32) for a in (q, k, v))
     y = expect.unchanged(student.attention, q, k, v, mask)
     expect.dtype("y", y, np.float32)
     got = expect.unchanged(student.attention_backward, y, q, k, v, mask)

@@ -62,7 +62,7 @@ def pictures(rng, H=5, W=5, N=4):
 
 @exercise.check(points=25, name="flip")
 def flips(student, rng):
-    for size in ((4, 4), (3, 5)):
+    for size in ((4, 4), (2, 5)):
         x = pictures(rng, *size)
         which = rng.permutation([True, True, False, False])
         chosen = which[:, None, None, None]
@@ -78,7 +78,7 @@ def flips(student, rng):
 
 @exercise.check(points=35, name="random crop")
 def crops(student, rng):
-    for padding, size in ((2, (5, 5)), (1, (4, 6))):
+    for padding, size in ((2, (5, 5)), (1, (5, 6))):
         x = pictures(rng, *size)
         offsets = np.array([[0, 2 * padding], *rng.integers(0, 2 * padding + 1, (2, 2)), [2 * padding, padding]])
         y = expect.unchanged(student.random_crop, x, offsets, padding)
@@ -128,6 +128,10 @@ def contract(student, rng):
                     ("random_crop", student.random_crop(x, np.ones((4, 2), int), 1)),
                     ("cutout", student.cutout(x, np.ones((4, 2), int), 3))):
         expect.dtype(f"what {name} returns", y, np.uint8)
+    x = pictures(rng)
+    expect.in_float32(student.flip, x, np.array([True, False, False, True]))
+    expect.in_float32(student.random_crop, x, np.ones((4, 2), int), 1)
+    expect.in_float32(student.cutout, x, np.ones((4, 2), int), 3)
 
 
 exercise.mistake("upside down", old="x[which][:, :, :, ::-1]", new="x[which][:, :, ::-1]", says="upside down")

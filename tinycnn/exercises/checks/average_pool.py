@@ -80,7 +80,7 @@ def counts(student, rng):
 @exercise.check(points=25, name="the numbers of y")
 def numbers_of_y(student, rng):
     for size, stride, padding in ((2, 2, 0), (3, 1, 1), (3, 2, 1), (2, 3, 1)):
-        x = 2 + rng.standard_normal((2, 2, *rng.permutation([4, 5])))
+        x = 2 + rng.standard_normal((2, 3, *rng.permutation([4, 5])))
         m = pixel_counts(*x.shape[2:], size, stride, padding)
         y = student.average_pool(x, size, stride, padding)
         expect.close("y", y, average_pool(x, size, stride, padding), mistaken={

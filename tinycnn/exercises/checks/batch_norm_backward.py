@@ -82,6 +82,7 @@ def of_weight_and_bias(student, rng):
 def of_input(student, rng):
     compare(student, *draw(rng))
     compare(student, *draw(rng, (2, 3, 1, 2)), eps=0.5)
+    compare(student, *draw(rng, (2, 3, 4, 1)))
 
 
 @exercise.check(points=20, name="directions that cannot matter")

@@ -92,9 +92,9 @@ def unseen(dy, x, w, stride, padding):
     return None, dw, None
 
 
-def backward(student, rng, size, kernel, stride, padding):
+def backward(student, rng, size, kernel, stride, padding, **more):
     """All gradients."""
-    x, w, b = draw(rng, size, kernel)
+    x, w, b = draw(rng, size, kernel, **more)
     expect.gradient("conv2d_backward", conv2d, student.conv2d_backward, seed=int(rng.integers(1000)), x=x, w=w, b=b,
                     options={"stride": stride, "padding": padding}, mistaken={
         "dx is cut out at the top left: x begins behind the padding, at row and column `padding`":
@@ -135,6 +135,7 @@ def forward_padded(student, rng):
     forward(student, *draw(rng, (4, 5), (3, 3), F=3), 1, 0)
     forward(student, *draw(rng, (4, 5), (3, 3), F=3), 1, 1)
     forward(student, *draw(rng, (3, 5), (3, 2), F=3), 1, 2)
+    forward(student, *draw(rng, (4, 5), (2, 1), C=3, F=5), 1, 1)
 
 
 @exercise.check(points=20, name="forward with stride")
@@ -142,12 +143,14 @@ def forward_strided(student, rng):
     forward(student, *draw(rng, (5, 7), (3, 3), F=3), 2, 0)
     forward(student, *draw(rng, (6, 7), (3, 2), F=3), 2, 0)
     forward(student, *draw(rng, (5, 6), (2, 3), F=3), 3, 1)
+    forward(student, *draw(rng, (4, 5), (2, 1), C=3, F=5), 2, 1)
 
 
 @exercise.check(points=15, name="backward with padding")
 def backward_padded(student, rng):
     backward(student, rng, (3, 2), (2, 2), 1, 0)
     backward(student, rng, (3, 4), (3, 3), 1, 1)
+    backward(student, rng, (4, 3), (2, 1), 1, 1, N=2, C=1, F=5)
 
 
 @exercise.check(points=25, name="backward with stride")
@@ -155,6 +158,7 @@ def backward_strided(student, rng):
     backward(student, rng, (5, 4), (3, 2), 2, 0)
     backward(student, rng, (4, 5), (3, 2), 2, 1)     # the last column is left over
     backward(student, rng, (4, 3), (2, 2), 3, 1)     # and so are rows between the windows
+    backward(student, rng, (4, 5), (2, 1), 2, 1, C=3, F=5)
 
 
 @exercise.check(points=10, name="the arguments and the dtype stay as they were")

@@ -152,6 +152,7 @@ def strided(student, rng):
     compare(student, *draw(rng, kernel=(2, 2)), stride=3)
     compare(student, *draw(rng, kernel=(3, 4)), stride=1, padding=1)
     compare(student, *draw(rng, size=(2, 3), kernel=(4, 3)), stride=2, padding=1)
+    compare(student, *draw(rng, size=(4, 5), kernel=(2, 1), C=3, F=6), stride=2)
 
 
 @exercise.check(points=35, name="backward")
@@ -159,6 +160,7 @@ def backward(student, rng):
     gradient(student, rng, 1, 0, size=(2, 3), kernel=(2, 2), N=3)
     gradient(student, rng, 2, 0, size=(2, 3), kernel=(3, 2), F=2)
     gradient(student, rng, 2, 1, size=(3, 2), kernel=(3, 3), F=2)
+    gradient(student, rng, 2, 0, size=(4, 1), kernel=(2, 5), C=3, F=4)
 
 
 @exercise.check(points=10, name="the arguments and the dtype stay as they were")

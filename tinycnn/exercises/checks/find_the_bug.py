@@ -68,6 +68,7 @@ def of_leaky_relu(student, rng):
     at_zero = student.leaky_relu_backward(np.ones((2, 2)), np.zeros((2, 2)), 0.1)
     expect.close("dx of leaky_relu_backward at x = 0", at_zero, np.full((2, 2), 0.1), mistaken={
         "is 1: only what is greater than 0 passes unchanged": np.ones((2, 2))})
+    expect.in_float32(student.leaky_relu_backward, dy, x, 0.1)
 
 
 @exercise.check(points=25, name="embedding_backward")
@@ -86,6 +87,7 @@ def of_embedding(student, rng):
             "not do that": last,
             "keeps only the first of the gradients of a row that was used several times: they add up": first,
             "is the mean over the uses of a row: the gradients of all uses add up": right / counts})
+        expect.in_float32(student.embedding_backward, dy, ids, table)
 
 
 @exercise.check(points=25, name="softmax_backward")
@@ -97,6 +99,7 @@ def of_softmax(student, rng):
             "dx lacks the sum of dy y: every output of a row depends on all its inputs": wrong_softmax(None),
             "dx adds up dy y over the wrong axis: forward adds up over the classes of a row": wrong_softmax(0),
             "dx adds up dy y over the whole batch: forward adds up over the classes of a row": wrong_softmax((0, 1))})
+        expect.in_float32(student.softmax_backward, rng.standard_normal(shape), x)
 
 
 @exercise.check(points=25, name="standardise_backward")
@@ -109,6 +112,7 @@ def of_standardise(student, rng):
             "dx lacks the term through the mean: every x also moves the mean of its row": wrong_standardise(0, 1),
             "dx lacks the term through the variance: every x also stretches its row": wrong_standardise(1, 0),
             "dx lacks the terms through mean and variance: every x moves them too": wrong_standardise(0, 0)})
+        expect.in_float32(student.standardise_backward, rng.standard_normal(shape), x, 0.1)
 
 
 exercise.mistake("leaky ReLU writes into dy", old="dx = dy.copy()", new="dx = dy", says="changes its argument dy")

@@ -41,28 +41,33 @@ def grad_cam(A, G):
     return scaled(np.maximum(evidence(A, channel_weights(G)), 0))
 
 
-def draw(rng, N=3, C=4, H=3, W=5):
-    """Activations as they come out of a ReLU, and gradients that speak for and against the class."""
-    signs = rng.permuted(np.tile([1.0, -1.0] * (C // 2), (N, 1)), axis=1)
-    return (np.maximum(rng.standard_normal((N, C, H, W)), 0) * (1 + np.arange(N))[:, None, None, None],
-            rng.standard_normal((N, C, H, W)) + signs[:, :, None, None])
+def draw(rng):
+    """Activations as they come out of a ReLU, and gradients; in each picture some pixels speak for and some against."""
+    (N, H, W), C = rng.permutation([2, 3, 5]), 4
+    while True:
+        signs = rng.permuted(np.tile([1.0, -1.0] * (C // 2), (N, 1)), axis=1)
+        A = np.maximum(rng.standard_normal((N, C, H, W)), 0) * (1 + np.arange(N))[:, None, None, None]
+        G = rng.standard_normal((N, C, H, W)) + signs[:, :, None, None]
+        total = evidence(A, channel_weights(G))
+        if (total.max((1, 2)) > 0.01).all() and (total.min((1, 2)) < -0.01).all():
+            return A, G
 
 
 @exercise.check(points=25, name="the gradient of the score")
 def score(student, rng):
     A, _ = draw(rng)
-    w, labels = rng.standard_normal((5, 4)), rng.permutation(5)[:3]
+    N, pixels = len(A), A[0, 0].size
+    w, labels = rng.standard_normal((6, 4)), rng.permutation(6)[:N]
 
     def spread(rows):
-        return np.broadcast_to(rows[:, :, None, None], A.shape)
-    got = expect.unchanged(student.score_gradients, A, w, labels)
-    expect.close("G", got, spread(w[labels] / 15), mistaken={
-        "is not divided by the number of pixels: each pixel is one of H W in a mean": spread(w[labels]),
-        "is multiplied by the activations: the logit is linear in A, its derivative does not contain A":
-            A * spread(w[labels] / 15),
-        "is multiplied by the activations, and not divided by the number of pixels": A * spread(w[labels]),
-        "takes one class for all pictures: labels[n] is the class of picture n": spread(np.repeat(w[labels[:1]], 3, 0) / 15),
-        "is the gradient of the sum of all logits: take row labels[n] of w": spread(np.repeat(w.sum(0)[None], 3, 0) / 15)})
+        return np.broadcast_to(rows[:, :, None, None], A.shape) / pixels
+    got, right = expect.unchanged(student.score_gradients, A, w, labels), spread(w[labels])
+    expect.close("G", got, right, mistaken={
+        "is not divided by the number of pixels: each pixel is one of H W in a mean": pixels * right,
+        "is multiplied by the activations: the logit is linear in A, its derivative does not contain A": A * right,
+        "is multiplied by the activations, and not divided by the number of pixels": A * pixels * right,
+        "takes one class for all pictures: labels[n] is the class of picture n": spread(np.repeat(w[labels[:1]], N, 0)),
+        "is the gradient of the sum of all logits: take row labels[n] of w": spread(np.repeat(w.sum(0)[None], N, 0))})
 
 
 @exercise.check(points=25, name="the weights of the channels")
@@ -70,7 +75,7 @@ def weights(student, rng):
     _, G = draw(rng)
     right = channel_weights(G)
     expect.close("alpha", student.channel_weights(G), right, mistaken={
-        "is the sum over the pixels: it is their mean": 15 * right,
+        "is the sum over the pixels: it is their mean": G[0, 0].size * right,
         "has lost its negative numbers: the ReLU comes later, behind the sum over channels": np.maximum(right, 0),
         "is the mean of the positive gradients only: the ReLU comes later": channel_weights(np.maximum(G, 0)),
         "is the mean of the sizes of the gradients: their sign counts": channel_weights(np.abs(G)),
@@ -107,13 +112,16 @@ def heat(student, rng):
 @exercise.check(points=10, name="nothing speaks for the class; the arguments")
 def nothing(student, rng):
     A, G = draw(rng)
-    G[1] = -np.abs(G[1])
+    G[-1] = -np.abs(G[-1])
     got = expect.unchanged(student.grad_cam, A, G)
     if not np.isfinite(expect.array("heat", got)).all():
         raise expect.Wrong("heat holds NaN where nothing speaks for the class: L[n] is zero there and 0/0 is not a number, "
                            "so divide by 1")
     expect.close("heat", got, grad_cam(A, G))
     expect.unchanged(student.channel_weights, G)
+    for function, args in ((student.channel_weights, (G,)), (student.grad_cam, (A, G)),
+                           (student.score_gradients, (A, rng.standard_normal((6, 4)), np.arange(len(A))))):
+        expect.in_float32(function, *args)
 
 
 exercise.mistake("G is not divided by the pixels", old="w[labels] / (H * W)", new="w[labels]",

@@ -118,6 +118,7 @@ def forward(student, rng):
     compare(student, rng, 4, 6, 2)
     compare(student, rng, 6, 4, 2)
     compare(student, rng, 6, 3, 3, size=(4, 3), kernel=(3, 2))
+    compare(student, rng, 4, 6, 2, size=(3, 5), kernel=(3, 1))
 
 
 @exercise.check(points=10, name="forward, depthwise")
@@ -132,6 +133,7 @@ def backward(student, rng):
     gradient(student, rng, 4, 6, 2, size=(3, 2))
     gradient(student, rng, 6, 3, 3, size=(2, 3), N=3)
     gradient(student, rng, 3, 6, 3, size=(2, 3))
+    gradient(student, rng, 4, 6, 2, size=(3, 5), kernel=(3, 1))
 
 
 @exercise.check(points=10, name="the arguments and the dtype stay as they were")

@@ -24,7 +24,7 @@ def fans(shape):
 
 def draw(rng):
     """A shape of a linear layer's and one of a convolution's weights."""
-    m, d, k = (int(n) for n in rng.permutation([4, 6, 9]))
+    m, d, k = (int(n) for n in rng.permutation([5, 6, 9]))   # not 4, of which 2 / 4 is sqrt(1 / 4)
     return (m, d), (m, d, *(int(n) for n in rng.permutation([2, 3]))), (d, k, 3, 3)
 
 
@@ -58,6 +58,7 @@ def he(student, rng):
             "counts the channels alone: the fan-in of a convolution counts the places of the window too":
                 z * math.sqrt(2 / shape[1]),
             "has the variance of Xavier, 2 / (fan_in + fan_out)": z * math.sqrt(2 / (fan_in + fan_out))})
+        expect.in_float32(student.he_normal, z)
 
 
 @exercise.check(points=20, name="Xavier")
@@ -74,6 +75,7 @@ def xavier(student, rng):
             "forgets the root: a^2 is 6 / (fan_in + fan_out)": (2 * u - 1) * a * a,
             "has a^2 = 3 / (fan_in + fan_out), half of what it should be": (2 * u - 1) * a / math.sqrt(2),
             "uses fan_in alone": (2 * u - 1) * math.sqrt(3 / fan_in)})
+        expect.in_float32(student.xavier_uniform, u)
 
 
 @exercise.check(points=15, name="the prediction")
@@ -105,6 +107,7 @@ def measured(student, rng):
         "is that of layers without relu": linear,
         "holds the variances of h: relu(z) has a mean, so E[h^2] is larger": deviations,
         "holds the roots of the mean squares": np.sqrt(right)})
+    expect.in_float32(student.signal, x, weights)
 
 
 @exercise.check(points=5, name="twenty layers")

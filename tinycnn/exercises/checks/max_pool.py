@@ -122,7 +122,7 @@ exercise.mistake("the last tie wins", says="last winner",
                  old="np.ones(y.shape, bool)\n    for p in range(size):\n        for q in range(size):",
                  new="np.ones(y.shape, bool)\n    for p in range(size)[::-1]:\n        for q in range(size)[::-1]:")
 exercise.mistake("= in the place of +=", old="dx[place] += wins * dy", new="dx[place] = np.where(wins, dy, dx[place])",
-                 says="only one of the terms.*\\+=")
+                 says="(only one of the terms|overwrites).*\\+=")
 exercise.mistake("dx is overwritten also where nobody wins", old="dx[place] += wins * dy", new="dx[place] = wins * dy",
                  says="overwrites.*\\+=")
 exercise.mistake("backward forgets dy", old="+= wins * dy", new="+= wins", says="upstream gradient dy is ignored")

@@ -14,9 +14,10 @@ exercise = Exercise(
            "The terminal velocity is the v with v = beta * v + 1."))
 
 
-def draw(rng):
+def draw(rng, shape=None):
     """w, dw, v, lr and beta; lr is far from 1 and beta from 1/2, so that nothing fits by chance."""
-    w, dw, v = rng.uniform(0.5, 2, (3, 2, 3)) * rng.choice([-1, 1], (3, 2, 3))
+    shape = (3, *(shape or rng.permutation([2, 3, 4])[:2]))
+    w, dw, v = rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape)
     return w, dw, v, float(rng.uniform(0.05, 0.2)), float(rng.uniform(0.7, 0.95))
 
 
@@ -33,7 +34,7 @@ def compare(student, rng, name, steps, **mistaken):
     """One rule, several steps in a row; `mistaken` maps sentences on w to functions of (w, dw, v, new v, lr, beta)."""
     w, _, v, lr, beta = draw(rng)
     for step in range(steps):
-        dw = draw(rng)[1]
+        dw = draw(rng, w.shape)[1]
         if steps > 1:
             lr *= float(rng.uniform(0.5, 0.9))
         right_w, right_v = rules(w, dw, v, lr, beta, name == "nesterov")

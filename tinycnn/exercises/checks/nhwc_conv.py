@@ -117,6 +117,7 @@ def strided(student, rng):
     compare(student, *draw(rng, kernel=(3, 3)), padding=1)
     compare(student, *draw(rng, size=(5, 7), kernel=(3, 3)), stride=2)
     compare(student, *draw(rng, size=(4, 5)), stride=2, padding=1)
+    compare(student, *draw(rng, size=(4, 5), kernel=(2, 1), C=3, F=6), stride=2)
 
 
 @exercise.check(points=20, name="backward")

@@ -113,6 +113,7 @@ def relative(student, rng):
     if not np.isfinite(expect.array("relative_error", got)):
         raise expect.Wrong("relative_error is NaN where both entries are 0: 0 / 0; such an entry counts as 0")
     expect.close("relative_error of two equal arrays", got, 0.0)
+    expect.in_float32(student.relative_error, np.array([1.0, -2.0]), np.array([1.5, -2.0]))
 
 
 exercise.mistake("the forward difference", old="        x[index] = old - h\n        down = f(x)\n        x[index] = old\n"

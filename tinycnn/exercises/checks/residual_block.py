@@ -22,12 +22,13 @@ def residual_block(x, w1, b1, w2, b2):
 
 
 def draw(rng, N=2, D=3, H=4):
-    """Inputs of which no sum lies near a kink, and of which x, f and x + f have different signs."""
+    """Inputs of which no sum lies near a kink, x, f and x + f have different signs, and no mask shuts out a whole row."""
     while True:
         x, w1, b1, w2, b2 = (rng.standard_normal(shape) for shape in ((N, D), (H, D), H, (D, H), D))
         a = linear(x, w1, b1)
         s = x + linear(np.maximum(a, 0), w2, b2)
-        apart = all(((s > 0) != (z > 0)).any() for z in (x, s - x)) and len(set((a > 0).ravel())) == 2
+        apart = all(((s > 0) != (z > 0)).any() for z in (x, s - x))
+        apart = apart and all((z > 0).any(1).all() for z in (x, a, s)) and not (a > 0).all()
         if apart and min(np.abs(a).min(), np.abs(s).min()) > 0.02:
             return x, w1, b1, w2, b2
 

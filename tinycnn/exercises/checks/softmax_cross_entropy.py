@@ -88,23 +88,24 @@ def gradient(student, rng):
         x, labels = draw(rng, N, K)
         expect.gradient("cross_entropy_backward", loss, student.cross_entropy_backward, seed=int(rng.integers(1000)),
                         x=x, labels=labels, mistaken={
-            "is that of the sum over the batch: the loss is the mean, divide by N":
+            "dx is that of the sum over the batch: the loss is the mean, divide by N":
                 lambda dy, x, labels: dy * (spread(x) - picked(x, labels)),
-            "is divided by N twice": lambda dy, x, labels: dy * (spread(x) - picked(x, labels)) / len(x) ** 2,
-            "forgets to subtract 1 at the labels: it is p where p - 1 belongs":
+            "dx is divided by N twice": lambda dy, x, labels: dy * (spread(x) - picked(x, labels)) / len(x) ** 2,
+            "dx forgets to subtract 1 at the labels: it is p where p - 1 belongs":
                 lambda dy, x, labels: dy * spread(x) / len(x),
-            "holds p - 1 at the labels but p is missing elsewhere: wrong classes are pushed down too":
+            "dx holds p - 1 at the labels but p is missing elsewhere: wrong classes are pushed down too":
                 lambda dy, x, labels: dy * (spread(x) - 1) * picked(x, labels) / len(x),
-            "is the one-hot labels minus p, the wrong way round":
+            "dx is the one-hot labels minus p, the wrong way round":
                 lambda dy, x, labels: dy * (picked(x, labels) - spread(x)) / len(x),
-            "uses log p where p belongs": lambda dy, x, labels: dy * (log_softmax(x) - picked(x, labels)) / len(x),
-            "subtracts 1 from whole columns: p[:, labels] are the columns, p[np.arange(N), labels] one entry of each row":
+            "dx uses log p where p belongs": lambda dy, x, labels: dy * (log_softmax(x) - picked(x, labels)) / len(x),
+            "dx subtracts 1 from whole columns: p[:, labels] are the columns, p[np.arange(N), labels] one entry of each row":
                 lambda dy, x, labels: dy * (spread(x) - picked(x, labels).any(0)) / len(x)})
 
 
 @exercise.check(points=10, name="the arguments and the dtype stay as they were")
 def contract(student, rng):
     x, labels = draw(rng)
+    expect.in_float32(student.cross_entropy, x, labels)
     x, dy = x.astype(np.float32), np.asarray(1.5, np.float32)
     expect.dtype("log_softmax(x)", expect.unchanged(student.log_softmax, x), np.float32)
     expect.unchanged(student.cross_entropy, x, labels)

@@ -96,7 +96,8 @@ def compare(student, rng, tape, result, mistaken=None, **shapes):
 def forward(student, rng):
     tape = [("h", "matmul", ("x", "w")), ("a", "tanh", ("h",)), ("e", "exp", ("a",)), ("s", "add", ("a", "e")),
             ("p", "mul", ("s", "a")), ("d", "sub", ("p", "e")), ("y", "sum", ("d",))]
-    values = {"x": rng.standard_normal((2, 3)), "w": rng.standard_normal((3, 4))}
+    n, d, m = rng.permutation([2, 3, 4])
+    values = {"x": rng.standard_normal((n, d)), "w": rng.standard_normal((d, m))}
     got, right = expect.unchanged(student.forward, tape, values), play(tape, values)
     left = student.run("forward(tape, values)\nresult = list(values)", tape=tape, values=values)
     if not isinstance(got, dict) or set(got) != set(right):
@@ -167,6 +168,11 @@ def contract(student, rng):
     got = expect.unchanged(student.backward, tape, values, name, dy)
     expect_all(got, "a", name)
     expect.close("the gradient of a behind 1000 entries", got["a"], dy)
+    tape, values = [("b", "tanh", ("a",)), ("c", "mul", ("a", "b"))], {"a": rng.standard_normal((2, 3))}
+    expect.in_float32(student.forward, tape, values)
+    values = {made: v.real for made, v in play(tape, values).items()}
+    expect.in_float32(student.backward, tape, values, "c", np.ones((2, 3)))
+    expect.in_float32(student.pull, "mul", values["c"], (values["a"], values["b"]), values["c"])
 
 
 exercise.mistake("the last use wins", old="gradients[i] + part if i in gradients else part", new="part",

@@ -48,7 +48,7 @@ def tuned(p, x, labels, head_steps, all_steps, rate, decay, after=0.1, thaw=True
     return p
 
 
-def draw(rng, N=3, D=4, H=3, K=3):
+def draw(rng, N=5, D=4, H=3, K=2):
     """Parameters, x and labels."""
     p = {"w1": rng.standard_normal((H, D)), "b1": rng.standard_normal(H),
          "w2": rng.standard_normal((K, H)), "b2": rng.standard_normal(K)}
@@ -66,7 +66,7 @@ def a_dict(name, got, keys):
 
 @exercise.check(points=20, name="the head is replaced")
 def head(student, rng):
-    for K in (2, 5):
+    for K in (5, 3):
         p, _, _ = draw(rng)
         normal = rng.standard_normal((K, 3))
         new = a_dict("replace_head", expect.unchanged(student.replace_head, p, normal), NAMES)
@@ -82,11 +82,17 @@ def head(student, rng):
         if shared:
             raise expect.Wrong(f"{shared[0]} of the new network is the very array of the old one: whoever trains the new "
                                "one changes the old one; the body is copied, .copy()")
+        expect.in_float32(student.replace_head, p, normal)
 
 
 @exercise.check(points=30, name="the gradients")
 def gradients_of(student, rng):
-    p, x, labels = draw(rng)
+    for sizes in ({}, {"N": 2, "D": 3, "H": 4, "K": 5}):
+        compare(student, *draw(rng, **sizes))
+
+
+def compare(student, p, x, labels):
+    """The gradients, of everything and of a part."""
     for frozen in ([], BODY, ["w2", "b2"]):
         keys = [name for name in NAMES if name not in frozen]
         got = expect.unchanged(student.gradients, p, x, labels, frozen)
@@ -98,14 +104,19 @@ def gradients_of(student, rng):
         def backward(dy, *arrays):
             g = student.gradients(dict(zip(NAMES, arrays)) | {name: p[name] for name in frozen}, x, labels, frozen)
             return tuple(dy * expect.array(f"the gradient of {name}", g.get(name)) for name in keys)
+
+        def wrong(factor=1, **how):
+            return lambda dy, *arrays: tuple(
+                factor * dy * g for g in right_gradients(dict(zip(NAMES, arrays)), x, labels, **how).values())
         if not frozen:
             expect.gradient("gradients", lambda *arrays: loss(*arrays, x, labels), backward, **p, mistaken={
-                "w1 and b1 lack the mask of the ReLU: da = (dlogits @ w2) * (a > 0)": lambda dy, *arrays: tuple(
-                    dy * g for g in right_gradients(dict(zip(NAMES, arrays)), x, labels, mask=False).values())})
+                "dw1 and db1 lack the mask of the ReLU: da = (dlogits @ w2) * (a > 0)": wrong(mask=False),
+                "all four are sums over the batch: the loss is its mean, so dlogits is divided by N": wrong(len(x))})
     right = right_gradients(p, x, labels)
     for frozen in (BODY, ["w2", "b2"]):
         for name, gradient in student.gradients(p, x, labels, frozen).items():
             expect.close(f"{name} of the gradients with frozen={frozen}", gradient, right[name])
+    expect.in_float32(student.gradients, p, x, labels, BODY)
 
 
 @exercise.check(points=20, name="a step: who moves")
@@ -127,12 +138,13 @@ def step(student, rng):
                 "goes uphill: subtract rate times the gradient": p[name] + rate * (g[name] + decay * p[name]),
                 "decays by decay and not by rate times decay": p[name] - rate * g[name] - decay * p[name],
                 "grows by decay: decay * old is added to the gradient": p[name] - rate * (g[name] - decay * p[name])})
+    expect.in_float32(student.sgd_step, p, g, rate, decay)
 
 
 @exercise.check(points=30, name="first the head, then everything")
 def fine_tune(student, rng):
-    p, x, labels = draw(rng)
     for steps in ((3, 0), (0, 2), (2, 3)):
+        p, x, labels = draw(rng, *rng.permutation([2, 3, 4, 5]))
         args = (x, labels, *steps, 0.5, 0.01)
         new = a_dict("fine_tune", expect.unchanged(student.fine_tune, p, *args), NAMES)
         right = tuned(p, *args)
@@ -150,6 +162,7 @@ def fine_tune(student, rng):
                 "has moved with the full rate in the second phase: it is rate / 10 there": fast[name],
                 "was moved with the gradients of the first step again and again: take them anew in each step":
                     old[name]})
+    expect.in_float32(student.fine_tune, p, x, labels, 1, 1, 0.1, 0.01)
 
 
 def stale(p, x, labels, head_steps, all_steps, rate, decay):
@@ -178,7 +191,7 @@ exercise.mistake("frozen gradients are zeros",
                  new="{name: gradient * (name not in frozen) for name, gradient in all_of_them.items()}",
                  says="leave it out, also where it would be zero")
 exercise.mistake("the gradients are sums over the batch", old="    dlogits /= N\n", new="",
-                 says="3 times the right value.*sum stands")
+                 says="sums over the batch")
 exercise.mistake("the mask of the ReLU is forgotten", old="(dlogits @ w2) * (a > 0)", new="(dlogits @ w2)",
                  says="lack the mask of the ReLU")
 exercise.mistake("decay moves the frozen ones", old="new[name] = old.copy()", new="new[name] = old - rate * decay * old",

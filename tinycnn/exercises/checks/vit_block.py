@@ -147,8 +147,8 @@ def several_heads(student, rng):
 
 @exercise.check(points=20, name="the block")
 def whole_block(student, rng):
-    for heads in (2, 1):
-        t, p = draw(rng)
+    for heads, sizes in ((2, {}), (1, {"T": 4, "D": 3, "M": 2})):
+        t, p = draw(rng, **sizes)
         a = t + heads_of(norm(t, p, 1), p, heads)
         post = norm(t + heads_of(t, p, heads), p, 1)
         z = norm(t, p, 1)
@@ -176,6 +176,10 @@ def contract(student, rng):
     expect.unchanged(student.tokens, rows, np.ones((4, 12)), p["g1"], p["c1"], np.ones((5, 4)))
     expect.unchanged(student.multi_head, t, p["wq"], p["wk"], p["wv"], p["wo"], 2)
     expect.unchanged(student.block, t, p, 2)
+    expect.in_float32(student.patches, x, 2)
+    expect.in_float32(student.tokens, rows, np.ones((4, 12)), p["g1"], p["c1"], np.ones((5, 4)))
+    expect.in_float32(student.multi_head, t, p["wq"], p["wk"], p["wv"], p["wo"], 2)
+    expect.in_float32(student.block, t, p, 2)
 
 
 exercise.mistake("patches by reshape alone", old="    x = x.transpose(0, 2, 4, 1, 3, 5)\n", new="", says="reshape alone")

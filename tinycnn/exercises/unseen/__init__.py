@@ -6,7 +6,7 @@ measures. What is learnt from its table is a number, never an entry.
 
 `elementwise.py` to `promises.py` hold functions, pairs of a forward and a backward, for the gradient checker;
 `solutions_*.py` holds solutions of exercises; `right_*.py` what is right in an unusual style and must be accepted.
-`proof.py` shows that the wrong ones are wrong and the right ones right, without the library's verdict; `__main__.py` counts:
+`proof.py` shows that the wrong ones are wrong and the right ones right, without the library's verdict; `measure.py` counts:
 
     python -m tinycnn.exercises.unseen --seeds 3 --show
 """
