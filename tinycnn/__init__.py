@@ -13,7 +13,7 @@ from numpy import finfo, iinfo
 
 __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
 
-from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special, version
+from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, special, version
 from .engine import arrays, construct, dtype, generators, grad_mode, hooks, tensor
 from .engine.answers import answer_clearly as _answer_clearly
 
@@ -25,6 +25,7 @@ for _place, _names in ((arrays, ["set_default_device"]), (construct, construct._
 del arrays, construct, dtype, generators, grad_mode, tensor
 
 from numpy import dtype
+from . import random  # after its functions answer clearly
 
 from .amp import autocast, is_autocast_enabled
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
