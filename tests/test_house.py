@@ -399,12 +399,14 @@ def test_a_variable_closes_the_roads_and_leaves_blas_and_malloc_alone():
 # ---- the facade ------------------------------------------------------------------------------------------------------
 
 NAMES = """
-accelerator amp autograd backends backends.cuda backends.cudnn backends.mps cli cuda cuda.amp data distributed einops
-exercises functional gradcheck hub jit linalg models models.weights multiprocessing nn nn.attention nn.functional nn.init
-nn.modules nn.modules.batchnorm nn.parameter nn.utils nn.utils.parametrizations nn.utils.parametrize nn.utils.rnn optim
-optim.lr_scheduler optim.optimizer optim.swa_utils profiler random serialization special train train.recipes utils
+accelerator amp autograd backends backends.cuda backends.cudnn backends.mps cli cuda cuda.amp data distributed distributions
+einops exercises func functional gradcheck hub jit linalg models models.weights multiprocessing nn nn.attention
+nn.functional nn.init nn.modules nn.modules.batchnorm nn.parameter nn.utils nn.utils.parametrizations
+nn.utils.parametrize nn.utils.rnn optim
+optim.lr_scheduler optim.optimizer optim.swa_utils profiler random serialization special storage train train.recipes utils
 utils.checkpoint utils.data utils.data.dataloader utils.data.dataset utils.data.distributed utils.data.sampler utils.hooks
-utils.model_zoo vision vision.datasets vision.models vision.transforms vision.transforms.functional vision.utils viz
+utils.model_zoo version vision
+vision.datasets vision.models vision.transforms vision.transforms.functional vision.utils viz
 """.split()
 
 

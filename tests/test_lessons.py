@@ -91,3 +91,17 @@ def test_a_lesson_ends_with_exercises_that_exist(path):
 def test_the_table_of_lessons_is_complete():
     table = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\((\d\d_\w+)\.ipynb\)", table) == [path.stem for path in LESSONS]
+
+
+@pytest.mark.parametrize("stem", ["01_what_a_convolution_is", "04_im2col"])
+def test_a_lesson_as_a_web_page_needs_no_network_and_cuts_no_line(stem, tmp_path):
+    pytest.importorskip("nbconvert", reason="needs pip install -e '.[lessons]'")
+    pytest.importorskip("latex2mathml", reason="needs pip install -e '.[lessons]'")
+    run = subprocess.run([sys.executable, FOLDER / "pages.py", tmp_path, stem], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    page = (tmp_path / f"{stem}.html").read_text(encoding="utf-8")
+    links = set(re.findall(r"(?:src|href)=[\"'](?!#|data:)([^\"']*)", page))
+    links |= set(re.findall(r"url\((?!data:)[^)]*\)", page))
+    assert not {link for link in links if "//" in link} and "<script" not in page
+    formulas = sum(text.count("$$") // 2 for kind, text in cells(FOLDER / f"{stem}.py") if kind == "markdown")
+    assert page.count("<math") >= formulas > 0 and "$$" not in page and "white-space: pre-wrap" in page

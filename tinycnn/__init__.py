@@ -6,13 +6,14 @@ Names, arguments and defaults are PyTorch's, so `import tinycnn as torch` runs o
 from .engine import interrupt as _interrupt  # first, because it looks after the rest
 import importlib.util
 import os
+import sys
 from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
 __path__.append(os.path.join(__path__[0], "torch"))  # PyTorch's other names: tinycnn.jit is tinycnn/torch/jit.py
 
-from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, random, special
+from . import accelerator, amp, autograd, backends, cuda, jit, linalg, nn, special, version
 from .engine import arrays, construct, dtype, generators, grad_mode, hooks, tensor
 from .engine.answers import answer_clearly as _answer_clearly
 
@@ -23,15 +24,18 @@ for _place, _names in ((arrays, ["set_default_device"]), (construct, construct._
     _answer_clearly(_place, _names)
 del arrays, construct, dtype, generators, grad_mode, tensor
 
-from .amp import autocast
+from numpy import dtype
+from . import random  # after its functions answer clearly
+
+from .amp import autocast, is_autocast_enabled
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .engine.arrays import Device as device
 from .engine.arrays import get_default_device, set_default_device
 from .engine.generators import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .backends import get_float32_matmul_precision, set_float32_matmul_precision, use_deterministic_algorithms
 from .engine.formula import *
-from .engine.dtype import (bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int, int8,
-                           int16, int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
+from .engine.dtype import (bfloat16, bool, can_cast, double, float, float16, float32, float64, get_default_dtype, half, int,
+                           int8, int16, int32, int64, long, promote_types, result_type, set_default_dtype, short, uint8)
 from .jit import _assert, compile
 from .engine.names import no_such_name as _no_such_name
 from .ops import as_numpy
@@ -41,6 +45,7 @@ from .ops.attention import *
 from .ops.comparison import *
 from .ops.conv import *
 from .ops.creation import *
+from .ops.decomposition import *
 from .ops.dropout import *
 from .ops.elementwise import *
 from .ops.embedding import *
@@ -75,10 +80,14 @@ from .ops.vectors import *
 from .engine.construct import *
 from .engine.printing import *
 from .engine.tensor import *
+from .alias import as_torch
 from .legacy import *
+from .keywords import _let_all_read_them
+from .storage import *
 from .threads import *
 
 _answer_clearly(Tensor, [name for name in vars(Tensor) if name[0] != "_"] + ["__init__", "__contains__"])  # noqa: F405
+_let_all_read_them(globals())
 
 if importlib.util.find_spec(".cpu", __name__):  # without these folders everything works, only slower
     from .cpu import roads as _cpu_roads
@@ -86,10 +95,11 @@ if importlib.util.find_spec(".gpu", __name__):
     from .gpu import roads as _gpu_roads
 
 __version__ = "0.1.0"
+torch = sys.modules[__name__]  # as PyTorch's `torch.torch`
 
 # loaded on first use: not every program needs them, and most need more than numpy
-_LAZY = ("data", "distributed", "exercises", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler",
-         "serialization", "train", "utils", "vision", "viz")
+_LAZY = ("data", "distributed", "distributions", "exercises", "func", "gradcheck", "hub", "models", "multiprocessing",
+         "optim", "profiler", "serialization", "train", "utils", "vision", "viz")
 
 
 inference_mode = no_grad

@@ -44,10 +44,17 @@ def test_empty_dimensions_give_empty_results():
 
 
 @pytest.mark.parametrize("f", [softmax, log_softmax, softmin])
+@pytest.mark.parametrize("shape, dim", [((), 0), ((3,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4, 5), 1)])
+def test_without_dim_it_warns_and_takes_pytorchs_old_choice(f, shape, dim):
+    x = t.randn(shape)
+    with pytest.warns(UserWarning, match=f"{f.__name__}: dim should be given"):
+        y = f(x)
+    assert (y == f(x, dim)).all()
+
+
+@pytest.mark.parametrize("f", [softmax, log_softmax, softmin])
 def test_bad_softmax_input_is_named(f):
     name = f.__name__
-    with pytest.raises(ValueError, match=f"{name}: dim must be given"):
-        f(t.zeros(2, 3))
     with pytest.raises(IndexError, match=rf"{name}: dim 2 is out of range .*\(2, 3\)"):
         f(t.zeros(2, 3), 2)
     with pytest.raises(TypeError, match=f"{name}: input must be floating point, got int64"):

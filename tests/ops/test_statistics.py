@@ -70,14 +70,13 @@ def test_bad_input_is_refused_with_the_value_in_the_message(call, exception, wor
         call()
 
 
-def test_names_that_cannot_exist_here_say_what_to_do():
-    with pytest.raises(AttributeError, match="no such number type"):
-        t.bfloat16
-
-
-def test_resizing_is_refused():
-    with pytest.raises(AttributeError, match="keeps its size"):
-        t.ones(3).resize_(2)
+@pytest.mark.parametrize("ask", [lambda: t.zeros(2, dtype=t.bfloat16), lambda: t.ones(2).bfloat16(),
+                                 lambda: t.ones(2).to(t.bfloat16), lambda: t.nn.Linear(2, 2).bfloat16(),
+                                 lambda: t.nn.Linear(2, 2).to("bfloat16")])
+def test_bfloat16_is_a_name_in_which_nothing_is_computed(ask):
+    assert str(t.bfloat16) == "bfloat16" and t.float32 != t.bfloat16
+    with pytest.raises(TypeError, match="bfloat16 is not computed with.* use float32"):
+        ask()
 
 
 def test_mode_takes_the_smallest_of_the_most_frequent_and_its_last_place():

@@ -741,6 +741,23 @@ group("products", """
     t.linalg.solve(b[..., :3], x)
     t.linalg.solve(b[..., :3], b, left=True)
     t.linalg.solve(x @ y, y, left=False)
+    t.svd(x).S
+    t.linalg.svd(x, full_matrices=False).S
+    t.linalg.svdvals(b)
+    t.linalg.svd(y.detach()).U.abs()
+    t.linalg.svd(x.detach())[2].abs()
+    x.svd()[0] @ x.svd().V.mT
+    b.svd(some=True).U ** 2
+    t.linalg.svd(x, False)[2].abs()
+    x.svd(compute_uv=False)[0]
+    t.pinverse(x)
+    t.linalg.pinv(b)
+    y.pinverse() @ (y + x.t())
+    t.linalg.lstsq(y, y + x.t()).solution
+    t.linalg.lstsq(y, v).solution
+    t.linalg.lstsq(y, v).rank
+    t.linalg.lstsq(x, x[:, :2]).solution
+    t.linalg.lstsq(b.mT, b.flip(1).mT ** 2).solution
 """, x=normal(3, 4), y=normal(4, 3), v=normal(4), b=normal(2, 3, 4))
 
 group("empty batch", """

@@ -212,3 +212,17 @@ def test_a_hook_after_accumulation_sees_the_whole_gradient():
         handle.remove()
         w.sum().backward()
         assert seen == [[5.0, 5.0]]
+
+
+@pytest.mark.parametrize("call", ["mul_(y)", "div_(y)", "pow_(y)", "atan2_(y)", "hypot_(y)", "xlogy_(y)", "lerp_(y, y)",
+                                  "remainder_(y)", "float_power_(y)", "ldexp_(y)", "addcmul_(y, y)", "clamp_(y)"])
+def test_a_constant_is_changed_in_place_by_a_tensor_that_is_followed(call):
+    """`eps.mul_(std)`: the old value of the constant is the derivative, and is kept although it is overwritten."""
+    found = []
+    for t in LIBRARIES:
+        x, y, _ = inputs(t, call)
+        y.requires_grad_()
+        eval(f"x.{call}", {"x": x, "y": y}).square().sum().backward()
+        found.append((x.detach().numpy(), y.grad.numpy()))
+    assert_same("x", found[0][0], found[1][0])
+    assert_same("dy", found[0][1], found[1][1])

@@ -115,9 +115,14 @@ def test_rows_of_an_embedding_that_are_looked_up_are_shortened():
 def test_mixed_precision_computes_in_full_precision():
     from tinycnn.cuda.amp import GradScaler, autocast
     net, x = nn.Linear(3, 2), tinycnn.randn(4, 3)
-    for context in (autocast(), tinycnn.autocast("cuda", dtype=tinycnn.float16), tinycnn.amp.autocast("cpu", enabled=False)):
+    for make, lower in ((autocast, "float16"), (lambda: tinycnn.autocast("cuda", dtype=tinycnn.float16), "float16"),
+                        (lambda: tinycnn.autocast("cpu"), "bfloat16")):
+        with pytest.warns(UserWarning, match=f"autocast: .* float32 unless they are others, not in {lower}"):
+            context = make()
         with context:
-            assert net(x).dtype == tinycnn.float32
+            assert net(x).dtype == tinycnn.float32 and not tinycnn.is_autocast_enabled()
+    with tinycnn.amp.autocast("cpu", enabled=False):
+        assert net(x).dtype == tinycnn.float32
     assert autocast(False)(net)(x).dtype == tinycnn.float32
     optimizer, scaler = optim.SGD(net.parameters(), lr=0.5), GradScaler(enabled=True)
     loss, before = net(x).sum(), net.bias.detach().clone()

@@ -2,7 +2,9 @@
 import json
 import math
 import os
+import re
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -128,7 +130,18 @@ def test_empty_loaders_are_named():
             call()
 
 
-def test_progress_goes_to_stderr_with_loss_and_accuracy(capsys):
+def test_progress_is_a_line_an_epoch_where_nobody_watches(capsys):
+    model = nn.Linear(2, 2)
+    loader = DataLoader(TensorDataset(tinycnn.randn(8, 2), tinycnn.tensor([0, 1] * 4)), 2)
+    fit(model, loader, loader, epochs=2, optimizer=SGD(model.parameters(), 0.1))
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == "" and len(lines) == 2 and "\r" not in err
+    assert re.fullmatch(r"epoch 2/2 loss [\d.]+ acc .* \| val loss .*", lines[1]), lines[1]
+
+
+def test_progress_goes_to_stderr_with_loss_and_accuracy(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     model = nn.Linear(2, 2)
     loader = DataLoader(TensorDataset(tinycnn.randn(8, 2), tinycnn.tensor([0, 1] * 4)), 2)
     fit(model, loader, loader, epochs=2, optimizer=SGD(model.parameters(), 0.1))

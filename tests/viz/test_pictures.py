@@ -57,6 +57,29 @@ def test_curves_do_without_validation_and_with_one_epoch():
         viz.curves([])
 
 
+def shown_ticks(axis):
+    """The labels of the ticks that lie on an axis, after drawing."""
+    axis.figure.canvas.draw()
+    (low, high), places = sorted(axis.get_view_interval()), axis.get_majorticklocs()
+    labels = axis.get_major_formatter().format_ticks(places)
+    return [label for label, place in zip(labels, places) if low <= place <= high]
+
+
+@pytest.mark.parametrize("losses", [[1.0], [0.0004], [1.0, 0.9], [2.0, 1.0, 0.1], [0.01 * 0.99 ** i for i in range(100)]])
+def test_ticks_can_be_read_for_one_epoch_and_for_many(losses):
+    for axes in viz.curves(history(losses)).axes:
+        epochs, values = shown_ticks(axes.xaxis), shown_ticks(axes.yaxis)
+        assert epochs and all(label.isdecimal() and 1 <= int(label) <= len(losses) for label in epochs)
+        assert len([label for label in values if label]) >= 3 and len(set(values)) == len(values)
+
+
+def test_the_accuracy_of_every_epoch_lies_on_its_axis():
+    rows = history([1.0] * 20)
+    rows[0]["train_acc"], rows[1]["val_acc"] = 0.1, 0.08
+    low, high = viz.curves(rows).axes[1].get_ylim()
+    assert low <= 8 and high >= 100
+
+
 def test_pictures_can_be_drawn_into_given_axes():
     figure = Figure()
     axes = figure.subplots(1, 3)
@@ -87,6 +110,19 @@ def test_confusion_of_nothing_and_of_many_classes():
         viz.confusion(np.eye(3), ["a", "b"])
 
 
+def test_names_of_many_classes_do_not_overlap_and_their_commonest_mistakes_are_named():
+    matrix = np.diag(np.full(100, 50))
+    matrix[3, 7], matrix[8, 1] = 5, 2
+    for k in (100, 1000):
+        figure = viz.confusion(matrix if k == 100 else np.eye(k, dtype=int), [f"class {i}" for i in range(k)])
+        figure.canvas.draw()
+        boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+        assert all(upper.y0 >= lower.y1 for upper, lower in zip(boxes, boxes[1:])) and len(boxes) > 50
+        assert figure.axes[0].get_yticklabels()[0].get_fontsize() >= 6
+        if k == 100:
+            assert "class 3 taken for class 7 (5), class 8 taken for class 1 (2)" in figure.axes[0].get_title()
+
+
 def test_filters_share_one_scale_about_zero():
     weight = tinycnn.randn(10, 1, 5, 5).requires_grad_()
     figure = viz.filters(weight, columns=4)
@@ -100,7 +136,10 @@ def test_filters_share_one_scale_about_zero():
 def test_filters_of_three_channels_are_coloured_and_too_many_are_cut():
     figure = viz.filters(np.random.default_rng(0).normal(size=(70, 3, 3, 3)))
     assert figure.axes[0].images[0].get_array().shape == (3, 3, 3) and "64 of 70" in figure.get_suptitle()
-    assert 0 <= figure.axes[0].images[0].get_array().min() and figure.axes[0].images[0].get_array().max() <= 1
+    for ax in figure.axes[:3]:
+        picture = ax.images[0].get_array()
+        assert abs(np.abs(np.asarray(picture) - 0.5).max() - 0.5) < 1e-9, "each kernel fills its own scale"
+    assert "red, green and blue" in figure.get_supxlabel() and "grey is 0" in figure.get_supxlabel()
     drawn(viz.filters(np.zeros((2, 1, 3, 3))))
     with pytest.raises(ValueError, match=r"\(2, 3\)"):
         viz.filters(np.zeros((2, 3)))

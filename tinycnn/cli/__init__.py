@@ -1,5 +1,5 @@
 """The command line: `tinycnn train`, `evaluate`, `predict`, `pack`, `plot`, `find-lr`, `summary`, `profile`,
-`roads`, `data`, `exercises`, `gradcheck`.
+`roads`, `data`, `exercises`, `gradcheck`, `torch`.
 
 Results go to stdout, progress and errors to stderr. The exit code is 0 for success, 1 for an error, 2 for a command that
 makes no sense, 130 after Ctrl-C.
@@ -11,7 +11,7 @@ import sys
 import warnings
 
 from .. import __version__
-from . import asking, data, exercises, packing, profiling, roads, training
+from . import asking, data, exercises, packing, profiling, roads, torch, training
 from .arguments import message
 
 EXAMPLES = """examples:
@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   tinycnn profile cifar_resnet20 --batch 32       where the time of a training step goes
   tinycnn data list                               the data sets, and which of them are here
   tinycnn exercises start linear                  an exercise: fill in the file, then check it
+  tinycnn torch train.py --epochs 3               a script that says `import torch`, with tinycnn in its place
 """
 
 
@@ -73,7 +74,7 @@ def _parser():
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (training.add_train, asking.add_evaluate, asking.add_predict, packing.add_pack, asking.add_plot,
                 training.add_find_lr, asking.add_summary, profiling.add_profile, roads.add_roads, data.add_data,
-                exercises.add_exercises, _add_gradcheck):
+                exercises.add_exercises, _add_gradcheck, torch.add_torch):
         add(commands)
     return parser
 

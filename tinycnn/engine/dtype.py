@@ -17,6 +17,15 @@ int32 = int = np.dtype("int32")  # noqa: A001
 int64 = long = np.dtype("int64")
 bool = np.dtype("bool")  # noqa: A001
 
+
+class Bfloat16:
+    """The name of a number type that NumPy does not have: files of it are read as float32, and nothing computes in it."""
+
+    def __repr__(self):
+        return "bfloat16"
+
+
+bfloat16 = Bfloat16()
 KNOWN = {d.name: d for d in (float16, float32, float64, int8, uint8, int16, int32, int64, bool)}
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 _default = float32
@@ -41,6 +50,9 @@ def as_dtype(dtype):
 
     The Python types mean bool, int64 and float64, as in NumPy and PyTorch.
     """
+    if dtype is bfloat16 or isinstance(dtype, str) and dtype == "bfloat16":
+        raise TypeError("dtype: bfloat16 is not computed with, as NumPy has no such numbers (files of them are read as "
+                        "float32): use float32, which is more exact, or float16, which is as small")
     try:
         return KNOWN[np.dtype(dtype if dtype is not None else "nothing").name]
     except (TypeError, KeyError):

@@ -150,11 +150,6 @@ class Function:
         """The name of the operation."""
         return type(self).__name__
 
-    @property
-    def next_functions(self):
-        """Where the gradients go: (Function or leaf Tensor, output number) for every input, (None, 0) where nowhere."""
-        return tuple(edge or (None, 0) for edge in self.edges)
-
     def __repr__(self):
         return f"<{self.name()}>"
 

@@ -1,18 +1,10 @@
 """What a user reads who asks for a name that does not exist."""
 
 
-_ADVICE = {
-    "bfloat16": "NumPy has no such number type: use float32, or float16",
-    "resize_": "the memory of a tensor keeps its size: use x.reshape(...), or create a new tensor",
-}
-
-
 def no_such_name(owner, name, known):
     """The AttributeError for `name`, which `owner` ("module 'tinycnn.nn'") lacks, with the nearest of `known`."""
     if name.startswith("__"):  # Python itself asks for such names while it imports
         return AttributeError(f"{owner} has no attribute {name!r}")
-    if name in _ADVICE:
-        return AttributeError(f"{owner} has no attribute {name!r}: {_ADVICE[name]}")
     return AttributeError(f"{owner} has no attribute {name!r}{did_you_mean(name, known)} (tinycnn has PyTorch's names for "
                           "convolutional networks and transformers for vision, not all of PyTorch)")
 

@@ -8,7 +8,7 @@ it runs, with the decorator `method`. So do `construct.py`, how tensors are made
 import numpy as np
 
 from .arrays import device_of, to_numpy
-from .dtype import category
+from .dtype import KNOWN, category
 from .names import no_such_name
 
 
@@ -204,6 +204,10 @@ class Tensor:
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        """What a function of NumPy's made of this tensor, as a Tensor. It has no history: `numpy` refused to lose one."""
+        return wrap(np.asarray(array)) if array.dtype.name in KNOWN else array
 
     def item(self):
         """The only element, as a Python number."""

@@ -28,7 +28,7 @@ from ..ops.pool_max import MaxPool
 from ..ops.rectifier import ReLU
 from ..ops.softmax import CrossEntropy
 from ..engine.construct import tensor
-from ..viz.style import BLUE, ORANGE, logarithmic, new_figure, tidy
+from ..viz.style import BLUE, ORANGE, logarithmic, new_figure, tidy, whole_numbers
 from . import wire
 from .course import load
 from .notebook import source_of
@@ -314,7 +314,7 @@ def _draw(name, results, picture):
     left.set(xlabel="step", ylabel="training loss (mean of 5 steps)")
     logarithmic(left)
     right.set(xlabel="epoch", ylabel="test digits named rightly (%)")
-    right.xaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(right)
     for axes in (left, right):
         axes.grid(True, color="#E4E4E4", lw=0.7)
         tidy(axes)

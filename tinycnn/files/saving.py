@@ -5,6 +5,7 @@ nest, in JSON, in the header. So a flat `state_dict` is a plain safetensors file
 this, other people's safetensors, `.npz`, and PyTorch's own `.pt` and `.pth` files (see `pth.py`). It tells them apart
 by their content, and none of them can make it execute anything.
 """
+import functools
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from . import pth as torchfile
+from . import whole
 from ..engine.arrays import Device, get_default_device, is_array, to_device, to_numpy
 from ..engine.checks import check_path
 from ..engine.dtype import KNOWN
@@ -31,7 +33,8 @@ LONGEST_TABLE = 2**22   # bytes of the table of contents of a zip archive, enoug
 def save(obj, f):
     """Write `obj` to the path or open binary file `f`, all at once.
 
-    obj: a tensor, an array, a number, a string, a bool, None, or dictionaries, lists and tuples of them, nested at will.
+    obj: a tensor, an array, a number, a string, a bool, None, a Module, or dictionaries, lists and tuples of them, nested at
+    will. Of a Module the name of its class is kept, and what it holds (see `whole.py`); `state_dict()` outlives the class.
     Every tensor is written in full, also where two share memory, and comes back as a leaf without `requires_grad`;
     subclasses of the containers come back plain. Raises TypeError naming the place of anything else.
     """
@@ -40,7 +43,8 @@ def save(obj, f):
     if not hasattr(f, "write") and not Path(f).absolute().parent.is_dir():
         raise FileNotFoundError(f"save: the folder of {os.fspath(f)} does not exist")
     arrays = {}
-    description = _describe(obj, (), arrays)
+    writer = whole.Writer(_describe, _put_aside, arrays)
+    description = _describe(obj, (), arrays, writer)
     content = seal(arrays, {KEY: json.dumps({"state": description})})
     if hasattr(f, "write"):
         f.write(content)
@@ -53,17 +57,21 @@ def load(f, map_location=None, *, weights_only=True):
 
     `map_location`: the device of the tensors; or {device on which they were: device}, where the others go to the default
     device; or a function of (tensor, device on which they were) that returns them there, or None. None is the default
-    device. PyTorch's own files say where their tensors were, of all others it is the CPU. `weights_only` is accepted for
-    PyTorch's sake: objects other than tensors, arrays, numbers, strings and plain containers are never loaded. bfloat16
-    becomes float32. Raises FileNotFoundError, and ValueError saying what is wrong with a file that is damaged, of no known
-    format, or that asks for more.
+    device. PyTorch's own files say where their tensors were, of all others it is the CPU. bfloat16 becomes float32.
+
+    Of whole Modules that `save` wrote, those made of tinycnn's layers and networks are loaded, and those of classes named by
+    `serialization.safe_globals`; with `weights_only=False` those of any class that can be imported. No program in a file is
+    ever run: of PyTorch's files only tensors, arrays, numbers, strings and plain containers are loaded.
+
+    Raises FileNotFoundError, and ValueError saying what is wrong with a file that is damaged, of no known format, or that
+    asks for more.
     """
     target = _target(map_location)
     if hasattr(f, "read"):
-        return _read(io.BytesIO(f.read()), getattr(f, "name", type(f).__name__), target)
+        return _read(io.BytesIO(f.read()), getattr(f, "name", type(f).__name__), target, not weights_only)
     check_path("load", f=f)
     with open(f, "rb") as file:
-        return _read(file, os.fspath(f), target)
+        return _read(file, os.fspath(f), target, not weights_only)
 
 
 def _target(map_location):
@@ -83,7 +91,7 @@ def _target(map_location):
     return lambda place: device
 
 
-def _read(file, name, target):
+def _read(file, name, target, trusted=False):
     """Find out the format of `file` and read it; every complaint about it becomes a ValueError with its `name`.
 
     Of `target`, which says where the tensors shall be, and of that device it is not the file's fault.
@@ -102,7 +110,7 @@ def _read(file, name, target):
     file.seek(0)
     try:
         if start[8:] == b"{":
-            kind, read = "a safetensors file", _read_safetensors
+            kind, read = "a safetensors file", functools.partial(_read_safetensors, trusted=trusted)
         elif start[:2] == b"PK":
             kind = "a zip archive"
             names = zipfile.ZipFile(_InParts(file)).namelist()
@@ -163,58 +171,64 @@ def _read_nothing(file, size, make):
 
 # ---- safetensors -----------------------------------------------------------------------------------------------------
 
-def _describe(value, path, arrays):
+def _describe(value, path, arrays, writer):
     """`value` as JSON can hold it, its arrays put aside into `arrays`; `path` are the keys that lead to it.
 
     Numbers, strings and None stand for themselves, lists for lists; everything else is an object of one entry:
-    {"tensor": name}, {"array": name}, {"tuple": [...]}, {"dict": [[key, value], ...]}.
+    {"tensor": name}, {"array": name}, {"tuple": [...]}, {"dict": [[key, value], ...]}, and what `writer` has for modules.
     """
     if len(path) > torchfile.DEEPEST:
         raise ValueError(f"save: obj nests deeper than {torchfile.DEEPEST}, or contains itself")
     if isinstance(value, np.generic):
         value = value.item()
+    described = writer.describe(value, path)
+    if described is not None:
+        return described
     if isinstance(value, Tensor) or is_array(value):
-        kind, array = ("tensor", value.array) if isinstance(value, Tensor) else ("array", value)
-        if array.dtype.name not in KNOWN:
-            raise TypeError(f"save: {_place(path)} has dtype {array.dtype}; expected one of {', '.join(KNOWN)}")
-        name = base = ".".join(map(str, path)) or "tensor"
-        count = 1
-        while name in arrays or name == "__metadata__":  # the latter is safetensors' own
-            count += 1
-            name = f"{base}#{count}"
-        arrays[name] = np.array(to_numpy(array), array.dtype.newbyteorder("="), order="C")
-        return {kind: name}
+        return {"tensor" if isinstance(value, Tensor) else "array": _put_aside(value, path, arrays)}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, dict):
-        return {"dict": [[_describe(k, (*path, k), {}), _describe(v, (*path, k), arrays)] for k, v in value.items()]}
+        return {"dict": [[_describe(k, (*path, k), {}, writer), _describe(v, (*path, k), arrays, writer)]
+                         for k, v in value.items()]}
     if isinstance(value, (list, tuple)):
-        parts = [_describe(v, (*path, i), arrays) for i, v in enumerate(value)]
+        parts = [_describe(v, (*path, i), arrays, writer) for i, v in enumerate(value)]
         return parts if isinstance(value, list) else {"tuple": parts}
-    raise TypeError(f"save: {_place(path)} is of type {type(value).__name__}; expected tensors, arrays, numbers, strings, "
-                    "None, and dictionaries, lists and tuples of them")
+    raise TypeError(f"save: {whole.place(path)} is of type {type(value).__name__}; expected tensors, arrays, numbers, "
+                    "strings, None, Modules, and dictionaries, lists and tuples of them")
 
 
-def _place(path):
-    """The expression that leads to a part of the object, for messages."""
-    return "obj" + "".join(f"[{key!r}]" for key in path)
+def _put_aside(value, path, arrays):
+    """The name under which a tensor or array is put into `arrays`: the keys that lead to it, with points between."""
+    array = value.array if isinstance(value, Tensor) else value
+    if array.dtype.name not in KNOWN:
+        raise TypeError(f"save: {whole.place(path)} has dtype {array.dtype}; expected one of {', '.join(KNOWN)}")
+    name = base = ".".join(map(str, path)) or "tensor"
+    count = 1
+    while name in arrays or name == "__metadata__":  # the latter is safetensors' own
+        count += 1
+        name = f"{base}#{count}"
+    arrays[name] = np.array(to_numpy(array), array.dtype.newbyteorder("="), order="C")
+    return name
 
 
-def _restore(described, arrays, make):
+def _restore(described, arrays, make, reader):
     """The inverse of `_describe`."""
     if isinstance(described, list):
-        return [_restore(part, arrays, make) for part in described]
+        return [_restore(part, arrays, make, reader) for part in described]
     if not isinstance(described, dict):
         return described
     ((kind, content),) = described.items()
     if kind == "dict":
-        return {_restore(k, {}, make): _restore(v, arrays, make) for k, v in content}
+        return {_restore(k, {}, make, reader): _restore(v, arrays, make, reader) for k, v in content}
     if kind == "tuple":
-        return tuple(_restore(part, arrays, make) for part in content)
+        return tuple(_restore(part, arrays, make, reader) for part in content)
+    if kind in whole.KINDS:
+        return getattr(reader, kind)(content)
     return {"tensor": make, "array": np.asarray}[kind](arrays[content])
 
 
-def _read_safetensors(file, size, make):
+def _read_safetensors(file, size, make, trusted):
     """The state that `save` wrote, or {name: Tensor} of any other safetensors file."""
     arrays, metadata = unseal(file.read())
     if KEY not in metadata:
@@ -222,7 +236,7 @@ def _read_safetensors(file, size, make):
     ours = json.loads(metadata[KEY])
     if not {CHECK, OLDER} & set(metadata) and ours.get("crc32") != _older_checksum(ours["state"], arrays):
         raise ValueError("damaged: the checksum does not fit the content")
-    return _restore(ours["state"], arrays, make)
+    return _restore(ours["state"], arrays, make, whole.Reader(_restore, arrays, make, trusted))
 
 
 def _older_checksum(description, arrays):

@@ -6,7 +6,7 @@ dictionaries.
 """
 from ..engine.answers import explain_forward
 from ..engine.arrays import Device, to_device
-from ..engine.dtype import as_dtype, float16, float32, float64
+from ..engine.dtype import as_dtype, bfloat16, float16, float32, float64
 from ..engine.hooks import RemovableHandle
 from ..engine.tensor import Tensor, wrap
 from .hooking import watch_backward
@@ -249,11 +249,12 @@ class Module(State):
         for p in self.parameters():
             clear_grad(p, set_to_none)
 
-    def to(self, *target, dtype=None, device=None, non_blocking=False):
+    def to(self, *target, dtype=None, device=None, non_blocking=False, memory_format=None):
         """Move parameters and buffers to a device, a floating-point dtype, both, or those of a tensor; returns the module.
 
         `m.to("cuda")`, `m.to(float64)`, `m.to("cuda", float64)`, `m.to(x)`. The Parameter objects stay the same, so an
-        optimizer made before still trains them. Integer buffers keep their dtype. `non_blocking` changes nothing.
+        optimizer made before still trains them. Integer buffers keep their dtype. `non_blocking` and `memory_format`
+        change nothing.
         """
         for t in target:
             if isinstance(t, Tensor):
@@ -306,6 +307,13 @@ class Module(State):
     def half(self):
         """Floating-point state as float16."""
         return self.to(dtype=float16)
+
+    def bfloat16(self):
+        """TypeError: nothing is computed in bfloat16 here."""
+        return self.to(dtype=bfloat16)
+
+    def compile(self, *args, **options):
+        """Nothing: what a compiler would change is the time that a call takes."""
 
     # ---- calling, and hooks ----
     def __call__(self, *args, **kwargs):

@@ -70,7 +70,7 @@ def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
 
 
 def _like(create, name):
-    def like(input, *, dtype=None, device=None, requires_grad=False):
+    def like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None):
         check_tensor(name, input=input)
         return create(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
     like.__name__ = like.__qualname__ = name
@@ -188,10 +188,11 @@ class To(Function):
 
 
 @method()
-def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False):
+def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False, memory_format=None):
     """x in another dtype or on another device: `x.to("cuda")`, `x.to(float64)`, `x.to(other)`; x itself if nothing changes.
 
-    With `non_blocking`, what lies in pinned memory is copied to a GPU while that goes on computing.
+    With `non_blocking`, what lies in pinned memory is copied to a GPU while that goes on computing. `memory_format` changes
+    nothing, here and below: the order in memory is each operation's own.
     """
     for t in target:
         if isinstance(t, Tensor):
@@ -261,7 +262,7 @@ class Clone(Function):
 
 
 @method("clone")
-def clone(x):
+def clone(x, *, memory_format=None):
     """A copy of x; the gradient passes through it."""
     return Clone.apply(x)
 

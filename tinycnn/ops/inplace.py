@@ -64,9 +64,13 @@ def _write_through(view, result, function):
     return view
 
 
-def private(x):
-    """x for a function whose backward looks at x again, and that is about to be overwritten: a copy if autograd records."""
-    return x.clone() if mode.recording and x.requires_grad else x
+def private(x, *others):
+    """x for a function of x and `others` whose backward looks at x again, and that is about to be overwritten.
+
+    A copy if autograd records, be it for one of the others only: in `eps.mul_(std)` eps is the derivative by std.
+    """
+    tracked = any(isinstance(v, Tensor) and v.requires_grad for v in (x, *others))
+    return x.clone() if mode.recording and tracked else x
 
 
 def _signature(function):
@@ -83,7 +87,7 @@ def twin(function, *operators, rereads=False):
     name = function.__name__ + "_"
 
     def in_place(x, *args, **options):
-        return write(x, function(private(x) if rereads else x, *args, **options), name)
+        return write(x, function(private(x, *args, *options.values()) if rereads else x, *args, **options), name)
     in_place.__name__ = in_place.__qualname__ = name
     in_place.__signature__ = _signature(function)
     in_place.__doc__ = f"`{function.__name__}` in place: the result is written into x, which is returned."

@@ -44,7 +44,7 @@ def randn(*sizes, size=None, generator=None, dtype=None, device=None, requires_g
     return wrap(stream.normal(shape_of("randn", sizes, size), _floating("randn", dtype))).requires_grad_(requires_grad)
 
 
-def randint(low=0, high=None, size=None, *, generator=None, dtype=int64, device=None):
+def randint(low=0, high=None, size=None, *, generator=None, dtype=int64, device=None, requires_grad=False):
     """Integers uniform in [low, high); `randint(high, size)` starts at 0."""
     if size is None:
         low, high, size = 0, low, high
@@ -54,14 +54,16 @@ def randint(low=0, high=None, size=None, *, generator=None, dtype=int64, device=
         raise TypeError("randint: size is missing")
     if not low < high:
         raise ValueError(f"randint: low must be below high, got {low} and {high}")
-    return wrap(_stream("randint", generator, device).integers(low, high, shape_of("randint", (size,)), as_dtype(dtype)))
+    drawn = _stream("randint", generator, device).integers(low, high, shape_of("randint", (size,)), as_dtype(dtype))
+    return wrap(drawn).requires_grad_(requires_grad)
 
 
-def randperm(n, *, generator=None, dtype=int64, device=None):
+def randperm(n, *, generator=None, dtype=int64, device=None, requires_grad=False):
     """The integers 0 to n - 1 in random order."""
     if not isinstance(n, (int, np.integer)) or n < 0:
         raise ValueError(f"randperm: n must be an integer of at least 0, got {n!r:.80}")
-    return wrap(_stream("randperm", generator, device).permutation(n).astype(as_dtype(dtype), copy=False))
+    drawn = _stream("randperm", generator, device).permutation(n).astype(as_dtype(dtype), copy=False)
+    return wrap(drawn).requires_grad_(requires_grad)
 
 
 def rand_like(input, *, dtype=None, device=None, requires_grad=False):
@@ -76,21 +78,23 @@ def randn_like(input, *, dtype=None, device=None, requires_grad=False):
     return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
-def randint_like(input, low=0, high=None, *, dtype=None, device=None):
+def randint_like(input, low=0, high=None, *, dtype=None, device=None, requires_grad=False):
     """`randint` in the shape, dtype and device of `input`; `randint_like(input, high)` starts at 0."""
     check_tensor("randint_like", input=input)
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input.device)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input.device,
+                   requires_grad=requires_grad)
 
 
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None):
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Normal numbers of the given mean and standard deviation: two numbers and a size, or tensors, one number for each."""
     if size is not None:
-        return randn(size, generator=generator, dtype=dtype, device=device) * std + mean
+        return (randn(size, generator=generator, dtype=dtype, device=device) * std + mean).requires_grad_(requires_grad)
     like = mean if isinstance(mean, Tensor) else std
     check_floating("normal", **{"mean" if like is mean else "std": like})
     shape = np.broadcast_shapes(*(v.shape for v in (mean, std) if isinstance(v, Tensor)))
-    return randn(shape, generator=generator, dtype=like.dtype, device=like.device) * std + mean
+    y = randn(shape, generator=generator, dtype=like.dtype, device=like.device) * std + mean
+    return y.requires_grad_() if requires_grad else y
 
 
 @method("bernoulli")

@@ -139,7 +139,7 @@ def activation(function=None, *, rereads=False, integers=False):
             *args, inplace = args
         if not inplace:
             return function(input, *args, **options)
-        return write(input, function(private(input) if rereads else input, *args, **options), name)
+        return write(input, function(private(input, *args, *options.values()) if rereads else input, *args, **options), name)
     return wrapped
 
 

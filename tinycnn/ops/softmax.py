@@ -4,6 +4,7 @@ p_i = e^(x_i) / sum_j e^(x_j) does not change when every x loses the same number
 first: the largest exponent is then 0 and nothing overflows.
 """
 import math
+import warnings
 
 import numpy as np
 
@@ -155,11 +156,17 @@ def targets(labels, shape, axis, weight, dtype, ignored, smoothing):
 # ---- the functions a user calls --------------------------------------------------------------------------------------
 
 def _axis(function, input, dim):
-    """`dim` as an axis for the array of `input`, None where it has no dimensions."""
+    """`dim` as an axis for the array of `input`, None where it has no dimensions.
+
+    Without `dim` it is the first of an input with 0, 1 or 3 dimensions, the second of others: PyTorch's old rule, in which
+    3 dimensions were a picture (C, H, W). It warns, because what adds up to 1 should be said.
+    """
     check_floating(function, input=input)
     if dim is None:
-        raise ValueError(f"{function}: dim must be given, it says along which dimension the results add up to 1: dim=1 for "
-                         "scores (N, C) or (N, C, H, W), dim=-1 for the last")
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warnings.warn(f"{function}: dim should be given, it says along which dimension the results add up to 1: dim=1 for "
+                      f"scores (N, C) or (N, C, H, W), dim=-1 for the last; for shape {input.shape} it is now {dim}",
+                      stacklevel=3)
     if not isinstance(dim, (int, np.integer)):
         raise TypeError(f"{function}: dim must be an integer, got {dim!r:.80}")
     if not -max(input.ndim, 1) <= dim < max(input.ndim, 1):

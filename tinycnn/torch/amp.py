@@ -4,19 +4,31 @@ So does PyTorch where there is no GPU: `autocast("cuda")` and `GradScaler` switc
 float16 gradients from vanishing is not needed in float32.
 """
 import contextlib
+import warnings
 
 
 class autocast(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
-    """`with autocast("cuda", dtype=float16):`, or a decorator: accepted; operations keep the dtype of their inputs."""
+    """`with autocast("cuda", dtype=float16):`, or a decorator: accepted; operations keep the dtype of their inputs.
+
+    Unless `enabled` is False, a warning says so: PyTorch would compute in `dtype`, float16 on a GPU and bfloat16 on a CPU.
+    """
 
     def __init__(self, device_type="cuda", dtype=None, enabled=True, cache_enabled=None):
-        pass
+        if enabled:
+            lower = dtype or ("bfloat16" if device_type == "cpu" else "float16")
+            warnings.warn("autocast: computed is in the dtypes of the tensors, float32 unless they are others, not in "
+                          f"{lower}: on a CPU that is as fast, and more exact", stacklevel=2)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
         return None
+
+
+def is_autocast_enabled(device_type="cuda"):
+    """False"""
+    return False
 
 
 class GradScaler:
@@ -56,4 +68,4 @@ class GradScaler:
         """Accepted, and ignored: a checkpoint of a run in mixed precision continues in full precision."""
 
 
-__all__ = ["GradScaler", "autocast"]
+__all__ = ["GradScaler", "autocast", "is_autocast_enabled"]

@@ -2,6 +2,7 @@
 import functools
 import importlib
 import sys
+import weakref
 
 from .engine.arrays import is_array
 from .engine.autograd import backward, grad
@@ -104,6 +105,43 @@ def _backward(method):
                                "one for each is expected, None for those that have none")
         return tuple(results) if any(isinstance(v, Tensor) for v in values) else _arrays(results)
     return call
+
+
+class AccumulateGrad:
+    """The end of a path through the graph, as those who draw one know it: here a gradient is added to that of `variable`.
+
+    The walk needs no such node: it knows a leaf by itself. It is made when somebody asks a node for its `next_functions`.
+    """
+    next_functions = ()
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    def name(self):
+        """The name of the class."""
+        return "AccumulateGrad"
+
+    def __repr__(self):
+        return "<AccumulateGrad>"
+
+
+def _next_functions(node):
+    """Where the gradients of a node go: (node, number of its output) for every input, (None, 0) where nowhere.
+
+    Of a leaf it is an AccumulateGrad, one and the same as long as somebody holds it.
+    """
+    def seen(target, nr):
+        if not isinstance(target, Tensor):
+            return target, nr
+        end = _ends.get(target)
+        if end is None:
+            end = _ends[target] = AccumulateGrad(target)
+        return end, nr
+    return tuple((None, 0) if edge is None else seen(*edge) for edge in node.edges)
+
+
+_ends = weakref.WeakValueDictionary()
+Operation.next_functions = property(_next_functions)
 
 
 class _Once(Operation):

@@ -5,9 +5,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .data.storage import data_folder, download
-from .files.saving import load
+from .files import saving
 
-__all__ = ["load_state_dict_from_url"]
+__all__ = ["load", "load_state_dict_from_url"]
+
+
+def load(repo_or_dir, model, *args, source="github", **options):
+    """RuntimeError: PyTorch's `hub.load` downloads a repository and runs its Python code, which tinycnn does not."""
+    raise RuntimeError(f"hub.load: this would download the code of {repo_or_dir!r} and run it, which tinycnn does not. Its "
+                       "own networks are in tinycnn.models (models.list_models()), as models.resnet18(); published weights "
+                       "come with hub.load_state_dict_from_url(url) and model.load_state_dict(...)")
 
 
 def load_state_dict_from_url(url, model_dir=None, map_location=None, progress=True, check_hash=False, file_name=None,
@@ -27,7 +34,7 @@ def load_state_dict_from_url(url, model_dir=None, map_location=None, progress=Tr
         if check_hash:
             _check_beginning(fetched, name)
         fetched.replace(path)
-    return load(path, map_location)
+    return saving.load(path, map_location)
 
 
 def _check_beginning(path, name):

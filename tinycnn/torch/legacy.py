@@ -3,13 +3,15 @@
 New code says `tensor(data, dtype=...)` and `reduction="sum"`, and needs no `Variable`.
 """
 import functools
+import math
 import warnings
 
-from .engine.dtype import as_dtype, set_default_dtype
+from .engine.dtype import as_dtype, bfloat16, float64, get_default_dtype, set_default_dtype
 from .engine.construct import tensor
 from .engine.tensor import Tensor, method
 from .nn import functional
 from .nn import loss as layers
+from .ops.creation import arange
 
 _DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
            "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool"}
@@ -28,11 +30,18 @@ FloatTensor, DoubleTensor, HalfTensor, LongTensor, IntTensor, ShortTensor, CharT
     _constructor(name, as_dtype(dtype)) for name, dtype in _DTYPES.items())
 
 
-def Variable(data, requires_grad=False, volatile=None):  # noqa: N802 (PyTorch's name)
-    """The same memory as a new leaf without history: since PyTorch 0.4 every tensor is a variable."""
-    if volatile is not None:
-        raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the computation")
-    return (data if isinstance(data, Tensor) else tensor(data)).detach().requires_grad_(requires_grad)
+class _EveryTensor(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, Tensor)
+
+
+class Variable(metaclass=_EveryTensor):
+    """The same memory as a new leaf without history. Since PyTorch 0.4 every tensor is a variable, as isinstance says."""
+
+    def __new__(cls, data, requires_grad=False, volatile=None):
+        if volatile is not None:
+            raise RuntimeError("Variable: volatile is gone since PyTorch 0.4: write `with no_grad():` around the code")
+        return (data if isinstance(data, Tensor) else tensor(data)).detach().requires_grad_(requires_grad)
 
 
 def set_default_tensor_type(kind):
@@ -47,6 +56,17 @@ def dtype_named(kind):
     return as_dtype(getattr(kind, "dtype", kind))
 
 
+def range(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):  # noqa: A001 (PyTorch's name)
+    """start, start + step, ... up to and with `end`, in the default dtype; `arange`, without the end, is what is meant."""
+    warnings.warn("range: its end belongs to it, which no other range does: write arange", stacklevel=2)
+    start, end = (0, start) if end is None else (start, end)
+    if step == 0 or (end - start) * step < 0:
+        raise ValueError(f"range: step {step} does not lead from start {start} to end {end}")
+    count = math.floor((end - start) / step) + 1
+    x = start + step * arange(count, dtype=float64, device=device)
+    return x.to(as_dtype(dtype or get_default_dtype())).requires_grad_(requires_grad)
+
+
 @method("type")
 def _type(x, dtype=None, non_blocking=False):
     """x in another dtype, also by an old name such as "torch.FloatTensor"; without dtype, that name."""
@@ -54,6 +74,17 @@ def _type(x, dtype=None, non_blocking=False):
         place = "torch.cuda." if x.is_cuda else "torch."
         return place + next(name for name, d in _DTYPES.items() if d == x.dtype.name)
     return x.to(dtype=dtype_named(dtype))
+
+
+@method("bfloat16")
+def _bfloat16(x):
+    """TypeError: nothing is computed in bfloat16 here."""
+    return x.to(dtype=bfloat16)
+
+
+def typename(obj):
+    """The name of the type of a tensor, such as "torch.FloatTensor", or of any other object with its module."""
+    return obj.type() if isinstance(obj, Tensor) else f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
 @method("new")
@@ -103,4 +134,4 @@ def _let_losses_read_them():
 
 _let_losses_read_them()
 
-__all__ = [*_DTYPES, *FUNCTIONS, "set_default_tensor_type"]
+__all__ = [*_DTYPES, *FUNCTIONS, "range", "set_default_tensor_type", "typename"]

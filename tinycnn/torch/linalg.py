@@ -4,6 +4,8 @@ import sys
 
 from .ops import matmul as products
 from .ops import reduce
+from .ops.decomposition import linalg_svd as svd
+from .ops.decomposition import lstsq, pinverse
 from .ops.inverse import det, inverse, slogdet, solve
 from .ops.rearrange import diagonal as _diagonal
 from .ops.shape import check_dims
@@ -12,10 +14,15 @@ from .ops.vectors import matrix_power
 from .engine.answers import answer_clearly
 from .engine.checks import check_floating, check_tensor
 
-__all__ = ["cross", "det", "diagonal", "inv", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "slogdet",
-           "solve", "vecdot", "vector_norm"]
+__all__ = ["cross", "det", "diagonal", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "pinv",
+           "slogdet", "solve", "svd", "svdvals", "vecdot", "vector_norm"]
 
-matmul, inv = products.matmul, inverse
+matmul, inv, pinv = products.matmul, inverse, pinverse
+
+
+def svdvals(A):  # noqa: N803 (PyTorch's name)
+    """The singular values of matrices (..., m, n), falling."""
+    return svd(A, full_matrices=False).S
 
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):

@@ -43,7 +43,7 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
       the training begins. ValueError saying what differs where the optimizer has other defaults, or the data are others:
       their number, classes, or the bytes of some samples;
     - `settings`: a dictionary of numbers, strings and lists; they are kept in `checkpoint`, and compared in the same way;
-    - `progress`: a progress bar on stderr.
+    - `progress`: a progress bar on stderr; where that is no terminal, a line at the end of every epoch.
 
     On a GPU the steps are queued, and nobody waits for a number before somebody looks at it: the bar when it is drawn, the
     row at the end of the epoch, a checkpoint, `after_step` where it is given. With `pin_memory=True` in the loader the next
@@ -92,7 +92,8 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
         while state.epoch <= epochs and not state.stopped:
             row, running = state.begin_epoch(optimizer.param_groups[0]["lr"])
             model.train()
-            with _bar(batches, running.batches, f"epoch {state.epoch:{len(str(epochs))}}/{epochs}", progress) as bar:
+            title = f"epoch {state.epoch:{len(str(epochs))}}/{epochs}"
+            with _bar(batches, running.batches, title, progress) as bar:
                 for batch in train:
                     x, y = pair("fit: train", batch, device)
                     x = augment(x) if augment else x
@@ -137,6 +138,8 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
                     row["val_loss"], row["val_acc"] = evaluate(model, val, loss)
                 state.count_time()
                 _show(bar, running, row)
+            if progress:
+                _tell(title, running, row)
             state.end_epoch()
             if each_epoch:
                 schedule.step(row["val_loss"])
@@ -263,21 +266,29 @@ def _check_finite(running, row):
 
 
 def _bar(batches, done, title, wanted):
-    """A progress bar on stderr; in a file or pipe it is renewed every ten seconds only."""
+    """A progress bar on stderr, where that is a terminal."""
     from tqdm import tqdm
-    return tqdm(total=batches, initial=done, desc=title, file=sys.stderr, disable=not wanted, unit=" batches",
-                mininterval=0.1 if sys.stderr.isatty() else 10,
+    return tqdm(total=batches, initial=done, desc=title, file=sys.stderr, disable=not wanted or not sys.stderr.isatty(),
+                unit=" batches",
                 bar_format="{desc} {bar:20} {n_fmt}/{total_fmt}, {rate_fmt}, {elapsed}<{remaining}{postfix}")
+
+
+def _tell(title, running, row):
+    """The numbers of an epoch in a line, on a stderr that is a file, a pipe or a notebook."""
+    if not sys.stderr.isatty():
+        print(f"{title} {_text(running, row)}", file=sys.stderr, flush=True)
 
 
 def _show(bar, running, row):
     """Put the numbers behind the bar; the first ones at once."""
     if bar.disable:
         return
+    bar.set_postfix_str(_text(running, row), refresh=running.batches == 1 or "train_loss" in row)
+
+
+def _text(running, row):
     text = _numbers(running.loss, running.accuracy)
-    if "val_loss" in row:
-        text += f" | val {_numbers(row['val_loss'], row['val_acc'])}"
-    bar.set_postfix_str(text, refresh=running.batches == 1 or "train_loss" in row)
+    return text + (f" | val {_numbers(row['val_loss'], row['val_acc'])}" if "val_loss" in row else "")
 
 
 def _numbers(loss, accuracy):

@@ -1,5 +1,5 @@
 """Runs side by side, and the search for a learning rate."""
-from .style import BLUE, GREEN, GREY, ORANGE, logarithmic, new_figure, tidy
+from .style import BLUE, GREEN, GREY, ORANGE, logarithmic, new_figure, tidy, whole_numbers
 
 # Okabe and Ito's colours that show on white, with a dash pattern each, for prints without colour
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), ("#CC79A7", ":"), ("#E69F00", (0, (5, 1, 1, 1, 1, 1))),
@@ -22,7 +22,7 @@ def compare(histories, ax=None):
             axes.plot([row["epoch"] for row in history], [scale * row[f"{part}_{name}"] for row in history], color=colour,
                       ls=dashes, marker="o" if len(history) < 2 else None, label=run)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(axes)
         axes.grid(True, color="#E4E4E4", lw=0.7)
         tidy(axes)
     word = {"val": "validation", "train": "training"}[part]

@@ -1,11 +1,13 @@
 """Learning curves."""
 import math
 
-from .style import BLUE, GREY, ORANGE, logarithmic, new_figure, tidy
+from .style import BLUE, GREY, ORANGE, logarithmic, new_figure, tidy, whole_numbers
 
 
 def curves(history, ax=None):
-    """Loss (on a logarithmic scale) and accuracy of every epoch, training and validation; `history` is what `fit` returned.
+    """Loss (logarithmic where it changes much) and accuracy of every epoch, training and validation.
+
+    `history` is what `fit` returned.
 
     The epoch of the lowest validation loss is marked. Where the validation loss ends more than a tenth above that, and above
     the training loss, the network went on to learn its examples by heart: that stretch is shaded. `ax` may be a pair of axes
@@ -27,14 +29,13 @@ def curves(history, ax=None):
                       label="validation")
             _mark_best(axes, history)
         axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(axes)
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
         axes.grid(True, color="#E4E4E4", lw=0.7)
         tidy(axes)
     logarithmic(ax[0])
-    late = history[len(history) // 4:]
-    accuracies = [row[key] for row in late for key in ("train_acc", "val_acc") if row.get(key) is not None]
+    accuracies = [row[key] for row in history for key in ("train_acc", "val_acc") if row.get(key) is not None]
     worst = min((a for a in accuracies if not math.isnan(a)), default=0)
     ax[1].set_ylim(max(0, min(95, 100 * worst) - 2), 100.4)
     if own:

@@ -36,10 +36,21 @@ def tidy(ax):
 
 
 def logarithmic(ax):
-    """A logarithmic y axis with plain numbers: 0.1, 0.2, 0.3, 0.5, 1."""
+    """A logarithmic y axis with plain numbers, 0.1, 0.2, 0.3, 0.5, 1; a linear one where fewer than three lie on it."""
+    from matplotlib.ticker import LogLocator, NullLocator
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    low, high = ax.get_ylim()
+    if sum(low <= value <= high for value in ax.get_yticks()) < 3:
+        ax.set_yscale("linear")
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "235" else "")
+
+
+def whole_numbers(ax):
+    """Ticks of the x axis at whole numbers only, such as epochs, be there one or many."""
+    from matplotlib.ticker import MaxNLocator
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def bare(ax):

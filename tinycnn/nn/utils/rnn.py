@@ -23,3 +23,7 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
         missing = (0, longest - len(x)) if padding_side == "right" else (longest - len(x), 0)
         rows.append(pad(x, (0, 0) * (x.ndim - 1) + missing, value=padding_value))
     return stack(rows, 0 if batch_first else 1)
+
+
+class PackedSequence:
+    """The class of packed rows, for code that asks whether it was given some: without recurrent layers there are none."""

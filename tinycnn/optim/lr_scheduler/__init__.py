@@ -13,6 +13,9 @@ from .decay import (ConstantLR, CosineAnnealingLR, ExponentialLR, LambdaLR, Line
 from .plateau import ReduceLROnPlateau
 from .schedule import LRScheduler
 
+for _scheduler in [value for value in globals().values() if isinstance(value, type)]:
+    _scheduler.__module__ = __name__  # where code looks that asks which of these names are schedulers
+
 _LRScheduler = LRScheduler  # the name that older code derives its own schedules from
 
 _schedules = [name for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, LRScheduler)]

@@ -1,5 +1,6 @@
 """PyTorch's `torch.cuda`: what code asks about GPUs, and tells them."""
 import contextlib
+import sys
 
 from ..engine import arrays, generators
 from ..engine.arrays import Device, OutOfMemoryError
@@ -115,6 +116,8 @@ def _index(device):
         raise ValueError(f"device: expected a GPU, got {str(device)!r}")
     return device.index
 
+
+random = sys.modules[__name__]  # where PyTorch has the functions on random numbers a second time
 
 __all__ = ["OutOfMemoryError", "amp", "current_device", "device", "device_count", "empty_cache", "get_device_capability",
            "get_device_name", "get_device_properties", "get_rng_state", "is_available", "manual_seed", "manual_seed_all",
