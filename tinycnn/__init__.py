@@ -77,7 +77,7 @@ if importlib.util.find_spec(".gpu", __name__):
 __version__ = "0.1.0"
 
 # loaded on first use: not every program needs them, and most need more than numpy
-_LAZY = ("data", "distributed", "exercises", "gradcheck", "hub", "models", "multiprocessing", "optim", "profiler",
+_LAZY = ("data", "distributed", "exercises", "gradcheck", "hub", "models", "multiprocessing", "onnx", "optim", "profiler",
          "serialization", "train", "utils", "vision", "viz")
 
 

@@ -7,3 +7,4 @@ try:
 except ImportError as error:
     raise ImportError("tinycnn.onnx: the package onnx is missing: pip install 'tinycnn[onnx]'") from error
 from .exporting import export
+from .loading import load, load_weights

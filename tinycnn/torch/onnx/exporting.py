@@ -18,14 +18,14 @@ class Use:
     def __init__(self, graph, node, second):
         self.graph, self.node, self.second = graph, node, second
         self.function, self.arguments = node.name, node.arguments
-        self.x = next(a for a in node.arguments if isinstance(a, Value))
+        self.x = next(a for a in node.arguments if isinstance(a, (Value, np.ndarray)))
         self.result = node.results[0]
         self.sizes = [*zip(node.results[0].shape, second.results[0].shape)]
-        self.changes = node is not second
+        self.changes = self.x.shape != next(a for a in second.arguments if isinstance(a, (Value, np.ndarray))).shape
 
     def name(self, i):
         """The name of argument i in the graph."""
-        return self.graph.argument(self.arguments[i], self.second.arguments[i], self.x.dtype)
+        return self.graph.argument(self.arguments[i], self.second.arguments[i], self.result.dtype)
 
     def given(self, count):
         """The names of the first `count` arguments up to the last that is not None."""
@@ -34,7 +34,7 @@ class Use:
         return ["" if self.arguments[i] is None else self.name(i) for i in range(count)]
 
     def number(self, value):
-        """The name of a constant number in the dtype of the first argument."""
+        """The name of a constant number in the dtype of the first argument that is a tensor."""
         return self.graph.constant(value, self.x.dtype)
 
     def shape(self, i):
@@ -56,7 +56,8 @@ def export(model, inputs, path, dynamic_batch=True, input_names=None, output_nam
 
     `inputs`, a Tensor or a tuple of Tensors, are run through it and every operation is noted; so the file holds one way
     through the model's `if`s and loops. With `dynamic_batch` the first dimension of all inputs is the batch, of any size in
-    the file: the model is run a second time, with one example more and other values, and what differs must follow from that.
+    the file. The model is run a second time, with other values and then one example more, and what differs must follow from
+    that.
     Weights have the names of `state_dict()`; above 2 GB they go into a file `path` + ".data".
 
     TypeError where an input is no Tensor; RuntimeError where the result depends on the inputs in ways that no operation
@@ -74,7 +75,7 @@ def export(model, inputs, path, dynamic_batch=True, input_names=None, output_nam
         model.eval()
     try:
         first = Recording(model, inputs)
-        second = Recording(model, [_one_more(x) for x in inputs]) if dynamic_batch else first
+        second = Recording(model, [_others(x, dynamic_batch) for x in inputs])
     finally:
         if training:
             model.train()
@@ -83,19 +84,19 @@ def export(model, inputs, path, dynamic_batch=True, input_names=None, output_nam
     _save(_translate(graph, first, second, input_names, output_names), graph, os.fspath(path))
 
 
-def _one_more(x):
-    """Other values of the shape of `x`, with one example more: all backwards, the last example once more."""
-    a = x.array[::-1]
-    a = np.concatenate([a, a[:1]])
-    return wrap(a[..., ::-1].copy() if a.ndim > 1 else a)
+def _others(x, more):
+    """Other values than those of `x`, backwards and shifted; with `more`, of one example more."""
+    a = np.flip(x.array)
+    a = a * a.dtype.type(0.75) + a.dtype.type(0.125) if a.dtype.kind == "f" else a.copy()
+    return wrap(np.concatenate([a, a[:1]]) if more else a)
 
 
 def _translate(graph, first, second, input_names, output_names):
     """The ModelProto of two recordings."""
     same = [n.name for n in first.nodes] == [n.name for n in second.nodes]
     if not same or len(first.outputs) != len(second.outputs):
-        raise RuntimeError("onnx.export: the model takes another way for a batch with one example more: export with "
-                           "dynamic_batch=False")
+        raise RuntimeError("onnx.export: the model takes another way for other values, or for a batch with one example "
+                           "more: a file of ONNX holds one way; dynamic_batch=False keeps the size of the batch")
     ins = input_names or [f"input{i or ''}" for i in range(len(first.inputs))]
     outs = output_names or first.names or [f"output{i or ''}" for i in range(len(first.outputs))]
     for kind, names, values in (("input", ins, first.inputs), ("output", outs, first.outputs)):
@@ -112,8 +113,7 @@ def _translate(graph, first, second, input_names, output_names):
         graph.names.update({value.number: name for name, value in zip(names, node.results)})
     for name, value in zip(outs, first.outputs):
         graph.emit("Identity", graph.names[value.number], name=name)
-    return graph.model([*zip(ins, first.inputs, second.inputs)], [*zip(outs, first.outputs, second.outputs)],
-                       second is not first)
+    return graph.model([*zip(ins, first.inputs, second.inputs)], [*zip(outs, first.outputs, second.outputs)])
 
 
 def _check_options(use):

@@ -28,35 +28,36 @@ class Graph:
 
     def constant(self, value, dtype=None):
         """The name of a constant, a number, list or array, in `dtype`."""
-        array = np.ascontiguousarray(np.asarray(value, dtype)).reshape(np.shape(value))
-        return self.emit("Constant", value=numpy_helper.from_array(array))
+        array = np.asarray(value, dtype)
+        return self.emit("Constant", value=numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape)))
 
     def whole(self, *values):
         """The name of a constant vector of whole numbers."""
         return self.constant([*values], np.int64)
 
     def array(self, a, b, dtype=None):
-        """The name of an array or number that does not depend on the inputs: `a` in the first recording, `b` in the other."""
-        a, b = np.asarray(a, dtype), np.asarray(b, dtype)
-        if a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
+        """The name of an array or number that is none of the Values: `a` in the first recording, `b` in the other."""
+        a, b = (np.asarray(v, dtype) for v in (a, b))
+        if a.shape == b.shape and _same(a, b):
             return self.weight(a) or self.constant(a)
         if a.ndim == b.ndim and a.shape != b.shape:
             name = self._of_batch(a, b)
             if name:
                 return name
         raise RuntimeError(f"onnx.export: a constant of shape {a.shape} and dtype {a.dtype} depends on the inputs in a way "
-                           "that no operation records, such as a comparison, sorting or a Python number: export with "
-                           "dynamic_batch=False if it may stay as it is, or write the model with recorded operations")
+                           "that no operation records, such as a comparison, sorting or a Python number: write the model "
+                           "with recorded operations; where it depends on the size of the batch alone, dynamic_batch=False "
+                           "keeps that as it is")
 
     def _of_batch(self, a, b):
-        """The name of a constant that differs in its length alone: one slice repeated, or 0, 1, 2, ...; None of another."""
+        """The name of a constant that differs in length alone, one slice repeated or 0, 1, 2, ...; None of another."""
         pairs = [*zip(a.shape, b.shape)]
         if a.ndim == 1 and np.array_equal(a, np.arange(len(a))) and np.array_equal(b, np.arange(len(b))):
             ends = self.emit("Squeeze", self.shape(pairs, infer=False), self.whole(0))
             count = self.emit("Range", self.constant(0, np.int64), ends, self.constant(1, np.int64))
             return self.emit("Cast", count, to=helper.np_dtype_to_tensor_dtype(a.dtype))
         one = a[tuple(slice(0, 1) if m != n else slice(None) for m, n in pairs)]
-        if one.size and all(np.array_equal(x, np.broadcast_to(one, x.shape), equal_nan=x.dtype.kind == "f") for x in (a, b)):
+        if one.size and _same(a, np.broadcast_to(one, a.shape)) and _same(b, np.broadcast_to(one, b.shape)):
             return self.emit("Expand", self.constant(one), self.shape(pairs, infer=False))
         return None
 
@@ -76,7 +77,7 @@ class Graph:
         return self._length
 
     def shape(self, pairs, infer=True):
-        """The name of a shape from its pairs (first, second recording). `infer`: Reshape may find out one size by itself."""
+        """The name of a shape from its pairs (first, second recording). `infer`: Reshape may find out one by itself."""
         varying = [i for i, (m, n) in enumerate(pairs) if m != n]
         if not varying or infer and len(varying) == 1 and 0 not in pairs[varying[0]] and all(m for m, _ in pairs):
             return self.whole(*(m if m == n else -1 for m, n in pairs))
@@ -96,10 +97,10 @@ class Graph:
         number = isinstance(a, (bool, int, float, np.generic))
         return self.array(a, b, like if number else None)
 
-    def model(self, inputs, outputs, dynamic):
-        """The ModelProto: `inputs` and `outputs` are pairs (name, Value of both recordings)."""
+    def model(self, inputs, outputs):
+        """The ModelProto: `inputs` and `outputs` are lists of (name, Values of both recordings)."""
         def described(name, m, n):
-            shape = ["batch" if dynamic and (x, y) == (self.batch, self.batch + 1) else x if x == y else None
+            shape = ["batch" if (x, y) == (self.batch, self.batch + 1) else x if x == y else None
                      for x, y in zip(m.shape, n.shape)]
             return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(m.dtype), shape)
         graph = helper.make_graph(self.nodes, "tinycnn", [described(*x) for x in inputs], [described(*y) for y in outputs],
@@ -107,6 +108,14 @@ class Graph:
                                    for name, array in self.initializers.items()])
         return helper.make_model(graph, producer_name="tinycnn", ir_version=9,
                                  opset_imports=[helper.make_opsetid("", OPSET)])
+
+
+def _same(a, b):
+    """Whether two arrays of one shape are equal but for rounding, which follows the size of an array, too."""
+    if a.dtype.kind != "f" or not a.size:
+        return np.array_equal(a, b)
+    scale = np.abs(a[np.isfinite(a)]).max(initial=0)
+    return np.allclose(a, b, rtol=0, atol=8 * np.finfo(a.dtype).eps * scale, equal_nan=True)
 
 
 OPSET = 20  # which has GELU; onnxruntime knows it from version 1.17 on

@@ -8,6 +8,7 @@ from ..ops.pool import adaptive_windows
 from ..ops.pool_average import elements
 from ..ops.resize import Interpolate
 from .operations import reduce, translates
+from .recording import Value
 
 
 def _sides(padding):
@@ -32,6 +33,8 @@ def conv_transpose(g, use, stride, padding, dilation, groups, size):
     kernel, (before, after) = use.shape(1)[2:], _sides(padding)
     least = [(n - 1) * s + d * (k - 1) + 1 - b - a
              for n, s, d, k, b, a in zip(use.x.shape[2:], stride, dilation, kernel, before, after)]
+    if any(n - m >= s for n, m, s in zip(size, least, stride)):
+        raise use.refusal("an output padding beyond the stride is unknown to onnxruntime")
     return g.emit("ConvTranspose", *use.given(3), strides=[*stride], pads=[*before, *after], dilations=[*dilation],
                   group=groups, kernel_shape=[*kernel], output_padding=[s - m for s, m in zip(size, least)])
 
@@ -190,4 +193,7 @@ def attention(g, use, scale):
     z = g.emit("Mul", g.emit("MatMul", use.name(0), turned), use.number(scale))
     z = z if use.arguments[3] is None else g.emit("Add", z, use.name(3))
     p = g.emit("Softmax", z, axis=-1)
+    mask = use.arguments[3]
+    if mask is not None and (isinstance(mask, Value) or (mask == -math.inf).all(-1).any()):
+        p = g.emit("Where", g.emit("IsNaN", p), use.number(0), p)  # a query that may look at nothing
     return g.emit("MatMul", p, use.name(2))

@@ -1,7 +1,7 @@
 """How each operation without a window is said in ONNX: `TABLE` maps the name of a Function to a translation.
 
 A translation takes the graph and one use of the Function, and the options of forward as keywords. It returns the name of the
-result, or a list of names. `use.name(i)` is the name of argument i; `use.x` the Value of the first that is one.
+result, or a list of names. `use.name(i)` is the name of argument i; `use.x` the first that is a tensor.
 """
 import math
 
@@ -27,11 +27,23 @@ def _alike(operator, count):
 
 
 TABLE.update({name: _alike(operator, 1) for name, operator in dict(
-    {name: name for name in "Abs Acos Acosh Asin Asinh Atan Atanh Cos Cosh Erf Exp Neg Sigmoid Sin Sinh Sqrt Tan Tanh".split()},
-    ReLU="Relu", Clone="Identity", Contiguous="Identity", HookPoint="Identity").items()})
+    {name: name for name in ("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Erf", "Exp", "Neg",
+                             "Sigmoid", "Sin", "Sinh", "Sqrt", "Tan", "Tanh")},
+    ReLU="Relu", Clone="Identity", Contiguous="Identity").items()})
 TABLE.update({name: _alike(operator, 2) for name, operator in dict(
     Add="Add", Sub="Sub", Mul="Mul", Div="Div", Pow="Pow", Maximum="Max", Minimum="Min", MatMul="MatMul").items()})
 TABLE["Where"] = _alike("Where", 3)
+
+
+@translates("HookPoint")
+def hook_point(g, use, notify):
+    return [g.emit("Identity", use.name(i)) for i in range(len(use.arguments))]
+
+
+@translates("SquaredError")
+def squared_error(g, use):
+    d = g.emit("Sub", use.name(0), use.name(1))
+    return g.emit("Mul", d, d)
 
 
 @translates("Log")
@@ -149,7 +161,9 @@ def linear(g, use):
 
 @translates("Einsum")
 def einsum(g, use, letters, out):
-    equation = ",".join(map("".join, letters)) + "->" + "".join(out)
+    letter = {s: chr(ord("a") + i) for i, s in enumerate(dict.fromkeys([s for term in [*letters, out] for s in term]))}
+    terms = ["".join(letter[s] for s in term) for term in [*letters, out]]
+    equation = ",".join(terms[:-1]) + "->" + terms[-1]
     return g.emit("Einsum", *map(use.name, range(len(letters))), equation=equation)
 
 
@@ -167,7 +181,7 @@ def sum_(g, use, axes, keepdim):
 
 @translates("Prod")
 def prod(g, use, axis, keepdim):
-    return reduce(g, "ReduceProd", use.name(0), axis, keepdim)
+    return reduce(g, "ReduceProd", use.name(0), [axis], keepdim)
 
 
 @translates("Extreme")
@@ -210,6 +224,8 @@ def cumsum(g, use, axis):
 
 @translates("Softmax", "LogSoftmax")
 def softmax(g, use, axis):
+    if not use.x.shape:
+        raise use.refusal("it has no dimension")
     return g.emit(use.function, use.name(0), axis=axis)
 
 
@@ -303,7 +319,7 @@ def slices(g, x, parts):
 @translates("GetItem")
 def get_item(g, use, basic):
     parts, dropped, added, axis, new = {}, [], [], 0, 0
-    for item in basic:
+    for item in basic if isinstance(basic, tuple) else ():
         if item is None:
             added.append(new)
         elif isinstance(item, slice):
@@ -322,13 +338,14 @@ def get_item(g, use, basic):
 
 
 def _gathered(g, use, x):
-    """The name of x[advanced]: one tensor of places at any axis, or several of one shape at the first axes."""
-    tensors = [i for i, a in enumerate(use.arguments) if i and not isinstance(a, slice)]
+    """The name of x[advanced]: one tensor of places at any axis, or several, broadcast, at the first axes."""
+    tensors = [i for i, a in enumerate(use.arguments) if i and hasattr(a, "dtype")]
     if any(use.dtype(i) == np.dtype(bool) for i in tensors):
         raise use.refusal("an index by a mask has a size that depends on numbers")
     if len(tensors) == 1:
         return g.emit("Gather", x, use.name(tensors[0]), axis=tensors[0] - 1)
-    if tensors != [*range(1, 1 + len(tensors))] or len({use.arguments[i].shape for i in tensors}) > 1:
-        raise use.refusal("an index by several tensors is known for tensors of one shape at the first dimensions only")
-    places = [g.emit("Unsqueeze", use.name(i), g.whole(-1)) for i in tensors]
+    if tensors != [*range(1, 1 + len(tensors))]:
+        raise use.refusal("an index by several tensors is known at the first dimensions only")
+    common = g.shape(use.sizes[:max(len(use.shape(i)) for i in tensors)], infer=False)
+    places = [g.emit("Unsqueeze", g.emit("Expand", use.name(i), common), g.whole(-1)) for i in tensors]
     return g.emit("GatherND", x, g.emit("Concat", *places, axis=-1))

@@ -62,7 +62,7 @@ class Recording:
         plain, thread = Function.__dict__["apply"], threading.get_ident()
         choices = {name: getattr(Tensor, name) for name in ("argmax", "argmin")}
 
-        def apply(function, *arguments, **options):
+        def apply(function, /, *arguments, **options):
             if threading.get_ident() != thread:
                 return plain.__func__(function, *arguments, **options)
             known = [self._argument(a) for a in arguments]
