@@ -1,5 +1,5 @@
 """The training loop, what it reports, checkpoints, and the table of a network's layers."""
-from .callbacks import early_stopping, is_best, log_history, save_best
+from .callbacks import early_stopping, is_best, log_history, log_tensorboard, save_best
 from .checkpoint import load_checkpoint, load_model, save_checkpoint
 from .deadline import Deadline, Stretched
 from .fingerprint import differences, fingerprint
