@@ -411,7 +411,8 @@ vision.datasets vision.models vision.transforms vision.transforms.functional vis
 
 
 # places, and the library that each of them needs
-OF_AN_EXTRA = {"einops": "einops", **{f"gradcheck.foreign.of_{name}": name for name in ("torch", "jax", "autograd")}}
+OF_AN_EXTRA = {"einops": "einops", "onnx": "onnx", "utils.tensorboard": "tensorboardX",
+               **{f"gradcheck.foreign.of_{name}": name for name in ("torch", "jax", "autograd")}}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -428,7 +429,8 @@ def test_no_file_of_the_package_is_loaded_under_two_names():
         parts = parts[parts[0] == "torch":]
         if parts and "__main__" not in parts and "sources" not in parts and "sandbox" not in parts:
             name = ".".join(["tinycnn", *parts]).removesuffix(".__init__")
-            if importlib.util.find_spec(OF_AN_EXTRA.get(name.removeprefix("tinycnn."), "tinycnn")):
+            needed = [library for place, library in OF_AN_EXTRA.items() if f"{name}.".startswith(f"tinycnn.{place}.")]
+            if all(map(importlib.util.find_spec, needed)):
                 importlib.import_module(name)
     files = {}
     for name, module in list(sys.modules.items()):

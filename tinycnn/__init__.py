@@ -99,7 +99,7 @@ torch = sys.modules[__name__]  # as PyTorch's `torch.torch`
 
 # loaded on first use: not every program needs them, and most need more than numpy
 _LAZY = ("data", "distributed", "distributions", "exercises", "func", "gradcheck", "hub", "models", "multiprocessing",
-         "optim", "profiler", "serialization", "train", "utils", "vision", "viz")
+         "onnx", "optim", "profiler", "serialization", "train", "utils", "vision", "viz")
 
 
 inference_mode = no_grad

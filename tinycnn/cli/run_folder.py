@@ -32,8 +32,8 @@ def clear(folder, overwrite):
     if there and not overwrite:
         raise ValueError(f"{folder}: another run is in this folder ({', '.join(there)}): choose another one with --out, "
                          f"continue that run with --resume {folder}, or put this one in its place with --overwrite")
-    for name in there:
-        (folder / name).unlink()
+    for path in [*(folder / name for name in there), *folder.glob("events.out.tfevents.*")]:
+        path.unlink()
 
 
 def read_settings(args, add_options):

@@ -25,6 +25,7 @@ def add_train(commands):
     p.add_argument("--out", type=Path, help="the folder to write (default: a new one under runs/)")
     p.add_argument("--overwrite", action="store_true", help="delete another run that is in that folder")
     p.add_argument("--resume", type=Path, metavar="FOLDER", help="continue the run in this folder, with its settings")
+    p.add_argument("--tensorboard", action="store_true", help="write the numbers of each epoch for TensorBoard, too")
     p.add_argument("--json", action="store_true", help="print the results as one JSON object")
     p.set_defaults(run=train, forwards=False)
 
@@ -183,7 +184,8 @@ def _train(args, folder, start, recipe, model, arguments, sets):
     from .. import distributed
     from ..data import DataLoader
     from ..nn import SyncBatchNorm, functional as F
-    from ..train import Deadline, Stretched, early_stopping, fit, load_checkpoint, log_history, save_best, save_checkpoint
+    from ..train import (Deadline, Stretched, early_stopping, fit, load_checkpoint, log_history, log_tensorboard, save_best,
+                         save_checkpoint)
     train_set, val_set, test_set = sets
     recipes = _recipes()
     rank, size = distributed.get_rank(), distributed.get_world_size()
@@ -207,6 +209,8 @@ def _train(args, folder, start, recipe, model, arguments, sets):
     after_epoch = [log_history(folder / "history.csv"), save_best(weights, model, metadata)]
     if args.patience:
         after_epoch.append(early_stopping(args.patience))
+    if args.tensorboard and rank == 0:
+        after_epoch.append(log_tensorboard(folder))
     if not args.quiet:
         weight_count = sum(p.numel() for p in model.parameters())
         print(f"{args.dataset}: {len(train_set):,} pictures to train, {len(val_set):,} to validate, {len(test_set):,} to "

@@ -2,7 +2,7 @@
 import sys
 
 from ..engine.answers import answer_clearly as _answer_clearly
-from .callbacks import early_stopping, is_best, log_history, save_best
+from .callbacks import early_stopping, is_best, log_history, log_tensorboard, save_best
 from .checkpoint import load_checkpoint, load_model, save_checkpoint
 from .deadline import Deadline, Stretched
 from .fingerprint import differences, fingerprint

@@ -49,6 +49,26 @@ def log_history(path):
     return lambda history: write_history(path, history)
 
 
+def log_tensorboard(folder):
+    """A callback that writes the numbers of every epoch into `folder` as TensorBoard reads them, `tensorboard --logdir`.
+
+    ImportError where the package tensorboardX is missing.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise ImportError("log_tensorboard: the package tensorboardX is missing: "
+                          "pip install 'tinycnn[tensorboard]'") from error
+
+    def log(history):
+        last = history[-1]  # in a file of its own, for only closing one makes sure that it is written
+        with SummaryWriter(str(folder), filename_suffix=f".{last['epoch']:06}") as writer:
+            for name, number in last.items():
+                if name != "epoch" and number is not None:
+                    writer.add_scalar(name, number, last["epoch"])
+    return log
+
+
 def is_best(history, by="val_loss"):
     """Whether the last epoch is the first one to be so good."""
     *earlier, last = (_cost(row, by) for row in history)

@@ -1,0 +1,351 @@
+"""How each operation without a window is said in ONNX: `TABLE` maps the name of a Function to a translation.
+
+A translation takes the graph and one use of the Function, and the options of forward as keywords. It returns the name of the
+result, or a list of names. `use.name(i)` is the name of argument i; `use.x` the first that is a tensor.
+"""
+import math
+
+import numpy as np
+from onnx import helper
+
+TABLE = {}
+
+
+def translates(*names):
+    """A decorator: the function below says the Functions called `names` in ONNX."""
+    def add(translation):
+        TABLE.update(dict.fromkeys(names, translation))
+        return translation
+    return add
+
+
+# ---- element by element ----------------------------------------------------------------------------------------------
+
+def _alike(operator, count):
+    """A translation into one node of the same meaning, with `count` inputs."""
+    return lambda g, use, **options: g.emit(operator, *map(use.name, range(count)))
+
+
+TABLE.update({name: _alike(operator, 1) for name, operator in dict(
+    {name: name for name in ("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Erf", "Exp", "Neg",
+                             "Sigmoid", "Sin", "Sinh", "Sqrt", "Tan", "Tanh")},
+    ReLU="Relu", Clone="Identity", Contiguous="Identity").items()})
+TABLE.update({name: _alike(operator, 2) for name, operator in dict(
+    Add="Add", Sub="Sub", Mul="Mul", Div="Div", Pow="Pow", Maximum="Max", Minimum="Min", MatMul="MatMul").items()})
+TABLE["Where"] = _alike("Where", 3)
+
+
+@translates("HookPoint")
+def hook_point(g, use, notify):
+    return [g.emit("Identity", use.name(i)) for i in range(len(use.arguments))]
+
+
+@translates("SquaredError")
+def squared_error(g, use):
+    d = g.emit("Sub", use.name(0), use.name(1))
+    return g.emit("Mul", d, d)
+
+
+@translates("Log")
+def log(g, use, base=math.e):
+    y = g.emit("Log", use.name(0))
+    return y if base == math.e else g.emit("Div", y, use.number(math.log(base)))
+
+
+@translates("Log1p")
+def log1p(g, use):
+    return g.emit("Log", g.emit("Add", use.name(0), use.number(1)))
+
+
+@translates("Expm1")
+def expm1(g, use):
+    return g.emit("Sub", g.emit("Exp", use.name(0)), use.number(1))
+
+
+@translates("Exp2")
+def exp2(g, use):
+    return g.emit("Pow", use.number(2), use.name(0))
+
+
+@translates("Erfc")
+def erfc(g, use):
+    return g.emit("Sub", use.number(1), g.emit("Erf", use.name(0)))
+
+
+@translates("Staircase")
+def staircase(g, use, function):
+    operators = {"floor": "Floor", "ceil": "Ceil", "sign": "Sign"}
+    if function == "trunc":
+        x = use.name(0)
+        return g.emit("Mul", g.emit("Sign", x), g.emit("Floor", g.emit("Abs", x)))
+    if function not in operators:
+        raise use.refusal("only floor, ceil, trunc and sign have an operator of ONNX")
+    return g.emit(operators[function], use.name(0))
+
+
+@translates("GELU")
+def gelu(g, use, approximate):
+    return g.emit("Gelu", use.name(0), approximate=approximate)
+
+
+@translates("SiLU")
+def silu(g, use):
+    return g.emit("Mul", use.name(0), g.emit("Sigmoid", use.name(0)))
+
+
+@translates("ELU")
+def elu(g, use, alpha, scale=1.0, input_scale=1.0):
+    x = use.name(0)
+    low = g.emit("Elu", g.emit("Mul", g.emit("Min", x, use.number(0)), use.number(input_scale)), alpha=float(alpha))
+    return g.emit("Mul", g.emit("Add", g.emit("Relu", x), low), use.number(scale))
+
+
+@translates("Softplus")
+def softplus(g, use, beta, threshold):
+    x, beta = use.name(0), use.number(beta)
+    t = g.emit("Mul", x, beta)
+    return g.emit("Where", g.emit("Greater", t, use.number(threshold)), x, g.emit("Div", g.emit("Softplus", t), beta))
+
+
+@translates("Hardsigmoid")
+def hardsigmoid(g, use):
+    return g.emit("HardSigmoid", use.name(0), alpha=1 / 6, beta=0.5)
+
+
+@translates("Hardswish")
+def hardswish(g, use):
+    return g.emit("HardSwish", use.name(0))
+
+
+@translates("Hardtanh")
+def hardtanh(g, use, low, high):
+    return g.emit("Clip", use.name(0), use.number(low), use.number(high))
+
+
+@translates("Clamp")
+def clamp(g, use):
+    y = use.name(0) if use.arguments[1] is None else g.emit("Max", use.name(0), use.name(1))
+    return y if use.arguments[2] is None else g.emit("Min", y, use.name(2))
+
+
+@translates("LeakyReLU")
+def leaky_relu(g, use, slope):
+    return g.emit("LeakyRelu", use.name(0), alpha=float(slope))
+
+
+@translates("PReLU")
+def prelu(g, use):
+    x, a = use.name(0), use.name(1)
+    return g.emit("Where", g.emit("Greater", x, use.number(0)), x, g.emit("Mul", a, x))
+
+
+@translates("MaskedFill")
+def masked_fill(g, use):
+    return g.emit("Where", use.name(2), use.name(1), use.name(0))
+
+
+@translates("To")
+def to(g, use, dtype, **options):
+    return g.emit("Cast", use.name(0), to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+# ---- products --------------------------------------------------------------------------------------------------------
+
+@translates("Linear")
+def linear(g, use):
+    if use.arguments[2] is not None and len(use.x.shape) == 2:
+        return g.emit("Gemm", use.name(0), use.name(1), use.name(2), transB=1)
+    y = g.emit("MatMul", use.name(0), g.emit("Transpose", use.name(1), perm=[1, 0]))
+    return y if use.arguments[2] is None else g.emit("Add", y, use.name(2))
+
+
+@translates("Einsum")
+def einsum(g, use, letters, out):
+    letter = {s: chr(ord("a") + i) for i, s in enumerate(dict.fromkeys([s for term in [*letters, out] for s in term]))}
+    terms = ["".join(letter[s] for s in term) for term in [*letters, out]]
+    equation = ",".join(terms[:-1]) + "->" + terms[-1]
+    return g.emit("Einsum", *map(use.name, range(len(letters))), equation=equation)
+
+
+# ---- reductions ------------------------------------------------------------------------------------------------------
+
+def reduce(g, operator, x, axes, keepdim=True):
+    """The name of a reduction of `x` over `axes`."""
+    return g.emit(operator, x, g.whole(*axes), keepdims=int(keepdim), noop_with_empty_axes=1)
+
+
+@translates("Sum")
+def sum_(g, use, axes, keepdim):
+    return reduce(g, "ReduceSum", use.name(0), axes, keepdim)
+
+
+@translates("Prod")
+def prod(g, use, axis, keepdim):
+    return reduce(g, "ReduceProd", use.name(0), [axis], keepdim)
+
+
+@translates("Extreme")
+def extreme(g, use, axes, largest, keepdim):
+    return reduce(g, "ReduceMax" if largest else "ReduceMin", use.name(0), axes, keepdim)
+
+
+@translates("LogSumExp")
+def log_sum_exp(g, use, axes, keepdim):
+    return reduce(g, "ReduceLogSumExp", use.name(0), axes, keepdim)
+
+
+@translates("Norm")
+def norm(g, use, p, axes, keepdim):
+    if p in (1, 2):
+        return reduce(g, f"ReduceL{int(p)}", use.name(0), axes, keepdim)
+    powers = g.emit("Pow", g.emit("Abs", use.name(0)), use.number(p))
+    return g.emit("Pow", reduce(g, "ReduceSum", powers, axes, keepdim), use.number(1 / p))
+
+
+@translates("Var")
+def var(g, use, axes, correction, keepdim):
+    if {0} & {*axes} and use.changes:
+        raise use.refusal("a variance over the batch cannot follow its size: export with dynamic_batch=False")
+    x, count = use.name(0), math.prod(use.x.shape[a] for a in axes)
+    d = g.emit("Sub", x, reduce(g, "ReduceMean", x, axes))
+    total = reduce(g, "ReduceSum", g.emit("Mul", d, d), axes, keepdim)
+    return g.emit("Div", total, use.number(max(count - correction, 0)))
+
+
+@translates("Std")
+def std(g, use, axes, correction, keepdim):
+    return g.emit("Sqrt", var(g, use, axes, correction, keepdim))
+
+
+@translates("Cumsum")
+def cumsum(g, use, axis):
+    return g.emit("CumSum", use.name(0), g.constant(axis, np.int64))
+
+
+@translates("Softmax", "LogSoftmax")
+def softmax(g, use, axis):
+    if not use.x.shape:
+        raise use.refusal("it has no dimension")
+    return g.emit(use.function, use.name(0), axis=axis)
+
+
+@translates("argmax", "argmin")
+def choice(g, use, dim, keepdim):
+    operator = {"argmax": "ArgMax", "argmin": "ArgMin"}[use.function]
+    if dim is not None:
+        return g.emit(operator, use.name(0), axis=dim, keepdims=int(keepdim))
+    y = g.emit(operator, g.emit("Reshape", use.name(0), g.whole(-1)), axis=0, keepdims=0)
+    return g.emit("Reshape", y, g.whole(*[1] * len(use.x.shape))) if keepdim else y
+
+
+# ---- shapes and places -----------------------------------------------------------------------------------------------
+
+@translates("Reshape")
+def reshape(g, use, shape):
+    return g.emit("Reshape", use.name(0), g.shape(use.sizes), allowzero=int(0 in use.result.shape))
+
+
+@translates("Expand")
+def expand(g, use, shape):
+    return g.emit("Expand", use.name(0), g.shape(use.sizes, infer=False))
+
+
+@translates("Permute")
+def permute(g, use, dims):
+    return g.emit("Transpose", use.name(0), perm=[d % len(dims) for d in dims])
+
+
+@translates("Cat")
+def cat(g, use, dim):
+    return g.emit("Concat", *map(use.name, range(len(use.arguments))), axis=dim)
+
+
+@translates("Split")
+def split(g, use, sizes, dim):
+    names = g.emit("Split", use.name(0), g.whole(*sizes), outputs=len(sizes), axis=dim)
+    return [names] if isinstance(names, str) else names
+
+
+@translates("Flip")
+def flip(g, use, dims):
+    return slices(g, use.name(0), {d: (-1, -2**62, -1) for d in dims})
+
+
+@translates("Roll")
+def roll(g, use, shifts, dims):
+    x = use.name(0)
+    for shift, d in zip(shifts, dims):
+        shift %= max(use.x.shape[d], 1)
+        if shift and use.changes and d == 0:
+            raise use.refusal("rolling the batch cannot follow its size")
+        if shift:
+            x = g.emit("Concat", slices(g, x, {d: (-shift, 2**62, 1)}), slices(g, x, {d: (0, -shift, 1)}), axis=d)
+    return g.emit("Identity", x)
+
+
+@translates("Triangle")
+def triangle(g, use, lower, k):
+    return g.emit("Trilu", use.name(0), g.constant(k, np.int64), upper=int(not lower))
+
+
+@translates("Windows")
+def windows(g, use, axis, size, step):
+    count, n = (use.x.shape[axis] - size) // step + 1, len(use.x.shape)
+    axis %= n
+    places = np.arange(count)[:, None] * step + np.arange(size)
+    y = g.emit("Gather", use.name(0), g.constant(places, np.int64), axis=axis)
+    return g.emit("Transpose", y, perm=[*range(axis + 1), *range(axis + 2, n + 1), axis + 1])
+
+
+@translates("Embedding")
+def embedding(g, use, **options):
+    return g.emit("Gather", use.name(0), use.name(1), axis=0)
+
+
+@translates("Pick")
+def pick(g, use, axis, keepdim):
+    y = g.emit("GatherElements", use.name(0), use.name(1), axis=axis)
+    return y if keepdim else g.emit("Squeeze", y, g.whole(axis))
+
+
+def slices(g, x, parts):
+    """The name of x[...] with {axis: (start, stop, step)}."""
+    if not parts:
+        return x
+    starts, stops, steps = zip(*parts.values())
+    return g.emit("Slice", x, g.whole(*starts), g.whole(*stops), g.whole(*parts), g.whole(*steps))
+
+
+@translates("GetItem")
+def get_item(g, use, basic):
+    parts, dropped, added, axis, new = {}, [], [], 0, 0
+    for item in basic if isinstance(basic, tuple) else ():
+        if item is None:
+            added.append(new)
+        elif isinstance(item, slice):
+            if item != slice(None):
+                parts[axis] = (item.start or 0, 2**62 if item.stop is None else item.stop, item.step or 1)
+            axis += 1
+        elif item is not Ellipsis:
+            parts[axis] = (item, item + 1 or 2**62, 1)
+            dropped.append(axis)
+            axis += 1
+        new += item is None or isinstance(item, slice)
+    x = slices(g, use.name(0), parts)
+    x = g.emit("Squeeze", x, g.whole(*dropped)) if dropped else x
+    x = g.emit("Unsqueeze", x, g.whole(*added)) if added else x
+    return _gathered(g, use, x) if len(use.arguments) > 1 else g.emit("Identity", x)
+
+
+def _gathered(g, use, x):
+    """The name of x[advanced]: one tensor of places at any axis, or several, broadcast, at the first axes."""
+    tensors = [i for i, a in enumerate(use.arguments) if i and hasattr(a, "dtype")]
+    if any(use.dtype(i) == np.dtype(bool) for i in tensors):
+        raise use.refusal("an index by a mask has a size that depends on numbers")
+    if len(tensors) == 1:
+        return g.emit("Gather", x, use.name(tensors[0]), axis=tensors[0] - 1)
+    if tensors != [*range(1, 1 + len(tensors))]:
+        raise use.refusal("an index by several tensors is known at the first dimensions only")
+    common = g.shape(use.sizes[:max(len(use.shape(i)) for i in tensors)], infer=False)
+    places = [g.emit("Unsqueeze", g.emit("Expand", use.name(i), common), g.whole(-1)) for i in tensors]
+    return g.emit("GatherND", x, g.emit("Concat", *places, axis=-1))
