@@ -218,7 +218,9 @@ def answer_clearly(place, names, methods=("__init__",), beforehand=False):
     for name in names:
         value = getattr(place, name)
         if inspect.isclass(value):
-            own = [m for m in methods if inspect.isfunction(getattr(value, m, None))]
-            answer_clearly(value, own, beforehand=beforehand)
+            for m in methods:  # where it is written, be it in a base, so that others find and replace it there
+                writer = next((c for c in value.__mro__ if inspect.isfunction(vars(c).get(m))), None)
+                if writer is not None and writer.__name__ != "Module":
+                    answer_clearly(writer, [m], beforehand=beforehand)
         elif inspect.isfunction(value) and not hasattr(value, "answers_clearly"):
             setattr(place, name, clear(value, beforehand))
