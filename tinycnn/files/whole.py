@@ -29,6 +29,8 @@ _safe = []
 
 def add_safe_globals(safe_globals):
     """From now on `load` makes objects of these classes, and finds these functions, where a file of a module names them."""
+    if not isinstance(safe_globals, (list, tuple, set)) or not all(map(callable, safe_globals)):
+        raise TypeError(f"add_safe_globals: safe_globals must be a list of classes and functions, got {safe_globals!r:.80}")
     _safe.extend(safe_globals)
 
 

@@ -6,6 +6,7 @@ import functools
 import math
 import warnings
 
+from .engine.answers import clear
 from .engine.dtype import as_dtype, bfloat16, float64, get_default_dtype, set_default_dtype
 from .engine.construct import tensor
 from .engine.tensor import Tensor, method
@@ -56,6 +57,7 @@ def dtype_named(kind):
     return as_dtype(getattr(kind, "dtype", kind))
 
 
+@clear
 def range(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):  # noqa: A001 (PyTorch's name)
     """start, start + step, ... up to and with `end`, in the default dtype; `arange`, without the end, is what is meant."""
     warnings.warn("range: its end belongs to it, which no other range does: write arange", stacklevel=2)
