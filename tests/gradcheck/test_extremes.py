@@ -25,6 +25,7 @@ TOLERANCE = {"float32": 2e-5, "float16": 4e-3}
 
 NEVER = {  # Function: kinds for which all of its cases are refused, and why
     "Inverse": (["zeros"], "0 has no inverse"), "LogDet": (["zeros"], "0 has no logarithm, and its gradient no inverse"),
+    "SVD": (["infinite", "nan"], "LAPACK may search for ever"),
     "SyncNormalize": (["empty"], "refuses what holds no numbers on all ranks together"),
 }
 
@@ -35,7 +36,9 @@ CHAOS = "an error of rounding in the argument of a sine, in a remainder or in a 
 KEPT = "what backward needs is kept as float16, and stands there in an exponent or beside numbers it nearly cancels"
 NARROW = [
     ("AvgPool LocalResponseNorm Norm Normalize RMSNorm SquaredError Std SyncNormalize", "huge", "float32", SQUARES),
-    ("AvgPool Inverse Norm RMSNorm Solve Std", "tiny", "float32", SQUARES), ("Atanh", "huge", "float16", SQUARES),
+    ("AvgPool Inverse Norm Pinv RMSNorm SVD Solve Std", "tiny", "float32", SQUARES), ("SVD", "huge", "float32", SQUARES),
+    ("SVD", "equal", "float32", "a gap between singular values that is a rounding error"),
+    ("Atanh", "huge", "float16", SQUARES),
     ("Cumprod Einsum MatMul Prod ScatterProduct", "huge", "float32", PRODUCTS),
     ("NegativeLogLikelihood ScatterProduct", "tiny", "float32", PRODUCTS), ("Pow", "huge", "float16", PRODUCTS),
     ("Div", "tiny", "float32 float16", "of two infinite gradients that meet, float64 still knows the larger"),
@@ -47,6 +50,8 @@ NARROW = [
     ("Staircase", "huge", "float16", "the case multiplies by 1.01 first, which is rounded"),
     ("RMSNorm", "zeros", "float32 float16", "eps is, as in PyTorch, the distance from 1 to the next number of the dtype"),
     ("RMSNorm", "tiny", "float16", "eps is, as in PyTorch, the distance from 1 to the next number of the dtype"),
+    ("Pinv SVD", "plain huge tiny equal zeros empty one", "float16", "there is no solver for float16"),
+    ("Pinv", "infinite nan", "float16", "there is no solver for float16"),
     ("Inverse LogDet Solve", "plain huge tiny equal infinite nan empty one", "float16", "there is no solver for float16"),
     ("Solve", "zeros", "float16", "there is no solver for float16"),
 ]

@@ -30,6 +30,9 @@ DIFFERENCES = [
     ("Asinh Acosh Atan2 BCEWithLogits GELU LogCumSumExp LogSumExp", "huge", "float64", RANGE),
     ("Atan2 Div", "tiny", "float64", RANGE),
     ("Cumprod Einsum LogDet MatMul Norm Normalize Polygamma", "huge", "float64", BEYOND),
+    ("Pinv SVD", "infinite", "float64", "what is not finite is refused"), ("Pinv SVD", "tiny", "float64", BEYOND),
+    ("Pinv", "nan", "float64", "what is not finite is refused"), ("SVD", "huge", "float64", BEYOND),
+    ("SVD", "equal zeros", "float64", "equal singular values have no vectors of their own"),
     ("Inverse Norm Solve Std", "tiny", "float64", BEYOND), ("Var", "one", "float64", "0 / 0 is NaN in the gradient, too"),
     ("BCEWithLogits", "infinite", "float64", "0 times an infinite target or score, in the term of pos_weight"),
     ("BinaryCrossEntropy", "tiny zeros", "float64", "PyTorch rounds the least divisor, 1e-12, to float32; logarithms are at "

@@ -102,7 +102,7 @@ def outcome(case, dtype, computed=None, t=None, call=None):
         wanted = [x for x in leaves if x.requires_grad]
         gradients = t.autograd.grad(roots, wanted, upstream, allow_unused=True) if roots else []
     except REFUSALS as refusal:
-        return refusal
+        return refusal.__cause__ or refusal  # what was said first, before the door explained it (see `engine/answers.py`)
     gradients = [t.zeros_like(x) if g is None else g for g, x in zip(gradients, wanted)]
     return [y.detach().numpy() for y in (*outputs, *gradients)]
 

@@ -1,7 +1,7 @@
 """Singular values, pseudoinverses and least squares."""
 from collections import namedtuple
 
-from numpy import finfo
+import numpy as np
 
 from ..engine.arrays import array_module, as_array
 from ..engine.checks import check_floating
@@ -92,7 +92,7 @@ class Pinv(Function):
 
 def _rounding(a):
     """Which part of the largest singular value of matrices cannot be told from 0."""
-    return max(a.shape[-2:]) * float(finfo(a.dtype).eps)
+    return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
 
 
 # ---- the functions a user calls --------------------------------------------------------------------------------------
@@ -100,6 +100,8 @@ def _rounding(a):
 def _check(function, **matrices):
     check_floating(function, **matrices)
     for name, a in matrices.items():
+        if array_module(a.array) is np and not np.isfinite(a.array).all():  # LAPACK may search for ever
+            raise RuntimeError(f"{function}: {name} must be finite, got NaN or infinity")
         if a.ndim < 2 or a.dtype.itemsize < 4:
             raise RuntimeError(f"{function}: {name} must be matrices (..., m, n) of float32 or float64, got "
                                f"shape {a.shape} and {a.dtype}")
