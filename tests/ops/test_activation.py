@@ -14,7 +14,7 @@ SMOOTH = ["sigmoid", "tanh", "softplus", "logsigmoid", "elu", "selu", "celu", "g
           "tanhshrink"]
 BENT = ["relu", "relu6", "leaky_relu", "hardtanh", "hardsigmoid", "hardswish", "softshrink", "hardshrink", "rrelu"]
 IN_PLACE = [name for name in (*activation.__all__, *rectifier.__all__)
-            if "inplace" in inspect.signature(getattr(t, name)).parameters]
+            if name[-1] != "_" and "inplace" in inspect.signature(getattr(t, name)).parameters]
 
 
 def options(name):

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from ..engine.arrays import array_module, as_array
+from ..engine.arrays import array_module, as_array, quiet
 from ..engine.formula import formula
 from ..engine.function import Function
 from ..engine.half import wide
@@ -227,7 +227,8 @@ def _targets(function, input, target, axis, weight, ignore_index, smoothing=0.0)
         if wrong.any():
             raise IndexError(f"{function}: target holds the label {labels[wrong][0]}, labels must lie in [0, {classes - 1}] "
                              f"for an input of shape {input.shape} (or be ignore_index, {ignore_index})")
-    y, divisor = targets(labels, input.shape, axis, weight, input.dtype, ignore_index, smoothing)
+    with quiet():
+        y, divisor = targets(labels, input.shape, axis, weight, input.dtype, ignore_index, smoothing)
     return wrap(y), wrap(divisor)
 
 
