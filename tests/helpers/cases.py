@@ -17,6 +17,7 @@ MAY_WAIT = {  # where forward must know values on the host, and why
     "SquaredError": ["bool"],                                   # a negative variance is an error, not a wrong answer
     "GetItem": ["index by a mask", "int"],                      # the mask or the repeats decide the shape of the result
     "SetItem": ["index by a mask"],
+    "SyncNormalize": ["int"],                                   # how many numbers all processes have together
 }
 NEEDS_KERNELS = {"ScatterExtreme"}  # CuPy's maximum.at is no road: see strict_array.py
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3}

@@ -122,7 +122,7 @@ def other_number(s):
 
 
 def _near(a, b):
-    return abs(a / b - 1) < CLOSE
+    return abs(a - b) < CLOSE * abs(b)
 
 
 def _candidates(s, r):
