@@ -127,6 +127,8 @@ def _near(a, b):
 
 def _candidates(s, r):
     """(what, words) of everything that the factor r may be; `what` is the same at other sizes."""
+    if not r:
+        return
     size, up = max(abs(r), 1 / abs(r)), abs(r) > 1
     sums = "a sum stands where the forward takes the mean" if up else "a mean stands where the sum belongs"
     if _near(size, 2):
@@ -166,7 +168,7 @@ def _candidates(s, r):
 
 def _quotients(s, r):
     """The same for two sizes of which one stands in the place of the other."""
-    sizes = sorted(_counts(s), key=lambda size: size[1])
+    sizes = sorted((size for size in _counts(s) if size[1]), key=lambda size: size[1])
     for (over, a), (under, b) in itertools.permutations(sizes, 2):
         for kind, words, number in (("quotient", f"{a}/{b}", a / b), ("quotient's root", f"sqrt({a}/{b})", (a / b) ** 0.5)):
             if a != b and _near(abs(r), number):
