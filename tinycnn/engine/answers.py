@@ -9,6 +9,7 @@ Calls from one operation to another do not pass the door.
 import dis
 import functools
 import inspect
+import sys
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .tensor import Tensor
 KINDS = (TypeError, ValueError, RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError)  # are explained
 KEPT = (TypeError, ValueError, RuntimeError, IndexError, KeyError, NotImplementedError)  # kinds that the explanation keeps
 
+OURS = {__name__.partition(".")[0], "numpy", "cupy", *sys.stdlib_module_names}  # whose exceptions need an explanation
 PYTHONS = ("__bool__", "__getattr__", "__index__", "__iter__", "__len__", "item")  # methods of Tensor that Python calls
 
 
@@ -146,6 +148,8 @@ def explain(error, function, args, options):
         return error  # another kind of trouble, or the call itself does not fit the signature, which Python says well
     while deepest.tb_next is not None:
         deepest = deepest.tb_next
+    if deepest.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in OURS:
+        return error  # raised by the user's own code, which an operation called
     words = str(error.args[0] if isinstance(error, KeyError) and error.args else error) or type(error).__name__
     name = _name(function, args)
     if _on_purpose(deepest):
