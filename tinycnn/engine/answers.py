@@ -21,7 +21,7 @@ from .tensor import Tensor
 KINDS = (TypeError, ValueError, RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError)  # are explained
 KEPT = (TypeError, ValueError, RuntimeError, IndexError, KeyError, NotImplementedError)  # kinds that the explanation keeps
 
-OURS = {__name__.partition(".")[0], "numpy", "cupy", *sys.stdlib_module_names}  # whose exceptions need an explanation
+OURS = {__name__.partition(".")[0], "numpy", "cupy", "PIL", *sys.stdlib_module_names}  # whose exceptions need an explanation
 PYTHONS = ("__bool__", "__getattr__", "__index__", "__iter__", "__len__", "item")  # methods of Tensor that Python calls
 
 
