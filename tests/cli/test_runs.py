@@ -1,5 +1,4 @@
 """Runs that cannot be mixed up: what may be continued, by whom, and what is never overwritten."""
-import ctypes
 import json
 import os
 import random
@@ -182,9 +181,14 @@ def test_folders_that_are_gone_or_files_are_named(tmp_path, capsys):
     assert "file" in refused(["--out", tmp_path / "file" / "run"], capsys)
 
 
-def like_others():
-    """Drop CAP_DAC_OVERRIDE, the superuser's right to write where the modes of files forbid it, for what is executed."""
-    ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+# Drops CAP_DAC_OVERRIDE, the superuser's right to write where the modes of files forbid it, then becomes the command.
+LIKE_OTHERS = "import ctypes, os, sys; ctypes.CDLL(None).prctl(24, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def like_others(*arguments):
+    """The finished Python process with these arguments, of a user whom the modes of files bind."""
+    command = [sys.executable, "-c", LIKE_OTHERS, sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how the superuser drops a right is a matter of Linux")
@@ -195,11 +199,10 @@ def test_a_folder_that_is_closed_is_named(resumed, run, tmp_path):
     closed.chmod(0o500)
     try:
         probe = f"open({str(closed / 'probe')!r}, 'w')"
-        if subprocess.run([sys.executable, "-c", probe], preexec_fn=like_others, capture_output=True).returncode == 0:
+        if like_others("-c", probe).returncode == 0:
             pytest.skip("nothing closes a folder to this user")
         options = ["--resume", closed, "--epochs", "3"] if resumed else ["--out", closed]
-        done = subprocess.run([sys.executable, "-m", "tinycnn", "train", *map(str, options)], preexec_fn=like_others,
-                              capture_output=True, text=True, timeout=300)
+        done = like_others("-m", "tinycnn", "train", *options)
     finally:
         closed.chmod(0o700)
     assert done.returncode == 1 and str(closed) in done.stderr and "ermission" in done.stderr

@@ -34,6 +34,8 @@ def title_of(fn):
     if name == "apply" and isinstance(owner, type):  # PyTorch's way to pass a Function
         return owner.__name__
     if name == "<lambda>":
+        if not inspect.isfunction(fn):  # a library's rule around one
+            return "fn"
         seen = inspect.getclosurevars(fn)
         mentioned = {title_of(v) for v in (*seen.globals.values(), *seen.nonlocals.values())
                      if isinstance(v, Module) or isinstance(v, type) and issubclass(v, Function)}
