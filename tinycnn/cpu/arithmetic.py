@@ -1,12 +1,10 @@
-"""Sums of large arrays, and joining them, shared out to the cores; powers, and the error function, in NumPy."""
+"""Sums of large arrays, shared out to the cores; the error function in float32."""
 import numpy as np
 
 from ..engine.autograd import added
-from ..ops import elementwise as formulas
 from ..ops import error_function
 from ..ops.elementwise import Add
-from ..ops.rearrange import Cat, along
-from .workers import large, parallel, share
+from .workers import large, share
 
 
 def large_pair(ctx, x, y):
@@ -30,33 +28,6 @@ def large_gradients(total, gradient):
 def add_gradients_in_shares(total, gradient):
     """Each core adds a part."""
     return share(np.add, total, gradient)
-
-
-def large_batches(ctx, *xs, dim):
-    """NumPy arrays, the first of 2^19 numbers or more, joined along another dimension than the first."""
-    return dim != 0 and large(xs[0])
-
-
-@Cat.forward.road(large_batches)
-def cat_in_shares(ctx, *xs, dim):
-    """Each core joins a part of the batch."""
-    x, sizes = xs[0], [x.shape[dim] for x in xs]
-    ctx.parts = along(dim, sizes)
-    y = np.empty_like(x, shape=(*x.shape[:dim], sum(sizes), *x.shape[dim + 1:]))
-    parallel(lambda i, j: np.concatenate([a[i:j] for a in xs], dim, out=y[i:j]), len(x), moved=2 * y.nbytes)
-    return y
-
-
-def cubes(x, y):
-    """NumPy arrays to the power of the number 3 or 4."""
-    return type(y) in (int, float) and y in (3, 4) and type(x) is np.ndarray
-
-
-@formulas.power.road(cubes)
-def power_by_products(x, y):
-    """Two products: some 20 times as fast."""
-    square = x * x
-    return square * (x if y == 3 else square)
 
 
 # erf rises from -1 to 1 much like tanh: erf(x) = tanh(x Q(x^2)). Q, highest power first, was fitted for 0 < x < 4 by
