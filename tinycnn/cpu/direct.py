@@ -167,7 +167,7 @@ def filled(x, axis, size):
 
 
 def packed(w, b, V):
-    """w (G, F, C, *K) as blocks of V vectors, (blocks, kernel rows, L, C, wide); a bias for each place; blocks of a group."""
+    """w (G, F, C, *K) in blocks of V vectors, (blocks, kernel rows, L, C, wide); biases like that; the blocks of a group."""
     from .registers import lanes
     wide = V * lanes(w.dtype)
     groups, filters, channels, *kernel = w.shape
