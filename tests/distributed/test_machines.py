@@ -4,6 +4,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import uuid
 
 import pytest
@@ -42,6 +43,15 @@ def command(*words):
     return subprocess.run(words, check=True, capture_output=True, text=True)
 
 
+def wait_for_link(space, device):
+    """The kernel says some time later that a device which was set up is up; until then MPI passes it over."""
+    for _ in range(100):
+        if command("ip", "netns", "exec", space, "cat", f"/sys/class/net/{device}/operstate").stdout.strip() == "up":
+            return
+        time.sleep(0.1)
+    pytest.skip(f"{device} does not come up")
+
+
 @pytest.fixture
 def spaces(tmp_path):
     """A prefix: the namespaces prefix0 and prefix1 reach each other at 10.77.0.1 and 10.77.0.2, by the device prefixv0."""
@@ -59,6 +69,8 @@ def spaces(tmp_path):
                 inside = ("ip", "netns", "exec", f"{prefix}{i}", "ip")
                 command(*inside, "addr", "add", f"10.77.0.{i + 1}/24", "dev", f"{prefix}v{i}")
                 command(*inside, "link", "set", f"{prefix}v{i}", "up")
+            for i in range(2):
+                wait_for_link(f"{prefix}{i}", f"{prefix}v{i}")
         except subprocess.CalledProcessError as error:
             pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
         yield prefix
