@@ -1,10 +1,17 @@
-"""Sums of large arrays, shared out to the cores; the error function in float32."""
+"""Sums of large arrays, shared out to the cores; gradients that need not be copied; the error function in float32."""
+import functools
+import sys
+
 import numpy as np
 
-from ..engine.autograd import added
+from ..engine.autograd import accumulate, added
+from ..engine.formula import formula
+from ..engine.tensor import wrap
 from ..ops import error_function
 from ..ops.elementwise import Add
 from .workers import large, share
+
+LEAST = 2**12  # numbers of a gradient that it repays to keep
 
 
 def large_pair(ctx, x, y):
@@ -28,6 +35,38 @@ def large_gradients(total, gradient):
 def add_gradients_in_shares(total, gradient):
     """Each core adds a part."""
     return share(np.add, total, gradient)
+
+
+@functools.cache
+def alone():
+    """How often Python counts a gradient that nobody but the walk knows, where `is_ours` looks at it."""
+    counts = []
+
+    @formula
+    def look(leaf, gradient):
+        pass
+
+    look.roads.append((lambda leaf, gradient: counts.append(sys.getrefcount(gradient)), None))
+    dy = [np.empty(1)]
+    look(None, dy[0])
+    return counts[0]
+
+
+def is_ours(leaf, gradient):
+    """The first gradient of a leaf, a NumPy array of 2^12 numbers or more that nobody else knows, in CPython."""
+    if (leaf._grad is not None or type(gradient) is not np.ndarray or gradient.size < LEAST
+            or sys.getrefcount(gradient) > alone() or not gradient.flags.c_contiguous or not gradient.flags.writeable):
+        return False
+    if gradient.base is None:
+        return True
+    return (type(gradient.base) is np.ndarray and sys.getrefcount(gradient.base) == 2 and gradient.base.flags.owndata
+            and gradient.base.nbytes <= gradient.nbytes + 64)
+
+
+@accumulate.road(is_ours)
+def keep_gradient(leaf, gradient):
+    """No copy: the memory becomes the leaf's own."""
+    leaf._grad = wrap(gradient)
 
 
 # erf rises from -1 to 1 much like tanh: erf(x) = tanh(x Q(x^2)). Q, highest power first, was fitted for 0 < x < 4 by

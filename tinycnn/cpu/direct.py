@@ -7,7 +7,7 @@ neighbouring pixels of the output and V vectors of filters, a tile of `registers
 
 and is written down once. Everything is this loop:
 
-- the forward pass, with the weights packed so that the filters of a tile stand side by side (`pack`);
+- the forward pass, with the weights packed so that the filters of a tile stand side by side (`packed`);
 - the gradient of the input: a convolution of dy with the kernel reversed. With stride s the pixels of x fall into s
   classes along each axis, by their remainder; those of one class see the same weights, every s-th, at neighbouring places of
   dy. So they are one convolution each, of which the results stand s apart;
