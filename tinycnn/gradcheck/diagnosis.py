@@ -19,6 +19,7 @@ from . import laws_part as part
 from . import laws_place as windows
 from . import laws_sums as sums
 from . import laws_whole as whole
+from .repair import mended
 from .scene import Scene
 
 
@@ -48,6 +49,10 @@ LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.upstre
 
 PLACES = re.compile("only (at ind|from index|below index)|(first|last) index of dy")   # which a mask may make by chance
 
+GENERAL = LAWS[LAWS.index(sums.extra_sum):]   # laws that leave open which line it is
+
+GUESSES = (no_law, sums.other_cache, whole.shuffled)   # which a line that is known to be wrong makes superfluous
+
 VAGUE = (no_law, part.passes_for_one_example, whole.shuffled)
 
 
@@ -58,8 +63,12 @@ def diagnose(check, checks, problem, cotangents, y, measure):
     """
     scene = Scene(check, checks, problem, cotangents, y, measure)
     with np.errstate(all="ignore"):
-        return next((words, law in VAGUE) for law, words in ((law, law(scene)) for law in LAWS)
-                    if words and (not PLACES.search(words) or confirmed(scene, law, words)))
+        law, words = next((law, words) for law, words in ((law, law(scene)) for law in LAWS)
+                          if words and (not PLACES.search(words) or confirmed(scene, law, words)))
+        line = mended(scene) if law in GENERAL else ""
+    if not line:
+        return words, law in VAGUE
+    return f"is wrong: {line}" if law in GUESSES else f"{words}; {line}", False
 
 
 def confirmed(scene, law, words):

@@ -7,6 +7,7 @@ cotangents back through it, as often as asked.
 """
 import contextlib
 import contextvars
+import copy
 import functools
 import inspect
 
@@ -199,6 +200,18 @@ class TensorProblem(Problem):
         inspect.signature(self.function).parameters[name]  # KeyError: of other numbers there is no other problem
         return self.variant(options={**self.options, name: number})
 
+    @property
+    def written(self):
+        """The backward of a Function, whose text may be looked at; None where `fn` is something else."""
+        fn = self.source[0]
+        return fn.backward if isinstance(fn, type) and issubclass(fn, Function) else None
+
+    def with_backward(self, backward):
+        """The same problem with another backward of its Function."""
+        fn, names = self.source
+        other = type(fn.__name__, (fn,), {"backward": staticmethod(backward)}, wide=fn.wide)
+        return TensorProblem(other, self.inputs, self.options, self.seed, self.title, names)
+
     def variant(self, options=None, batch=None, cut=None):
         """The same problem with other options, or on less: see `smaller.py`."""
         fn, names = self.source
@@ -318,6 +331,17 @@ class ArrayProblem(Problem):
             return self.variant(options={**self.options, name: number})
         forward = with_number(self.forward, name, number)
         return ArrayProblem(forward, self.backward, self.arguments, self.options, self.seed, self.title, self.all_names)
+
+    @property
+    def written(self):
+        """The function whose text may be looked at."""
+        return self.backward
+
+    def with_backward(self, backward):
+        """The same problem with another backward."""
+        other = copy.copy(self)
+        other.backward = backward
+        return other
 
     def variant(self, options=None, batch=None, cut=None):
         """The same problem with other options, or on less: see `smaller.py`."""

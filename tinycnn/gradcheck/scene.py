@@ -23,7 +23,7 @@ class Scene:
     """What the laws see: lists `a`, `n`, `dy` hold one entry for each of the two upstream gradients."""
 
     def __init__(self, check, checks, problem, cotangents, y, measure):
-        self.measure = measure
+        self.measure, self.checks = measure, checks
         self.check, self.others, self.problem = check, [c for c in checks if c is not check], problem
         self.d, self.x, self.shape = check.shown, check.value, check.value.shape
         self.a = check.analytic
