@@ -4,7 +4,7 @@ import types
 
 import numpy as np
 
-from .numeric import nudged, relative
+from .numeric import line, nudged, relative, slope
 from .problem import TensorProblem
 from .watch import same_values
 
@@ -53,10 +53,11 @@ def _listing(names):
 
 
 def leaves_its_inputs_alone(e):
-    """Neither forward nor backward writes into the inputs, the upstream gradient or what forward kept."""
+    """Neither forward nor backward writes into the inputs, dy, what forward kept or an earlier gradient."""
     with e.problem.run(e.values()) as run:
         early = [not same_values(a, b) for a, b in zip(run.inputs, e.problem.values)]
-        run.pull(e.problem.split(e.cotangents[0]))
+        for cotangent in e.cotangents:
+            run.pull(e.problem.split(cotangent))
         for name, a, b, forward in zip(e.problem.names, run.inputs, e.problem.values, early):
             if not same_values(a, b):
                 yield f"{'forward' if forward else 'backward'} writes into its input {name}: compute a new array"
@@ -110,6 +111,25 @@ def keeps_passes_apart(e):
     if wrong:
         yield (f"a forward pass on other inputs changes the gradients of {_listing(wrong)} of the pass before: state must "
                "be kept in ctx (or the cache), not in the class, the module or a global")
+
+
+def remembers_no_earlier_inputs(e):
+    """Gradients at other inputs are those of the other inputs, and not still those of the first ones."""
+    elsewhere, rng = [np.asarray(v + 1e-3) for v in e.problem.values], np.random.default_rng(0)
+    (there,) = e.problem.gradients([v.copy() for v in elsewhere], e.cotangents[:1])
+    for i, (name, a, b) in enumerate(zip(e.problem.names, e.gradients[0], e.filled(there))):
+        if not a.any() or not same_values(a, b):
+            continue
+        direction = rng.uniform(0.5, 1.0, a.shape)
+        here, beyond = (e.cotangents[0] @ slope(line(e.problem, {i: direction}, origin), 1e-5)
+                        for origin in (e.problem.values, elsewhere))
+        told, scale = (a * direction).sum(), np.abs(a * direction).sum()
+        was_right = abs(told - here) <= 1e-6 * scale
+        local = a / e.cotangents[0].reshape(a.shape) if a.size == e.cotangents[0].size else np.zeros(1)
+        if abs(here - beyond) > 1e-5 * scale and (was_right or np.ptp(local) > 0):  # of a number nothing is remembered
+            yield (f"the gradient of {name} at other inputs is still that at the first ones: what forward kept of its first "
+                   "call is used for ever; state must be kept in ctx (or the cache), not in the class or a global (keeps "
+                   "state between calls)")
 
 
 def is_an_object(problem):
@@ -267,9 +287,10 @@ def is_an_adjoint(e):
             return
 
 
-WRITES = (leaves_its_inputs_alone, forward_answers_twice_the_same, answers_twice_the_same)   # before any number
-CONTRACTS = (keeps_passes_apart, hands_out_what_is_its_own, zero_gives_zero, is_linear, does_not_care_for_strides, adds_up,
-             keeps_float32)
+WRITES = (leaves_its_inputs_alone, forward_answers_twice_the_same, answers_twice_the_same,
+          remembers_no_earlier_inputs)   # before any number
+CONTRACTS = (keeps_passes_apart, hands_out_what_is_its_own, zero_gives_zero, is_linear,
+             does_not_care_for_strides, adds_up, keeps_float32)
 
 
 def broken(problem, cotangents, gradients, floor, *, linear=False, nondet_tol=0.0, partly=True):

@@ -56,6 +56,8 @@ def edits(function):
                 ast.copy_location(new, node)
                 if ast.unparse(ast.fix_missing_locations(new)) != ast.unparse(node):
                     yield Edit(parent, field, index, node, new, words, statement)
+    for body, words in _everywhere(function, near):
+        yield Edit(function, "body", None, function.body, body, words, None)
 
 
 def _places(parent, statement):
@@ -230,6 +232,55 @@ def _strides(node, near):
             parts = _Put({loop: expression(f"{loop} * {other}")})
             yield (ast.Subscript(node.value, parts.visit(copy.deepcopy(node.slice)), node.ctx),
                    f"the index {loop} must be multiplied by {other} (a stride, a dilation)")
+
+
+def _everywhere(function, near):
+    """One number or name for another wherever it stands, as in the loops over rows and columns; every index scaled."""
+    numbers = [_number(node) for node in ast.walk(function) if type(_number(node)) is int]
+    for old in {n for n in numbers if numbers.count(n) > 1}:
+        for new in dict.fromkeys([old - 1, old + 1, 0, 1, 2, 3]):
+            yield _changed(function, _Replace(ast.Constant(old), ast.Constant(new))), f"{new} belongs where {old} stands"
+    loads = [n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    for old, new in itertools.permutations(near.names, 2):
+        if loads.count(old) > 1:
+            yield (_changed(function, _Replace(ast.Name(old, ast.Load()), expression(new))),
+                   f"{new} belongs where {old} stands")
+    for other in [*map(str, NUMBERS), *(name for name in near.names if name not in near.loops)] if near.loops else ():
+        scaled = {loop: expression(f"{loop} * {other}") for loop in near.loops}
+        for width in (1, 2):
+            body = _changed(function, _Scale(scaled, width))
+            yield body, f"the indices {', '.join(near.loops)} must be multiplied by {other} (a stride, a dilation)"
+
+
+def _changed(function, transformer):
+    """The body of a function, changed all over."""
+    return [ast.fix_missing_locations(transformer.visit(copy.deepcopy(statement))) for statement in function.body]
+
+
+class _Replace(ast.NodeTransformer):
+    """Puts one tree wherever another stands."""
+
+    def __init__(self, old, new):
+        self.old, self.new = ast.dump(old), new
+
+    def generic_visit(self, node):
+        if ast.dump(node) == self.old:
+            return ast.copy_location(copy.deepcopy(self.new), node)
+        return super().generic_visit(node)
+
+    visit = generic_visit
+
+
+class _Scale(ast.NodeTransformer):
+    """Scales the indices of loops in subscripts: of slices (2), of all (1)."""
+
+    def __init__(self, scaled, width):
+        self.scaled, self.width = scaled, width
+
+    def visit_Subscript(self, node):
+        if self.width == 1 or any(isinstance(n, ast.Slice) for n in ast.walk(node.slice)):
+            node.slice = _Put(self.scaled).visit(node.slice)
+        return node
 
 
 def _factors(node, near):

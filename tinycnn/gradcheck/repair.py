@@ -11,7 +11,7 @@ import types
 import numpy as np
 
 from .edits import edits
-from .smaller import one_less
+from .smaller import name_of, one_less
 
 FUNCTIONS = {
     "sigmoid({})": lambda u: 1 / (1 + np.exp(-u)), "tanh({})": np.tanh, "relu({})": lambda u: np.maximum(u, 0),
@@ -87,7 +87,7 @@ def _put(key, array):
 def with_number(fn, name, number):
     """`fn` with another number in the place of the one that its code, or what is around it, knows by `name`."""
     code = fn.__code__
-    constants = tuple(number if isinstance(c, float) and f"{c:g}" == name else c for c in code.co_consts)
+    constants = tuple(number if type(c) in (int, float) and name_of(c) == name else c for c in code.co_consts)
     cells = tuple(types.CellType(number) if n == name else cell for n, cell in zip(code.co_freevars, fn.__closure__ or ()))
     code, around = code.replace(co_consts=constants), {**fn.__globals__, name: number}
     other = types.FunctionType(code, around, fn.__name__, fn.__defaults__, cells)
@@ -97,7 +97,7 @@ def with_number(fn, name, number):
 
 # ---- another line -------------------------------------------------------------------------------------------------------
 
-SPENT = 2.0   # seconds that it may take to try other lines
+SPENT = 1.5   # seconds that it may take to try other lines, for all inputs of a function
 LONG = 90     # letters of a line that is shown
 
 
@@ -111,8 +111,10 @@ def mended(s):
     if tree is None:
         return ""
     module, start = ast.Module([tree], []), time.thread_time()
+    left = getattr(s.problem, "patience", SPENT)
     for edit in edits(tree):
-        if time.thread_time() - start > SPENT:
+        s.problem.patience = left - (time.thread_time() - start)
+        if s.problem.patience < 0:
             return ""
         edit.put(edit.new)
         changed = _compiled(module, function)
@@ -124,8 +126,11 @@ def mended(s):
 
 def _told(edit, first):
     """What is wrong and how the line would be right; a whole line where that is short."""
+    if edit.statement is None:
+        return f"{edit.words}, everywhere in backward: so changed it would be right"
     edit.put(edit.new)
-    line, old, new = (" ".join(ast.unparse(node).partition("\n")[0].split()) for node in (edit.statement, edit.old, edit.new))
+    line, old, new = (" ".join(ast.unparse(node).partition("\n")[0].split())
+                      for node in (edit.statement, edit.old, edit.new))
     edit.put(edit.old)
     at = f"{edit.words}, in line {first + edit.statement.lineno - 1}"
     if edit.old is edit.statement and isinstance(edit.new, ast.Pass):
@@ -155,7 +160,8 @@ def _compiled(module, function):
     """The function that the changed tree defines, None where it defines none."""
     names = {}
     try:
-        exec(compile(ast.fix_missing_locations(module), function.__code__.co_filename, "exec"), function.__globals__, names)
+        code = compile(ast.fix_missing_locations(module), function.__code__.co_filename, "exec")
+        exec(code, function.__globals__, names)
     except (SyntaxError, ValueError, TypeError):
         return None
     return names[function.__name__]

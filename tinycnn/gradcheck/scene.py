@@ -57,7 +57,9 @@ class Scene:
 
     def handed_on(self):
         """(key, name, array) of what forward hands on to backward in a cache; nothing where there is none."""
-        return self.problem.handed_on() if hasattr(self.problem, "handed_on") else []
+        if not hasattr(self, "_handed_on"):
+            self._handed_on = self.problem.handed_on() if hasattr(self.problem, "handed_on") else []
+        return self._handed_on
 
     def linear_with(self, close):
         """Whether backward is linear in dy up to `close`."""
