@@ -219,7 +219,7 @@ def _number(node):
 
 def _names(node, near):
     if _is_value(node) and isinstance(node, (ast.Name, ast.Attribute)) and ast.unparse(node) in near.names:
-        for name in near.names:
+        for name in [*near.names, f"1 - {ast.unparse(node)}"]:
             yield expression(name), f"{name} belongs where {ast.unparse(node)} stands"
 
 

@@ -15,6 +15,8 @@ from .smaller import name_of, one_less
 CONSTANTS = (("e", np.e), ("sqrt(2)", 2 ** 0.5), ("pi", np.pi), ("2 pi", 2 * np.pi), ("sqrt(pi)", np.pi ** 0.5),
              ("sqrt(2 pi)", (2 * np.pi) ** 0.5), ("2 / sqrt(pi)", 2 / np.pi ** 0.5), ("sqrt(2 / pi)", (2 / np.pi) ** 0.5),
              ("log(2)", np.log(2)), ("log(10)", np.log(10)), ("180 / pi", 180 / np.pi))
+OF_NUMBERS = {"{}": lambda p: p, "1 - {}": lambda p: 1 - p, "{}**2": lambda p: p ** 2, "sqrt({})": lambda p: abs(p) ** 0.5,
+              "(1 - {})**2": lambda p: (1 - p) ** 2, "(1 - {0})/{0}": lambda p: (1 - p) / p}
 UNLIKELY = ("twice", "bessel", "root of bessel", "power")   # explanations that are told after the others
 
 
@@ -92,12 +94,13 @@ def _surviving(s, r, candidates):
 def _follows(s, r, candidates):
     """The candidates with which the factor goes along, where a number of forward is another; nothing where it stays."""
     for name, value in s.problem.numbers.items():
-        if any(name in what for what, _ in candidates(s, r)):
+        made = {words.format(name) for words in OF_NUMBERS}
+        if any(what in made for what, _ in candidates(s, r)):
             with contextlib.suppress(Exception):  # a number that forward refuses, or that cannot be changed
                 changed = again(s, s.problem.with_number(name, value + 1 if isinstance(value, int) else 1.25 * value))
                 other = ratio(changed)
                 if other and abs(other - r) > CLOSE:
-                    return {what for what, _ in candidates(changed, other) if name in what}
+                    return {what for what, _ in candidates(changed, other) if what in made}
     return set()
 
 
@@ -149,10 +152,10 @@ def _candidates(s, r):
     size, up = max(abs(r), 1 / abs(r)), abs(r) > 1
     sums = "a sum stands where the forward takes the mean" if up else "a mean stands where the sum belongs"
     if _near(size, 2):
-        up_words = ("counted twice, or the 2 of a derivative of a square, or another 2 that does not belong there"
-                    if _quadratic(s) or diagonal(s) else "either a factor 1/2 of forward is missing (a scale, a temperature, a "
-                    "mean of two), or something is added twice")
-        yield "two", (up_words if up else
+        twice = ("counted twice, or the 2 of a derivative of a square, or another 2 that does not belong there"
+                 if _quadratic(s) or diagonal(s) else
+                 "either a factor 1/2 of forward is missing (a scale, a temperature), or something is added twice")
+        yield "two", (twice if up else
                       "the 2 of the derivative of a square (or of 2 * x within) is lost, or a term was halved")
     for k, words in ((3, "a cube"), (4, "a power, x**4,"), (5, "a power, x**5,"), (6, "a power, x**6,")):
         if _near(1 / abs(r), k) or _near(abs(r), 1 - 1 / k):
@@ -216,9 +219,8 @@ def _numbers(s, size):
     for name, value in getattr(s.problem, "numbers", s.problem.options).items():
         if not isinstance(value, (int, float)) or isinstance(value, bool) or value in (0, 1):
             continue
-        for words, factor in ((name, value), (f"1 - {name}", 1 - value), (f"{name}**2", value ** 2),
-                              (f"sqrt({name})", abs(value) ** 0.5), (f"(1 - {name})**2", (1 - value) ** 2),
-                              (f"(1 - {name})/{name}", (1 - value) / value)):
+        for words, function in OF_NUMBERS.items():
+            words, factor = words.format(name), function(value)
             axis = name.isdigit() and words not in (name, f"sqrt({name})")   # a whole number in the text may be one
             if factor and not axis and (_near(size, abs(factor)) or _near(size * abs(factor), 1)):
                 yield words, f"the factor {words} is missing or counted twice"

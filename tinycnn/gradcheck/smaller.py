@@ -79,7 +79,7 @@ def one_less(problem, first=(), most=6):
         several = [c for r in (1, 2, 3) for c in itertools.combinations(places[:7], r) if len({i for i, _ in c}) == r]
         several += [tuple(places)] * (len(places) > 3)
         for some in several[::-1] if size == 2 else several:  # what has size 1 may be broadcast: then first all of them
-            for less in (size - 1, size // 2):  # half of it, where it is divided into parts
+            for less in sorted({size - 1, max(size // 2, 2)} - {size}, reverse=True):  # half, where it is divided
                 if len(found) < most and not any(d <= set(some) for d in done):
                     smaller = _runs(problem, dict.fromkeys(some, less))
                     if smaller:
