@@ -1,12 +1,19 @@
-"""The data sets of `tinycnn.data`, where a sample without transform is a Pillow picture, as torchvision gives it."""
-from ..data import datasets as own
-from ..data.collate import default_collate
-from ..data.dataset import check_index, fetch_each
-from ..data.datasets import *  # noqa: F401, F403
-from ..data.pictures import PictureDataset
-from ..data.transforms.base import as_picture
+"""The data sets of `tinycnn.data`, where a sample without transform is a Pillow picture, as torchvision gives it; and more.
 
-__all__ = [*own.__all__]
+The rest are readers of the files that their makers publish. `root` is the folder where they lie, by default the data
+folder; with `download=True` missing ones are fetched, if their hash is known, and an archive is unpacked where it lies.
+"""
+from ...data import datasets as own
+from ...data.collate import default_collate
+from ...data.dataset import check_index, fetch_each
+from ...data.datasets import *  # noqa: F401, F403
+from ...data.pictures import PictureDataset
+from ...data.transforms.base import as_picture
+from .arrays import EMNIST, QMNIST, STL10, SVHN, FakeData
+from .photographs import Caltech101, CelebA, Flowers102, Food101, ImageNet, OxfordIIITPet
+
+_OTHERS = (Caltech101, CelebA, EMNIST, FakeData, Flowers102, Food101, ImageNet, OxfordIIITPet, QMNIST, STL10, SVHN)
+__all__ = [*own.__all__, *(kind.__name__ for kind in _OTHERS)]
 
 
 class _AsPicture:
@@ -24,7 +31,7 @@ class _AsPicture:
         return default_collate(fetch_each(self, indices.tolist())) if self.transform is None else super().batch(indices)
 
 
-for _name in __all__:
+for _name in own.__all__:
     _base = getattr(own, _name)
     if issubclass(_base, PictureDataset):
         _words = {"__doc__": f"{_base.__doc__}\n    Without a transform a sample is (Pillow picture, label).\n    ",
