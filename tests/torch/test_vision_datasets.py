@@ -107,6 +107,18 @@ def make_pets(root):
         trimap.save(folder / "annotations" / "trimaps" / f"{line.split()[0]}.png")
 
 
+def make_voc(root, name="train", pictures=("2007_000032", "2007_000039")):
+    folder = root / "VOCdevkit" / "VOC2007"
+    for place in "ImageSets/Segmentation", "SegmentationClass":
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    (folder / "ImageSets" / "Segmentation" / f"{name}.txt").write_text("\n".join(pictures))
+    for picture in pictures:
+        photograph(folder / "JPEGImages" / f"{picture}.jpg")
+        mask = Image.fromarray(RNG.integers(0, 21, (9, 12), np.uint8), mode="P")
+        mask.putpalette(noise(768).tobytes())
+        mask.save(folder / "SegmentationClass" / f"{picture}.png")
+
+
 def make_flowers(root):
     scipy = pytest.importorskip("scipy.io")
     folder = root / "flowers-102"
@@ -145,7 +157,8 @@ CASES = [(make_svhn, "SVHN", dict(split="test")), (make_stl10, "STL10", dict(spl
          (make_caltech, "Caltech101", {}), (make_pets, "OxfordIIITPet", {}),
          (make_pets, "OxfordIIITPet", dict(target_types=["category", "binary-category"])),
          (make_pets, "OxfordIIITPet", dict(target_types="segmentation")), (make_flowers, "Flowers102", dict(split="test")),
-         (make_food, "Food101", {}), (make_celeba, "CelebA", dict(split="train"))]
+         (make_food, "Food101", {}), (make_voc, "VOCSegmentation", dict(year="2007")),
+         (make_celeba, "CelebA", dict(split="train"))]
 
 
 @pytest.mark.parametrize("make, name, options", CASES)
@@ -153,7 +166,7 @@ def test_files_are_read_as_torchvision_reads_them(theirs, make, name, options, t
     make(tmp_path)
     ours, wanted = getattr(datasets, name)(tmp_path, **options), getattr(theirs, name)(str(tmp_path), **options)
     assert_same(ours, wanted)
-    if name not in ("QMNIST", "Flowers102", "CelebA", "SVHN"):
+    if name not in ("QMNIST", "Flowers102", "CelebA", "SVHN", "VOCSegmentation"):
         assert [*ours.classes] == [*getattr(wanted, "classes", getattr(wanted, "categories", None))]
 
 
@@ -163,7 +176,7 @@ def test_a_sample_is_a_picture_and_what_transforms_make_of_it(make, name, option
     kind = getattr(datasets, name)
     plainly, changed = kind(tmp_path, **options), kind(tmp_path, transform=np.asarray, target_transform=repr, **options)
     for (x, y), (u, v) in zip(plainly, changed, strict=True):
-        assert np.array_equal(np.asarray(x), u) and v == repr(y) if name != "OxfordIIITPet" else isinstance(v, str)
+        assert np.array_equal(np.asarray(x), u) and (v == repr(y) or isinstance(y, Image.Image) and isinstance(v, str))
     assert name in repr(plainly) and len(plainly) == len(changed) > 0
 
 
@@ -198,6 +211,15 @@ def test_archives_are_unpacked(tmp_path):
     with zipfile.ZipFile(folder / "caltech-101.zip", "w") as archive:
         archive.write(folder / "inner.tar.gz", "caltech-101/101_ObjectCategories.tar.gz")
     assert len(datasets.Caltech101(tmp_path)) == 5
+
+
+def test_an_archive_adds_to_a_folder_that_is_there(tmp_path):
+    make_voc(tmp_path, "test", ["2007_000001"])
+    packed(tmp_path / "VOCtest_06-Nov-2007.tar", tmp_path, ["VOCdevkit"])
+    make_voc(tmp_path)
+    assert len(datasets.VOCSegmentation(tmp_path, "2007")) == 2
+    test = datasets.VOCSegmentation(tmp_path, "2007", "test")
+    assert len(test) == 1 and test[0][1].mode == "P" and len(datasets.VOCSegmentation(tmp_path, "2007")) == 2
 
 
 def test_emnist_is_read_from_its_archive_and_qmnist_packed(tmp_path):
@@ -254,7 +276,8 @@ def test_fake_pictures_follow_from_their_numbers():
     ("SVHN", "train_32x32.mat", "ufldl"), ("STL10", "stl10_binary.tar.gz", "stanford"), ("EMNIST", "gzip.zip", "nist"),
     ("QMNIST", "qmnist-train-images-idx3-ubyte.gz", "facebookresearch"), ("Caltech101", "caltech-101.zip", "caltech.edu"),
     ("OxfordIIITPet", "images.tar.gz", "robots.ox"), ("Flowers102", "102flowers.tgz", "robots.ox"),
-    ("Food101", "food-101.tar.gz", "ethz"), ("CelebA", "img_align_celeba.zip", "mmlab"),
+    ("Food101", "food-101.tar.gz", "ethz"),
+    ("VOCSegmentation", "VOCtrainval_11-May-2012.tar", "robots.ox"), ("CelebA", "img_align_celeba.zip", "mmlab"),
     ("ImageNet", "ILSVRC2012_img_train.tar", "image-net.org")])
 def test_what_is_missing_is_named_with_its_source(name, missing, source, tmp_path):
     with pytest.raises(FileNotFoundError, match=f"{name}: .*{missing} is missing: get {missing} from http.*{source}"):

@@ -10,9 +10,10 @@ from ...data.datasets import *  # noqa: F401, F403
 from ...data.pictures import PictureDataset
 from ...data.transforms.base import as_picture
 from .arrays import EMNIST, QMNIST, STL10, SVHN, FakeData
-from .photographs import Caltech101, CelebA, Flowers102, Food101, ImageNet, OxfordIIITPet
+from .photographs import Caltech101, CelebA, Flowers102, Food101, ImageNet, OxfordIIITPet, VOCSegmentation
 
-_OTHERS = (Caltech101, CelebA, EMNIST, FakeData, Flowers102, Food101, ImageNet, OxfordIIITPet, QMNIST, STL10, SVHN)
+_OTHERS = (Caltech101, CelebA, EMNIST, FakeData, Flowers102, Food101, ImageNet, OxfordIIITPet, QMNIST, STL10, SVHN,
+           VOCSegmentation)
 __all__ = [*own.__all__, *(kind.__name__ for kind in _OTHERS)]
 
 

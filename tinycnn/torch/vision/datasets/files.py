@@ -88,10 +88,11 @@ def file(function, folder, name, source, digest, allowed):
     raise FileNotFoundError(f"{function}: {path} is missing: get {name} from {source}{how}")
 
 
-def unpacked(archive, made):
-    """The folder `made`, after unpacking `archive` (tar or zip) into the folder above it, if it is not there yet.
+def unpacked(archive, made, inside=""):
+    """The folder `made`, after unpacking it from `archive` (tar or zip), where it lies in the folder `inside`.
 
-    All files are unpacked beside it first, so that what was interrupted is not taken for the whole.
+    All files are unpacked beside it first, so that what was interrupted is not taken for the whole. What is in `made`
+    already stays beside what is added.
     """
     made = Path(made)
     made.parent.mkdir(parents=True, exist_ok=True)
@@ -103,10 +104,21 @@ def unpacked(archive, made):
                 shutil.unpack_archive(archive, folder, filter="data")
         except (shutil.ReadError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise ValueError(f"{archive}: the archive is damaged ({error}); delete the file and fetch it again") from None
-        if not (Path(folder) / made.name).is_dir():
+        found = Path(folder) / inside / made.name
+        if not found.is_dir():
             raise ValueError(f"{archive}: the archive has no folder {made.name}: it is another one than was expected")
-        shutil.move(Path(folder) / made.name, made)
+        if made.exists():
+            shutil.copytree(found, made, copy_function=shutil.move, dirs_exist_ok=True)
+        else:
+            found.rename(made)
     return made
+
+
+def read_mask(path):
+    """The picture of a file as it is, numbers of a palette included."""
+    from PIL import Image
+    with Image.open(path) as picture:
+        return picture.copy()
 
 
 def read_matlab(function, source):

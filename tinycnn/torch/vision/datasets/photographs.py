@@ -9,7 +9,7 @@ import numpy as np
 from ...data.folder import ImageFolder, load_picture
 from ...data.storage import data_root
 from ...engine.tensor import wrap
-from .files import Samples, chosen, file, read_matlab, unpacked, whole
+from .files import Samples, chosen, file, read_mask, read_matlab, unpacked, whole
 
 
 class Caltech101(Samples):
@@ -68,8 +68,41 @@ class OxfordIIITPet(Samples):
 
     def _target(self, targets):
         """What is asked for of a picture, read where it is a picture itself."""
-        opened = tuple(load_picture(t, "L") if isinstance(t, Path) else t for t in targets)
+        opened = tuple(read_mask(t) if isinstance(t, Path) else t for t in targets)
         y = opened if len(opened) > 1 else opened[0]
+        return y if self.given_transform is None else self.given_transform(y)
+
+
+class VOCSegmentation(Samples):
+    """Photographs in which every pixel is named: `year` "2012" (1,464 to train, 1,449 to validate) or "2007".
+
+    `image_set` is "train", "val" or "trainval", of 2007 also "test". The target is a picture of the numbers of 20 classes, 0
+    for the ground and 255 for borders. Read from `VOCdevkit/VOC2012` and so on, or the archive that holds it.
+    Source: M. Everingham et al., The Pascal visual object classes challenge, 2010.
+    """
+    SOURCE = "https://thor.robots.ox.ac.uk/pascal/VOC/"
+    ARCHIVES = {"2012": ("VOCtrainval_11-May-2012.tar", "6cd6e144f989b92b3379bac3b3de84fd"),
+                "2007": ("VOCtrainval_06-Nov-2007.tar", "c52e279531787c972589f7e41ab4ae64"),
+                "2007-test": ("VOCtest_06-Nov-2007.tar", "b6e924de25625d8de591ea690078ad9f")}
+
+    def __init__(self, root=None, year="2012", image_set="train", download=False, transform=None, target_transform=None):
+        chosen("VOCSegmentation", "year", year, ("2012", "2007"))
+        chosen("VOCSegmentation", "image_set", image_set, ("train", "trainval", "val", *["test"] * (year == "2007")))
+        root = data_root(root)
+        folder = root / "VOCdevkit" / f"VOC{year}"
+        listed = folder / "ImageSets" / "Segmentation" / f"{image_set}.txt"
+        if not listed.is_file():
+            name, digest = self.ARCHIVES["2007-test" if image_set == "test" else year]
+            unpacked(file("VOCSegmentation", root, name, f"{self.SOURCE}voc{year}/", f"md5:{digest}", download), folder,
+                     inside=folder.parent.name)
+        names = listed.read_text().split()
+        self.images = [folder / "JPEGImages" / f"{name}.jpg" for name in names]
+        self.masks = [folder / "SegmentationClass" / f"{name}.png" for name in names]
+        self.given_transform = target_transform
+        super().__init__([*zip(self.images, self.masks)], [], transform, self._target)
+
+    def _target(self, path):
+        y = read_mask(path)
         return y if self.given_transform is None else self.given_transform(y)
 
 
