@@ -4,7 +4,7 @@ import posixpath
 from html import escape
 
 from .prose import html_of
-from .source import Module
+from .source import Module, docstring_of
 
 
 def page_of(module):
@@ -76,7 +76,7 @@ def _parts(module, node, start):
     definition, end, at = module.definitions[node.name], node.end_lineno, start
     if isinstance(node, ast.ClassDef):
         for part in node.body:
-            if isinstance(part, ast.FunctionDef) and ast.get_docstring(part):
+            if isinstance(part, ast.FunctionDef) and docstring_of(part):
                 cut = _with_comments(module, part)
                 yield definition, at, cut - 1
                 definition, at = module.definitions[f"{node.name}.{part.name}"], cut
@@ -93,12 +93,12 @@ def _with_comments(module, node):
 
 def _after_docstring(node, otherwise):
     """The last line of the docstring of a definition or file."""
-    return node.body[0].end_lineno if ast.get_docstring(node) is not None else otherwise
+    return node.body[0].end_lineno if docstring_of(node) else otherwise
 
 
 def docstring_lines(node):
     """The numbers of the lines that hold the docstring of a definition."""
-    return range(node.body[0].lineno, node.body[0].end_lineno + 1) if ast.get_docstring(node) is not None else range(0)
+    return range(node.body[0].lineno, node.body[0].end_lineno + 1) if docstring_of(node) else range(0)
 
 
 # ---- code ------------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def code_of(module, first, last, pages, links, anchors=True):
     from pygments.lexers import PythonLexer
     text = "\n".join(module.lines[first - 1:last])
     hidden = {line for d in module.definitions.values() for line in docstring_lines(d.node)}
-    defined = {(d.node.lineno, d.name.rpartition(".")[2]): d for d in module.definitions.values()}
+    defined = {(d.line, d.name.rpartition(".")[2]): d for d in module.definitions.values()}
     rows, line, column = [[]], first, 0
     for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
         for i, part in enumerate(value.split("\n")):
@@ -120,10 +120,10 @@ def code_of(module, first, last, pages, links, anchors=True):
                 html = escape(part, quote=False)
                 css = _get_ttype_class(kind)
                 html = f'<span class="{css}">{html}</span>' if css not in ("", "w", "n", "p", "o") else html
-                if (line, column) in links:
+                if anchors and (line, part) in defined and "Name" in str(kind):
+                    html = f'<span id="{defined.pop((line, part)).name}">{html}</span>'
+                elif (line, column) in links:
                     html = f'<a href="{pages.of(links[line, column])}">{html}</a>'
-                elif anchors and (line, part) in defined and "Name" in str(kind):
-                    html = f'<span id="{defined[line, part].name}">{html}</span>'
                 rows[-1].append(html)
                 column += len(part)
     kept = [f"{''.join(row)}" for number, row in enumerate(rows, first) if number not in hidden]
@@ -138,7 +138,7 @@ def file_page(source, module, operations):
     """The HTML of the page of a file."""
     pages, links = Pages(source, page_of(module), operations), source.links(module)
     rows = []
-    head = html_of(ast.get_docstring(module.tree) or "", pages.named(module))
+    head = html_of(docstring_of(module.tree), pages.named(module))
     for definition, first, last in steps(module):
         words = words_of(definition, pages, module) if definition else ""
         rows.append(f'<section class="step"><div class="words">{words}</div>'
@@ -146,8 +146,8 @@ def file_page(source, module, operations):
     return f'<div class="head">{head}</div>\n' + "\n".join(rows)
 
 
-def words_of(definition, pages, module):
-    """What stands beside a definition: its name, its docstring, what it calls and who calls it."""
+def words_of(definition, pages, module, doc=None):
+    """What stands beside a definition: its name, its docstring (or `doc`), what it calls and who calls it."""
     inside = definition.name if isinstance(definition.node, ast.ClassDef) else definition.name.rpartition(".")[0]
     title = escape(definition.name)
     if (definition.module, definition.name) in pages.operations:
@@ -157,7 +157,7 @@ def words_of(definition, pages, module):
     if isinstance(definition.node, ast.ClassDef):
         methods = [d for d in module.definitions.values() if d.name.startswith(definition.name + ".")]
         calls = list(dict.fromkeys(t for m in methods for t in source.calls.get(m, []) if t not in methods))
-    return (f"<h3>{title}</h3>{html_of(definition.doc, pages.named(module, inside))}"
+    return (f"<h3>{title}</h3>{html_of(doc or definition.doc, pages.named(module, inside))}"
             f"{_names('calls', calls, pages)}{_names('called by', callers, pages)}")
 
 

@@ -185,7 +185,8 @@ class _Reader:
                 continue
             self.take("^")
             sign = "-" if self.peek() == "-" and self.take() else ""
-            atom = rf"{{{atom}}}^{{{sign}{self.inner() if self.peek() == '(' else self.atom()}}}"
+            exponent = self.inner() if self.peek() == "(" else self.atom()
+            atom = f"{atom if len(atom) == 1 else f'{{{atom}}}'}^{{{sign}{exponent}}}"
         return atom
 
     def inner(self):
@@ -305,7 +306,9 @@ def symbol(name):
         return r"\hat{x}"
     if word == "inf":
         return r"\infty"
-    if len(word) == 1 or (len(word) == 2 and word[0] == "d"):
+    if len(word) == 1:
+        return name
+    if len(word) == 2 and word[0] == "d":
         return "{" + word + "}" + primes
     if word.startswith("d") and word[1:] in GREEK:
         return "{d" + symbol(word[1:]) + "}"

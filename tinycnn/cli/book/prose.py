@@ -21,6 +21,8 @@ def html_of(docstring, link=lambda name: None):
 def mathml(latex, display="inline"):
     """A formula as MathML. ValueError where it does not render."""
     from latex2mathml.converter import convert
+    if len(re.findall(r"(?<!\\)\{", latex)) != len(re.findall(r"(?<!\\)\}", latex)):  # which the converter overlooks
+        raise ValueError(f"book: the formula {latex!r} does not render: its braces do not match")
     try:
         drawn = convert(latex, display=display)
     except Exception as error:  # the converter has a class for every mistake, and no common one

@@ -37,17 +37,16 @@ class Page:
             path.write_text(body, encoding="utf-8")
 
 
-def code_pages(source, operations, rooms=None):
+def code_pages(source, operations):
     """A page for every file of the package that holds code, the rooms of the textbook first."""
     def order(module):
-        name = str(module.path.with_suffix("").as_posix())
+        name = module.path.with_suffix("").as_posix()
         room = TEXTBOOK.index(module.room) if module.room in TEXTBOOK else len(TEXTBOOK)
         return room, module.room, FIRST.index(name) if name in FIRST else len(FIRST), name
     for module in sorted(source.modules.values(), key=order):
-        if rooms is None or module.room in rooms:
-            path = str(module.path.as_posix())
-            yield Page(page_of(module), f"`{path}`", path.partition("/")[2] or path, file_page(source, module, operations),
-                       part=module.room or "the package", kind="code")
+        path = module.path.as_posix()
+        yield Page(page_of(module), f"`{path}`", path.partition("/")[2] or path, file_page(source, module, operations),
+                   part=module.room or "the package", kind="code")
 
 
 def hand_written(folder, pattern):
@@ -138,9 +137,7 @@ def broken_links(out):
                 continue
             to = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             lost = not to.exists() or parts.fragment and to in pages and unquote(parts.fragment) not in pages[to].places
-            if lost and parts.fragment != "":
-                found.append(f"{path.relative_to(out.resolve())}: {target} leads nowhere")
-            elif lost:
+            if lost:
                 found.append(f"{path.relative_to(out.resolve())}: there is no {target}")
         text = path.read_text(encoding="utf-8")
         found += [f"{path.relative_to(out.resolve())}: loads {address} from elsewhere"

@@ -11,20 +11,21 @@ ROOT = PACKAGE.parent
 
 @dataclass(frozen=True)
 class Definition:
-    """A function, class or method: where it stands, and under which name, as `Conv.forward`."""
+    """A function, class or method, or a name that a file assigns: where it stands, and its name, as `Conv.forward`."""
     module: str
     name: str
     node: ast.AST = field(compare=False, repr=False)
+    line: int = field(compare=False)  # where the name itself stands
 
     @property
     def doc(self):
         """Its docstring, without the indentation; "" where there is none."""
-        return ast.get_docstring(self.node) or ""
+        return docstring_of(self.node)
 
     @property
     def start(self):
         """The line of its first decorator, or its own."""
-        return min([self.node.lineno, *(d.lineno for d in self.node.decorator_list)])
+        return min([self.node.lineno, *(d.lineno for d in getattr(self.node, "decorator_list", []))])
 
 
 class Module:
@@ -38,7 +39,7 @@ class Module:
         parts = path.relative_to(ROOT).with_suffix("").parts
         self.package = path.name == "__init__.py"
         self.name = ".".join(parts[:-1] if self.package else parts)
-        self.definitions = {d.name: d for d in self._definitions(self.tree.body, "")}
+        self.definitions = {d.name: d for d in (*self._assigned(), *self._definitions(self.tree.body, ""))}
 
     @property
     def room(self):
@@ -48,9 +49,17 @@ class Module:
     def _definitions(self, body, prefix):
         for node in body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                yield Definition(self.name, prefix + node.name, node)
+                yield Definition(self.name, prefix + node.name, node, node.lineno)
                 if isinstance(node, ast.ClassDef):
                     yield from self._definitions(node.body, f"{prefix}{node.name}.")
+
+    def _assigned(self):
+        for node in self.tree.body:
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    for name in getattr(target, "elts", [target]):
+                        if isinstance(name, ast.Name) and name.id != "__all__":
+                            yield Definition(self.name, name.id, node, name.lineno)
 
     @cached_property
     def imports(self):
@@ -169,7 +178,8 @@ class Source:
                 if isinstance(definition.node, ast.FunctionDef):
                     inside = definition.name.rpartition(".")[0]
                     targets = [t for *_, t in self.uses(module, definition.node, inside)
-                               if isinstance(t, Definition) and t != definition]
+                               if isinstance(t, Definition) and t != definition
+                               and not isinstance(t.node, ast.Assign)]
                     found[definition] = list(dict.fromkeys(targets))
         return found
 
@@ -181,6 +191,11 @@ class Source:
             for target in targets:
                 found.setdefault(target, []).append(caller)
         return found
+
+
+def docstring_of(node):
+    """The docstring of a syntax tree, without the indentation; "" where there is none."""
+    return isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) or ""
 
 
 def _dotted(node):
