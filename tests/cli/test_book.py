@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tinycnn.cli import main
 from tinycnn.cli.book import files, notation, prose, site, source
 
 pytest.importorskip("pygments")
@@ -182,6 +183,19 @@ def test_sphinx_makes_pages_of_a_small_part(package, tmp_path):
     assert "plainly" in (out / "searchindex.js").read_text(encoding="utf-8")
 
 
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert main(["book", "--out", str(tmp_path)]) == 1
+    assert "is not empty" in capsys.readouterr().err and (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_what_is_missing_is_named(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["book"]) == 1
+    assert "pip install 'tinycnn[book]'" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The whole book."""
@@ -209,6 +223,6 @@ def test_a_browser_searches_from_the_disk(whole):
     if browser is None:
         pytest.skip("there is no browser")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"]
-    done = subprocess.run([browser, *options, f"{(whole / 'search.html').as_uri()}?q=col2im"], capture_output=True,
+    done = subprocess.run([browser, *options, f"{(whole / 'search.html').as_uri()}?q=max_pool2d"], capture_output=True,
                           text=True, timeout=120)
-    assert "code/ops/unfold.html" in done.stdout
+    assert 'href="reference/tinycnn.html#max_pool2d"' in done.stdout

@@ -5,6 +5,7 @@ The package is read as syntax trees (`source.py`). A page is made for every file
 pages together (`site.py`, `extension.py`).
 """
 import importlib.util
+import shutil
 from pathlib import Path
 
 
@@ -22,6 +23,10 @@ def book(args):
     missing = [name for name in ("sphinx", "myst_nb", "latex2mathml") if not importlib.util.find_spec(name)]
     if missing:
         raise RuntimeError(f"book: {', '.join(missing)} cannot be imported: pip install 'tinycnn[book]'")
+    if args.out.exists() and any(args.out.iterdir()):
+        if not (args.out / "searchindex.js").exists():
+            raise RuntimeError(f"book: --out {args.out} is not empty, and no book that was made before: name another folder")
+        shutil.rmtree(args.out)
     from .build import build
     pages = build(args.out)
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())

@@ -44,8 +44,7 @@ def zoo_pages(source):
             parts.append(f'<h2>{escape(row["title"])}</h2><p>{inline(row["idea"])}. {paper}.</p>'
                          f'<p><code>models.{row["model"]}()</code>: {row["weights"]} weights, {row["work"]} multiply-adds '
                          f'for an input of {row["input"]}.</p>{_drawing(row["model"])}')
-        yield Page(page, " and ".join(row["title"] for row in rows[:2]) + (" and others" if rows[2:] else ""),
-                   rows[0]["title"], "\n".join(parts))
+        yield Page(page, ", ".join(row["title"] for row in rows), rows[0]["title"], "\n".join(parts))
 
 
 def _drawing(name):

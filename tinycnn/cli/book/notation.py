@@ -12,7 +12,7 @@ TOKEN = re.compile(r"(?P<gap>\s+)|(?P<number>\d+(?:\.\d+)?(?:e-?\d+)?)|(?P<name>
                    r"(?P<sign><=|>=|!=|->|//|[-=<>+*/@^_(){}\[\]|,:])|(?P<other>.)", re.S)
 GREEK = {"mu", "beta", "alpha", "psi", "eps", "pi", "Gamma"}
 FUNCTIONS = {"log", "ln", "exp", "sqrt", "sign", "tanh", "erf", "softmax", "floor", "det", "clip", "softplus", "diag",
-             "flip", "max", "min", "mean", "position"}
+             "flip", "relu", "max", "min", "mean", "position"}
 LARGE = {"sum": r"\sum", "prod": r"\prod"}
 WORDS = {"stride", "padding", "dilation", "cols", "dcols", "xhat", "dxhat", "var", "dvar", "dmu", "scale", "keep", "mask",
          "dmask", "index", "size", "high", "low", "grid", "dgrid", "value", "dvalue", "step", "weight", "shift", "mod",

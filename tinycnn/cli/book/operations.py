@@ -11,8 +11,9 @@ from ...gradcheck.checker import check_case
 from ...gradcheck.command import catch
 from ...gradcheck.roads import difference
 from .files import Pages, code_of, words_of
-from .prose import inline
+from .prose import html_of, inline
 from .site import LESSONS, Page
+from .source import docstring_of
 
 DERIVED = re.compile(r"\bd[a-zA-Z]\w*\b|\bgrad|f'|\badjoint\b|\bbackward\b")  # how a docstring speaks of a gradient
 EXERCISES = {  # operation: the exercises in which it is written by hand
@@ -40,10 +41,11 @@ def operation_page(source, function, known):
     if not DERIVED.search(doc):
         raise RuntimeError(f"book: the docstring of {function.__name__} in {module.path} says nothing of a gradient")
     name = f"operations/{function.__name__}"
-    pages = Pages(source, name, known)
+    pages = Pages(source, name, known - {(definition.module, definition.name)})
     code = code_of(module, definition.start, definition.node.end_lineno, pages, source.links(module), anchors=False)
     parts = [f'<section class="step"><div class="words">{words_of(definition, pages, module, doc)}</div>{code}</section>',
-             f'<p>In <a href="{pages.of(definition)}"><code>{module.path}</code></a>, whose beginning says more.</p>',
+             f'<h2>From the beginning of <a href="{pages.of(module)}"><code>{module.path}</code></a></h2>'
+             f'<div class="head">{html_of(docstring_of(module.tree), pages.named(module))}</div>',
              _callers(definition, pages), _roads(source, definition, pages), _cases(function, source, pages),
              _mutants(function), _exercises(function, pages)]
     first = doc.partition("\n")[0]

@@ -6,8 +6,9 @@ from .notation import find
 
 CODE = re.compile(r"`+([^`]+)`+")
 _SIZE = r"(?:\*?[A-Z]\w*(?:[/*][A-Z]\w*)?|\.\.\.|\*\w+)"
-SHAPE = re.compile(rf"\b\w+ \({_SIZE}(?:, ?{_SIZE})*,?\)")
+SHAPE = re.compile(rf"\b[a-z]\w* \({_SIZE}(?:, ?{_SIZE})*,?\)")
 ADDRESS = re.compile(r"https?://[^\s)>]+[^\s)>.,;]|arXiv:(\d{4}\.\d{4,5})")
+STRESS = re.compile(r"(?<![\w*])\*(\w[\w ]*)\*(?![\w*])")
 ITEM = re.compile(r"^[-*] ")
 TITLE = re.compile(r"^(Derivation|Cost|Source|Sources|Saved|Saves|Keeps|Kept|Forward)\b(?=[:.,])")
 
@@ -56,8 +57,12 @@ def _piece(piece, link):
 
 def _formulas(text):
     """The pieces of a text with its formulas typeset."""
-    return [mathml(piece) if kind == "formula" else escape(piece, quote=False).replace("-&gt;", "&rarr;")
-            for kind, piece in find(text)]
+    return [mathml(piece) if kind == "formula" else _words(piece) for kind, piece in find(text)]
+
+
+def _words(text):
+    """Plain words as HTML: *stress*, and arrows."""
+    return STRESS.sub(r"<em>\1</em>", escape(text, quote=False).replace("-&gt;", "&rarr;"))
 
 
 def _block(block, link):
@@ -67,7 +72,7 @@ def _block(block, link):
     kind = _kind(lines[0], None)
     for line in lines:
         now = _kind(line, kind)
-        if part and (now != kind or now == "item" and ITEM.match(line)):
+        if part and (now != kind or now == "item" and ITEM.match(line) or now == "text" and TITLE.match(line)):
             parts.append((kind, part))
             part = []
         kind = now

@@ -139,6 +139,11 @@ class Source:
     def links(self, module):
         """{(line, column): what the name that begins there means} for a whole file."""
         found = {}
+        for node in ast.walk(module.tree):
+            for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+                target = self.resolve(module, alias.asname or alias.name)
+                if target is not None:
+                    found[alias.lineno, alias.col_offset] = target
         for node in module.tree.body:
             parts = [(node, "")]
             if isinstance(node, ast.ClassDef):
