@@ -1,10 +1,21 @@
 """Checks of arguments that many functions share: each names the function, the argument and what was expected."""
+import operator
 import os
 
 import numpy as np
 
 from .arrays import is_array
 from .tensor import Tensor
+
+
+def whole(value):
+    """`value` as an int; TypeError where it is no whole number. Nor is True, with which Python counts."""
+    if isinstance(value, bool):
+        raise TypeError(f"expected an integer, got {value}")
+    try:
+        return operator.index(value)
+    except ValueError as error:  # a Tensor of several elements
+        raise TypeError(*error.args) from None
 
 
 def check_tensor(function, **named):

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.arrays import Device, device_of, get_default_device, library, on, pin, to_device
 from ..engine.dtype import as_dtype, get_default_dtype, int64
 from ..engine.function import Function
-from ..engine.checks import check_number, check_tensor
+from ..engine.checks import check_number, check_tensor, whole
 from ..engine.construct import as_tensor, tensor
 from ..engine.tensor import Tensor, method, wrap
 
@@ -26,8 +26,8 @@ def shape_of(function, sizes, size=None):
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     try:
-        shape = tuple(int(n.__index__()) for n in size)
-    except (AttributeError, TypeError):
+        shape = tuple(map(whole, size))
+    except TypeError:
         raise TypeError(f"{function}: size must be integers, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise ValueError(f"{function}: size must not be negative, got {shape}")
@@ -196,6 +196,8 @@ def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False, memo
     """
     for t in target:
         if isinstance(t, Tensor):
+            if dtype is not None or device is not None:
+                raise TypeError("to: give a Tensor whose dtype and device to take, or these themselves, not both")
             dtype, device = t.dtype, t.device
         elif isinstance(t, bool):
             non_blocking = t
@@ -264,6 +266,7 @@ class Clone(Function):
 @method("clone")
 def clone(x, *, memory_format=None):
     """A copy of x; the gradient passes through it."""
+    check_tensor("clone", x=x)
     return Clone.apply(x)
 
 

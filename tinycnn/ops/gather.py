@@ -241,6 +241,8 @@ def index_put(x, indices, values, accumulate=False):
 def take(x, index):
     """The elements of x, as if it were flat, at the positions `index`; y has the shape of `index`."""
     check_tensor("take", x=x, index=index)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"take: index must be of integers, got {index.dtype}")
     return ravel(x)[index]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..engine.arrays import array_module, Device, get_default_device
 from ..engine.generators import Generator, default_generator
 from ..engine.dtype import as_dtype, get_default_dtype, int64
-from ..engine.checks import check_floating, check_tensor
+from ..engine.checks import check_floating, check_number, check_tensor
 from ..engine.tensor import Tensor, method, wrap
 from .creation import shape_of
 from .inplace import write
@@ -147,6 +147,7 @@ def _uniform_(x, a=0.0, b=1.0, *, generator=None):
 def _normal_(x, mean=0.0, std=1.0, *, generator=None):
     """Fill x with normal numbers of the given mean and standard deviation."""
     check_floating("normal_", x=x)
+    check_number("normal_", mean=mean, std=std)
     if not std >= 0:
         raise ValueError(f"normal_: std must not be negative, got {std}")
     drawn = _stream("normal_", generator, x.device).normal(x.shape, x.dtype)

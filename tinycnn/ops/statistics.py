@@ -255,8 +255,10 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
 
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Where an element is one of `test_elements` (with `invert`: none of them); one of the two may be a number."""
-    tensor = elements if isinstance(elements, Tensor) else test_elements
+    tensor, other = (elements, test_elements) if isinstance(elements, Tensor) else (test_elements, elements)
     check_tensor("isin", test_elements=tensor)
+    if not isinstance(other, (Tensor, int, float, np.generic)):
+        raise TypeError(f"isin: elements and test_elements must be Tensors, or one a number, got {type(other).__name__}")
     xp = array_module(tensor.array)
     x, known = (v.array if isinstance(v, Tensor) else xp.asarray(v) for v in (elements, test_elements))
     return wrap(as_array(xp.isin(x, known, invert=invert), tensor.array))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..engine.arrays import array_module, sliding_windows
 from ..engine.function import Function
-from ..engine.checks import check_floating
+from ..engine.checks import check_floating, whole
 from ..engine.tensor import Tensor, method
 from .shape import check_dim
 
@@ -183,7 +183,7 @@ def sizes(function, name, value, dims, least):
     """`value` as a tuple of `dims` integers, none below `least`; a single integer stands for all of them."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     try:
-        values = tuple(operator.index(v) for v in values)
+        values = tuple(map(whole, values))
     except TypeError:
         raise TypeError(f"{function}: {name} must be an integer or a tuple of {dims}, got {value!r}") from None
     values = values * dims if len(values) == 1 else values
