@@ -24,7 +24,8 @@ def counterpart(torch, target):
               "nn.utils": torch.nn.utils, "Tensor": torch.Tensor, "nn": torch.nn, "optim": torch.optim,
               "lr_scheduler": torch.optim.lr_scheduler, "data": torch.utils.data}
     found = getattr(places.get(place), name, None)
-    uses = {"nn": use_layer, "optim": use_optimizer, "lr_scheduler": fuzz_targets.use_schedule, "data": fuzz_targets.use_data}
+    uses = {"nn": use_layer, "optim": use_optimizer, "data": lambda it, torch: fuzz_targets.use_data(it),
+            "lr_scheduler": lambda it, torch: fuzz_targets.use_schedule(it)}
     if inspect.isclass(found) and place in uses:
         return lambda *args, **options: uses[place](found(*args, **options), torch)
     return found
@@ -53,7 +54,8 @@ def translated(torch, value):
         return layers[type(value)]()
     if isinstance(value, t.Tensor):
         tensor = torch.from_numpy(np.array(value.numpy(force=True)))
-        return torch.nn.Parameter(tensor) if isinstance(value, t.nn.Parameter) else tensor.requires_grad_(value.requires_grad)
+        tensor.requires_grad_(value.requires_grad)
+        return torch.nn.Parameter(tensor) if isinstance(value, t.nn.Parameter) else tensor
     if isinstance(value, t.optim.Optimizer):
         return torch.optim.SGD(network(torch).parameters(), 0.1, momentum=0.9)
     if isinstance(value, t.Generator):

@@ -138,12 +138,14 @@ def _single(value):
     """Whether a whole number may be meant: True is none, although Python counts with it."""
     if isinstance(value, Tensor) or is_array(value):
         return value.ndim == 0 and value.dtype.kind in "iu"
-    return not isinstance(value, (bool, float, tuple, list, np.bool_, np.floating))
+    return not isinstance(value, (bool, float, complex, tuple, list, np.bool_, np.inexact))
 
 
 def _calculable(value):
     """Whether a number may be meant, or a tensor of them; None is for none."""
-    return value is None or isinstance(value, (int, complex, np.generic)) or _tensor(value)
+    if isinstance(value, Tensor) or is_array(value):
+        return value.dtype.kind in "biuf"
+    return value is None or isinstance(value, (int, complex, np.number, np.bool_))
 
 
 GLANCES = {  # kind: (types that fit, of which nothing else is asked, what else fits)

@@ -10,7 +10,9 @@ from .tensor import Tensor
 
 def whole(value):
     """`value` as an int; TypeError where it is no whole number. Nor is True, with which Python counts."""
-    if isinstance(value, bool):
+    if type(value) is int:
+        return value
+    if isinstance(value, bool) or isinstance(value, Tensor) and value.dtype.kind == "b":
         raise TypeError(f"expected an integer, got {value}")
     try:
         return operator.index(value)

@@ -16,12 +16,14 @@ from ..engine.tensor import Tensor, method, wrap
 
 def place(array, device, requires_grad):
     """`array` as a tensor on `device`, by default the default device."""
-    out = wrap(to_device(array, Device(device or get_default_device())))
+    out = wrap(to_device(array, Device(get_default_device() if device is None else device)))
     return out.requires_grad_(requires_grad) if requires_grad else out
 
 
 def shape_of(function, sizes, size=None):
     """The shape that `f(2, 3)`, `f((2, 3))`, `f([2, 3])` and `f(size=(2, 3))` all mean."""
+    if sizes and size is not None:
+        raise TypeError(f"{function}: size is given twice, as {sizes} and as {size!r}")
     size = sizes if size is None else (size,)
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
@@ -36,7 +38,7 @@ def shape_of(function, sizes, size=None):
 
 def _filled(name, device, requires_grad, *args):
     """The tensor of the library's function `name`, made where it is to live: nothing is copied."""
-    device = Device(device or get_default_device())
+    device = Device(get_default_device() if device is None else device)
     with on(device):
         out = wrap(getattr(library(device), name)(*args))
     return out.requires_grad_(requires_grad) if requires_grad else out
@@ -69,10 +71,15 @@ def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     return _filled("empty", device, requires_grad, shape_of("empty", sizes, size), as_dtype(dtype or get_default_dtype()))
 
 
+def alike(x, dtype, device):
+    """The options `dtype` and `device`, those of x where they are None."""
+    return {"dtype": dtype or x.dtype, "device": x.device if device is None else device}
+
+
 def _like(create, name):
     def like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None):
         check_tensor(name, input=input)
-        return create(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+        return create(input.shape, **alike(input, dtype, device), requires_grad=requires_grad)
     like.__name__ = like.__qualname__ = name
     like.__doc__ = f"`{create.__name__}` in the shape, dtype and device of `input`."
     return like
@@ -144,13 +151,13 @@ def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
     """`full` in the shape, dtype and device of `input`."""
     check_tensor("full_like", input=input)
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device or input.device,
+    return full(input.shape, fill_value, **alike(input, dtype, device),
                 requires_grad=requires_grad)
 
 
 def _new(create, name):
     def new(tensor, *size, dtype=None, device=None, requires_grad=False):
-        return create(*size, dtype=dtype or tensor.dtype, device=device or tensor.device, requires_grad=requires_grad)
+        return create(*size, **alike(tensor, dtype, device), requires_grad=requires_grad)
     new.__name__ = new.__qualname__ = name
     new.__doc__ = f"`{create.__name__}` in the dtype and on the device of this tensor."
     return method(name)(new)
@@ -163,7 +170,7 @@ for _create in (zeros, ones, empty, full):
 @method("new_tensor")
 def _new_tensor(x, data, *, dtype=None, device=None, requires_grad=False):
     """`tensor(data)` in the dtype and on the device of this tensor."""
-    return tensor(data, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+    return tensor(data, **alike(x, dtype, device), requires_grad=requires_grad)
 
 
 # ---- moving ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import inspect
 from ..engine.arrays import array_module
 from ..engine.dtype import category
 from ..engine.grad_mode import mode
-from ..engine.checks import check_tensor
+from ..engine.checks import check_number, check_tensor
 from ..engine.tensor import Tensor, method, wrap
 
 
@@ -131,6 +131,7 @@ def fill_(x, value):
     """Write `value`, a number or a 0-d tensor, into every element of x."""
     if isinstance(value, Tensor):
         return copy_(x, value)
+    check_number("fill_", value=value)
     xp = array_module(x.array)
     return write(x, wrap(xp.broadcast_to(xp.asarray(value, x.dtype), x.shape)), "fill_")
 

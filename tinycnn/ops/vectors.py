@@ -94,7 +94,7 @@ def renorm(input, p, dim, maxnorm):
     """input with every slice along `dim` whose p-norm exceeds `maxnorm` scaled down to it."""
     check_floating("renorm", input=input)
     dim = check_dim("renorm", dim, input.ndim)
-    if input.ndim < 2 or p <= 0 or maxnorm < 0:
+    if input.ndim < 2 or not p > 0 or not maxnorm >= 0:
         raise RuntimeError("renorm: expected two dimensions or more, p > 0 and maxnorm >= 0, got shape "
                            f"{input.shape}, p {p} and maxnorm {maxnorm}")
     size = norm(input, p, tuple(d for d in range(input.ndim) if d != dim), keepdim=True)
