@@ -63,3 +63,5 @@ def check_path(function, **named):
     for name, value in named.items():
         if not isinstance(value, (str, os.PathLike)):
             raise TypeError(f"{function}: {name} must be a path, a string or a pathlib.Path, got {type(value).__name__}")
+        if "\0" in os.fspath(value):
+            raise ValueError(f"{function}: {name} must be a path, which has no character 0, got {value!r}")
