@@ -161,4 +161,7 @@ def parse_idx(content, path):
     if len(content) != expected:
         raise ValueError(f"{path}: {len(content):,} bytes found, {expected:,} expected for the shape {tuple(shape)} that it "
                          "states; delete the file and fetch it again")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    except ValueError as error:  # more dimensions, or a larger size beside a 0, than NumPy has
+        raise ValueError(f"{path}: it states an impossible shape ({error}); delete the file and fetch it again") from None

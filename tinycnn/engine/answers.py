@@ -84,6 +84,7 @@ def _iterable(value):
 
 _TENSOR = _tensor, "a Tensor"
 _NUMBER = _number, "a number"
+_SCALAR = lambda value: _number(value), "a number"  # wherever it stands: `scale` may be two numbers elsewhere
 _WHOLE = _whole, "an integer"
 _WHOLES = _wholes, "an integer or a tuple of integers"
 _NUMBERS = _numbers, "a number or a tuple of numbers"
@@ -105,11 +106,12 @@ FITS = {
     **dict.fromkeys("dim dims axis axes size sizes shape kernel_size stride padding "
                     "dilation output_padding shifts normalized_shape unflattened_size tile".split(), _WHOLES),
     **dict.fromkeys("dim0 dim1 dim2 start_dim end_dim groups n m k N steps row col offset diagonal chunks num_classes bins "
-                    "decimals minlength num_samples num_groups upscale_factor downscale_factor in_channels out_channels "
+                    "decimals minlength num_groups upscale_factor downscale_factor in_channels out_channels "
                     "in_features out_features num_features num_channels embedding_dim num_embeddings last_epoch "
                     "storage_offset divisor_override".split(), _WHOLE),
     **dict.fromkeys("alpha beta p dx value correction scale lambd margin base step start end exponent lr momentum "
-                    "weight_decay dropout gamma factor eps nan posinf neginf rtol atol".split(), _NUMBER),
+                    "weight_decay dropout gamma factor".split(), _NUMBER),
+    **dict.fromkeys("eps nan posinf neginf rtol atol".split(), _SCALAR),
     **dict.fromkeys("betas q scale_factor".split(), _NUMBERS),
 }
 
@@ -142,17 +144,17 @@ def _single(value):
 
 
 def _calculable(value):
-    """Whether a number may be meant, or a tensor of them; None is for none."""
+    """Whether a number may be meant, or a tensor of them."""
     if isinstance(value, Tensor) or is_array(value):
         return value.dtype.kind in "biuf"
-    return value is None or isinstance(value, (int, complex, np.number, np.bool_))
+    return isinstance(value, (int, complex, np.number, np.bool_))
 
 
 GLANCES = {  # kind: (types that fit, of which nothing else is asked, what else fits)
     _SWITCH: ([bool], _switch), _GENERATOR: ([Generator], _GENERATOR[0]), _LAYOUT: ([], _LAYOUT[0]),
     _DTYPE: (map(type, KNOWN.values()), lambda value: isinstance(value, (np.dtype, type, str, type(bfloat16)))),
     _DEVICE: ([Device, str, type(None)], lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    _WHOLE: ([int], _single), _NUMBER: ([int, float], _calculable)}
+    _WHOLE: ([int], _single), _SCALAR: ([int, float], _calculable)}
 GLANCES = {kind: (frozenset(types), fits, kind[1]) for kind, (types, fits) in GLANCES.items()}
 
 
