@@ -166,4 +166,7 @@ def parse_idx(content, path, kind=8):
     if len(content) != expected:
         raise ValueError(f"{path}: {len(content):,} bytes found, {expected:,} expected for the shape {tuple(shape)} that it "
                          "states; delete the file and fetch it again")
-    return np.frombuffer(content, dtype, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype, offset=header).reshape(shape)
+    except ValueError as error:  # more dimensions, or a larger size beside a 0, than NumPy has
+        raise ValueError(f"{path}: it states an impossible shape ({error}); delete the file and fetch it again") from None
