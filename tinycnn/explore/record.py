@@ -138,9 +138,11 @@ class _Notes:
                 y.register_hook(lambda dy, nr=nr: made.gradients.__setitem__(nr, dy.array.copy()))
 
     def _source(self, name, a, kept):
-        if not isinstance(a, Tensor):
+        if a is None:
             return None
-        if id(a) not in self.sources:
+        if not isinstance(a, Tensor):
+            kept[name] = np.asarray(a, np.float64)
+        elif id(a) not in self.sources:
             kept[name] = a.array
         return self.sources.get(id(a), {"array": name})
 

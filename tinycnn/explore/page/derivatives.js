@@ -35,6 +35,22 @@ function handedDown(record, i, k, index) {
   return terms && terms.map((term) => ({...term, dy: dy.data[term.at], share: term.factor * dy.data[term.at]}));
 }
 
+// The window that a number of a convolution or a pooling sees: where in the output of which operation (-1 is the picture).
+function windowBelow(record, {operation: i, index, parameter}) {
+  const {name, options, inputs, shapes} = record.operations[i] || {}, x = i >= 0 && !parameter && inputOf(record, i, 0);
+  if (!x || !["Conv", "MaxPool", "AvgPool"].includes(name) || shapes[0].length !== 4 || index >= count(shapes[0])) return null;
+  const [, f, oh, ow] = placeOf(index, shapes[0]), source = inputs[0], w = name === "Conv" && inputOf(record, i, 1);
+  const kernel = w ? w.shape.slice(2) : options.kernel, padding = (options.room || options.padding).map((p) => p[0] ?? p);
+  const dilation = options.dilation || [1, 1], inside = w ? w.shape[1] : 1, [, C, H, W] = x.shape;
+  const first = w ? Math.floor(f / (shapes[0][1] / options.groups)) * inside : f;
+  const edges = [oh, ow].map((o, d) => {
+    const start = o * options.stride[d] - padding[d], size = d ? W : H;
+    return [Math.max(start, 0), Math.min(start + (kernel[d] - 1) * dilation[d] + 1, size)];
+  });
+  return {operation: source.picture ? -1 : source.operation, maps: [first, Math.min(first + inside, C)],
+          top: edges[0][0], bottom: edges[0][1], left: edges[1][0], right: edges[1][1]};
+}
+
 const one = (at, factor, by) => [{at, factor, by}];
 
 // rule(k, index, inputs, options, dy, kept, y) -> [{at, factor, by}]

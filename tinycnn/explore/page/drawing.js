@@ -128,6 +128,7 @@ function legend(most) {
 
 // A curve for each of `lines`, {name, values, dashed}, the first steps to the left.
 function curves(canvas, lines, width, height) {
+  canvas.hidden = false;
   const context = sharp(canvas, width, height), style = getComputedStyle(document.documentElement);
   const all = lines.flatMap(({values}) => values.filter(Number.isFinite));
   const top = Math.max(...all, 1e-9), length = Math.max(...lines.map(({values}) => values.length), 2);

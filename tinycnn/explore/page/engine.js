@@ -10,22 +10,20 @@ function seen(o, k, size, stride, padding, dilation) {
   return i >= 0 && i < size ? i : -1;
 }
 
-// Calls f(index of y, index of x, index of w) for every product of a convolution in two dimensions.
-function eachProduct(options, x, w, y, f) {
-  const [, C, H, W] = x.shape, [F, , KH, KW] = w.shape, [, , OH, OW] = y.shape;
-  const {stride: [sh, sw], padding: [[ph], [pw]], dilation: [dh, dw], groups} = options;
-  const inside = C / groups, filters = F / groups;
-  for (let n = 0; n < F; n++) {
-    const first = Math.floor(n / filters) * inside;
-    for (let c = 0; c < inside; c++) for (let kh = 0; kh < KH; kh++) for (let kw = 0; kw < KW; kw++) {
-      const at = ((n * inside + c) * KH + kh) * KW + kw;
+// Calls f(k, o, i, n, step) for every row of products of a convolution in two dimensions: weight k meets, n times, the numbers
+// o, o + 1, ... of y and the numbers i, i + step, ... of x.
+function eachRow(options, x, w, y, f) {
+  const [, C, H, W] = x.shape, [F, inside, KH, KW] = w.shape, [, , OH, OW] = y.shape;
+  const {stride: [sh, sw], padding: [[ph], [pw]], dilation: [dh, dw], groups} = options, filters = F / groups;
+  for (let n = 0; n < F; n++) for (let c = 0; c < inside; c++) {
+    const channel = Math.floor(n / filters) * (C / groups) + c;
+    for (let kh = 0; kh < KH; kh++) for (let kw = 0; kw < KW; kw++) {
+      const left = kw * dw - pw, first = Math.max(0, Math.ceil(-left / sw));  // where the kernel's column enters the map
+      const number = Math.min(OW, Math.floor((W - 1 - left) / sw) + 1) - first;
       for (let oh = 0; oh < OH; oh++) {
         const h = seen(oh, kh, H, sh, ph, dh);
-        if (h < 0) continue;
-        for (let ow = 0; ow < OW; ow++) {
-          const v = seen(ow, kw, W, sw, pw, dw);
-          if (v >= 0) f((n * OH + oh) * OW + ow, ((first + c) * H + h) * W + v, at);
-        }
+        if (h >= 0 && number > 0)
+          f(((n * inside + c) * KH + kh) * KW + kw, (n * OH + oh) * OW + first, (channel * H + h) * W + left + first * sw, number, sw);
       }
     }
   }
@@ -84,14 +82,22 @@ const ENGINE = {
     forward([x, w, b], options, shape) {
       const y = zeros(shape), place = shape[2] * shape[3];
       if (b) y.data.forEach((_, o) => { y.data[o] = b.data[Math.floor(o / place)]; });
-      eachProduct(options, x, w, y, (o, i, k) => { y.data[o] += w.data[k] * x.data[i]; });
+      eachRow(options, x, w, y, (k, o, i, n, step) => {
+        const v = w.data[k];
+        for (let j = 0; j < n; j++) y.data[o + j] += v * x.data[i + j * step];
+      });
       return {y};
     },
     backward(dy, [x, w, b], options) {
       const dx = zeros(x.shape), dw = zeros(w.shape), db = b && zeros(b.shape), place = dy.shape[2] * dy.shape[3];
-      eachProduct(options, x, w, dy, (o, i, k) => {
-        dx.data[i] += w.data[k] * dy.data[o];
-        dw.data[k] += dy.data[o] * x.data[i];
+      eachRow(options, x, w, dy, (k, o, i, n, step) => {
+        const v = w.data[k];
+        let sum = 0;
+        for (let j = 0; j < n; j++) {
+          dx.data[i + j * step] += v * dy.data[o + j];
+          sum += dy.data[o + j] * x.data[i + j * step];
+        }
+        dw.data[k] += sum;
       });
       if (b) dy.data.forEach((v, o) => { db.data[Math.floor(o / place)] += v; });
       return [dx, dw, db];

@@ -8,7 +8,7 @@ class Learning {
     this.slider = el("input", {id: "rate", type: "range", min: -4, max: 1, step: 0.1, value: -1, "aria-describedby": "rate-value", oninput: () => this.said()});
     this.value = el("output", {id: "rate-value", class: "number"});
     this.result = el("p", {id: "losses", "aria-live": "polite"});
-    this.curve = el("canvas", {role: "img", "aria-label": "The loss of each batch"});
+    this.curve = el("canvas", {hidden: true, role: "img", "aria-label": "The loss of each batch"});
     this.which = el("select", {"aria-label": "The weights that are shown", onchange: () => this.weights()});
     this.figures = el("div", {class: "figures"});
     const button = (id, text, act) => el("button", {type: "button", id, onclick: act}, text);
@@ -21,7 +21,7 @@ class Learning {
       this.result, this.curve, el("h3", {}, "The weights before and after"), el("div", {class: "row"}, this.which), this.figures);
     this.mutant = el("select", {id: "mutant", "aria-label": "The mistake", onchange: () => this.switch()});
     this.verdict = el("div", {id: "verdict", "aria-live": "polite"});
-    this.raceCurve = el("canvas", {role: "img", "aria-label": "The loss of a right and of a broken training"});
+    this.raceCurve = el("canvas", {hidden: true, role: "img", "aria-label": "The loss of a right and of a broken training"});
     this.start = button("race", "Train 40 batches both ways", () => this.race());
     broken.append(el("p", {}, "Put a mistake that people really make into one operation's backward. The gradients on this page are then " +
       "wrong, \"Check it\" shows it, and so does a training."), el("div", {class: "row"}, this.mutant, this.start), this.verdict, this.raceCurve);
@@ -41,7 +41,8 @@ class Learning {
     this.record = record;
     this.undo.disabled = !record.undo;
     const names = Object.keys(record.parameters).filter((name) => record.arrays[`w.${name}`]);
-    if (this.which.options.length !== names.length) this.which.replaceChildren(...names.map((name) => el("option", {value: name}, name)));
+    const first = names.find((name) => name.endsWith("weight")) || names[0];
+    if (this.which.options.length !== names.length) this.which.replaceChildren(...names.map((name) => el("option", {value: name, selected: name === first}, name)));
     if (!this.mutant.options.length) this.mutant.replaceChildren(el("option", {value: ""}, "Nothing is broken"),
       ...record.mutants.map(([operation, name]) => el("option", {value: JSON.stringify([operation, name])}, `${operation}: ${name}`)));
     this.start.disabled = !this.mutant.value;

@@ -61,6 +61,7 @@ class Page {
   }
 
   show(record) {
+    if (!this.record) this.chosen = striking(record);
     this.record = record;
     this.picture.answer(record);
     this.learning.draw(record);
@@ -77,6 +78,12 @@ class Page {
     this.overview.draw(this.record, this.kind, this.chosen);
     this.unit.draw(this.record, this.kind, this.chosen);
   }
+}
+
+// What the page begins with: the largest number of the first convolution, where there is one.
+function striking(record) {
+  const i = record.operations.findIndex(({name}) => name === "Conv"), y = record.arrays[`${i}.y.0`];
+  return y ? {operation: i, index: y.data.indexOf(mostOf(y.data)) < 0 ? 0 : y.data.indexOf(mostOf(y.data))} : null;
 }
 
 function setTheme(name) {

@@ -1,6 +1,6 @@
 // The network from left to right: a column of maps for the picture and for every operation that computes.
 
-const MAPS = 16, SIDE = 64, GAP = 4, TALLEST = 540;
+const MAPS = 16, SIDE = 64, GAP = 4, TALLEST = 544;
 
 class Overview {
   // `choose({operation, index})` is called with the number that was pressed; operation -1 is the picture.
@@ -21,8 +21,9 @@ class Overview {
     const adds = operations.reduce((n, o) => n + o.multiply_adds, 0);
     const weights = Object.values(parameters).reduce((n, shape) => n + count(shape), 0);
     this.facts.textContent = `${whole(weights)} parameters, ${whole(adds)} multiply-adds for one picture. ` +
-      (kind === "y" ? "What each operation made; press a number to see how." :
-        "The gradient of the loss that arrived at each number; press one to see where it came from.");
+      (kind === "y" ? "What each operation made; press a number to see how. " :
+        "The gradient of the loss that arrived at each number; press one to see where it came from. ") +
+      "Orange is positive, blue negative.";
     const columns = [this.column(-1, "picture", "", [1, ...arrays.x.shape], [])];
     operations.forEach((o, i) => {
       if (!o.moves && !["Sum", "Div"].includes(o.name) || (o.name === "Div" && i < operations.length - 1)) columns.push(this.ofOperation(o, i));
@@ -51,7 +52,7 @@ class Overview {
   column(i, title, module, shape, parameters) {
     const array = this.arrayOf(i), size = parameters.reduce((n, name) => n + count(this.record.parameters[name]), 0);
     const inner = shape[0] === 1 ? shape.slice(1) : shape;
-    const facts = [el("b", {}, module || (i < 0 ? "x" : "")), el("br"), inner.join(" × ") || "1 number", el("br"),
+    const facts = [el("b", {title: module}, module.length > 22 ? `…${module.slice(-21)}` : module || (i < 0 ? "x" : "")), el("br"), inner.join(" × ") || "1 number", el("br"),
                    size ? `${whole(size)} parameters` : " "];
     const column = el("div", {class: "layer"}, el("h3", {}, title), el("div", {class: "facts"}, facts));
     if (!array) {
@@ -68,7 +69,8 @@ class Overview {
 
   // How the numbers of an array lie on the canvas: `maps` of h x w, `across` of them beside each other, each `width` x `height`.
   layout(shape) {
-    const inner = shape.length > 1 && shape[0] === 1 ? shape.slice(1) : shape;
+    let inner = shape.length > 1 && shape[0] === 1 ? shape.slice(1) : shape;
+    if (inner.length === 3 && inner[1] === 1 && inner[2] > 1) inner = [inner[0], inner[2]];  // tokens, with the batch in the middle
     if (inner.length >= 3) {
       const [h, w] = inner.slice(-2), maps = count(inner.slice(0, -2)), scale = SIDE / Math.max(h, w);
       const width = Math.max(8, Math.round(w * scale)), height = Math.max(8, Math.round(h * scale));
@@ -100,6 +102,8 @@ class Overview {
     }
     const chosen = this.chosen && this.chosen.operation === i ? this.chosen.index : null;
     if (chosen !== null) this.mark(context, layout, chosen, first, down, drawn);
+    const below = this.chosen && windowBelow(this.record, this.chosen);
+    if (below && below.operation === i) this.frame(context, layout, below, first, down, drawn);
     const at = (event) => {
       const column = Math.floor(event.offsetX / (width + GAP)), row = Math.floor(event.offsetY / (height + GAP));
       const m = column * down + row, x = event.offsetX - column * (width + GAP), y = event.offsetY - row * (height + GAP);
@@ -124,6 +128,16 @@ class Overview {
     context.lineWidth = 2;
     context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--ink");
     context.strokeRect(x - 1, y - 1, Math.max(width / w, 4) + 2, Math.max(height / h, 4) + 2);
+  }
+
+  // A frame around the window that the chosen number sees, in each of the maps in which it has one.
+  frame(context, {h, w, width, height}, {maps, top, left, bottom, right}, first, down, drawn) {
+    context.lineWidth = 2;
+    context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--ink");
+    for (let m = Math.max(maps[0], first); m < Math.min(maps[1], first + drawn); m++) {
+      const x = Math.floor((m - first) / down) * (width + GAP), y = ((m - first) % down) * (height + GAP);
+      context.strokeRect(x + left * width / w, y + top * height / h, (right - left) * width / w, (bottom - top) * height / h);
+    }
   }
 
   key(event, i, array, h, w, index) {

@@ -86,11 +86,12 @@ class Unit {
     if (!dy || attention && index >= dy.data.length) return [this.heading(this.named()), el("p", {}, "No gradient arrives here."), this.words()];
     const hands = HANDS[this.operation.name], inputs = this.inputs();
     const known = this.operation.inputs.every((source, k) => !source || inputs[k]);
+    const nothing = dy.data[index] === 0 && el("p", {}, "Nothing: dy is 0, and all that it hands down is a multiple of dy.");
     return [this.heading(this.named()), el("p", {}, "The gradient that arrives: dy = ", number("dy", dy.data[index])),
             el("div", {class: "halves"},
                el("div", {}, el("h3", {}, "What comes from where"), this.arrivals({operation: i}, index, dy.data[index])),
                el("div", {}, el("h3", {}, "What it hands down"),
-                  hands && known ? hands.call(this, inputs, dy, index) : el("p", {}, "By the formula below, to all of its inputs."))),
+                  nothing || (hands && known) ? nothing || hands.call(this, inputs, dy, index) : el("p", {}, "By the formula below, to all of its inputs."))),
             this.words()];
   }
 
