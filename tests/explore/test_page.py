@@ -1,4 +1,8 @@
 """The page in a real browser: its numbers are the engine's, with a server and without."""
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -134,7 +138,6 @@ def test_training_on_goes_on_until_it_is_stopped(reader, session):
                                     ("Linear", "mean instead of sum over the batch in db"),
                                     ("CrossEntropy", "the sign: y - p")])
 def test_a_broken_backward_shows_and_the_checker_says_so(reader, session, mutant):
-    import json
     session.look(session.subject.shown[0][0])
     session.switch(*mutant)
     reader.choose("#mutant", json.dumps(list(mutant), separators=(",", ":")))
@@ -178,3 +181,178 @@ def test_the_gradient_of_a_pixel(reader, session):
 def test_another_label_has_another_loss(reader, session):
     reader.press('[data-class="3"]', answered=True)
     same(reader.number("loss"), session.look(session.subject.shown[0][0], 3).loss)
+
+
+# ---- other networks --------------------------------------------------------------------------------------------------
+
+SUMS = """
+const r = explorer.record, off = [];
+r.operations.forEach((o, i) => {
+  const dy = r.arrays[`${i}.dy.0`];
+  if (!dy || i === r.operations.length - 1) return;
+  for (let index = 0; index < dy.data.length; index += Math.max(1, Math.floor(dy.data.length / 23))) {
+    const terms = usersOf(r, {operation: i, output: 0}).map(([j, k]) => handedDown(r, j, k, index));
+    if (!terms.length || terms.some((t) => !t)) continue;
+    const sum = terms.flat().reduce((s, t) => s + t.share, 0);
+    off.push([o.name, Math.abs(sum - dy.data[index]), Math.abs(dy.data[index])]);
+  }
+});
+for (const [name, shape] of Object.entries(r.parameters)) {
+  const dw = r.arrays[`dw.${name}`];
+  if (dw) for (let index = 0; index < dw.data.length; index += Math.max(1, Math.floor(dw.data.length / 11))) {
+    const terms = usersOf(r, {parameter: name}).map(([j, k]) => handedDown(r, j, k, index));
+    if (terms.every((t) => t)) off.push([name, Math.abs(terms.flat().reduce((s, t) => s + t.share, 0) - dw.data[index]),
+                                         Math.abs(dw.data[index])]);
+  }
+}
+return off;
+"""
+
+
+@pytest.mark.parametrize("model, explained", [
+    (subjects.sequential, {"Conv", "Normalize", "ReLU", "MaxPool", "Reshape", "Linear", "4.weight", "1.bias", "7.weight"}),
+    (subjects.Residual, {"Add", "Conv", "AvgPool", "AdaptiveAvgPool", "Div", "conv.weight", "enter.bias"}),
+    (subjects.Attending, {"Linear", "Add", "attention.out_proj.weight"})])
+def test_what_comes_from_where_adds_up_to_the_engines_gradient(driver, model, explained):
+    reader = Reader(driver)
+    with serving(subjects.digits(model)) as server:
+        reader.open(server.address)
+        found = reader.driver.execute_script(SUMS)
+    assert explained <= {name for name, *_ in found}
+    assert all(off <= 1e-12 + 1e-9 * size for _, off, size in found)
+
+
+def test_a_residual_network_runs_in_a_saved_page_as_in_the_engine(driver, tmp_path):
+    subject = subjects.digits(subjects.Residual)
+    save(subject, tmp_path / "page.html")
+    reader, session = Reader(driver), Session(subject)
+    reader.open((tmp_path / "page.html").as_uri())
+    record = session.look(subject.shown[0][0])
+    for i, operation in enumerate(record.operations):
+        for kind, arrays in (("y", operation.outputs), ("dy", operation.gradients)):
+            shown = driver.execute_script("return [...explorer.record.arrays[arguments[0]].data]", f"{i}.{kind}.0")
+            np.testing.assert_allclose(shown, arrays[0].ravel(), rtol=1e-9, atol=1e-12)
+
+
+def test_attention_is_shown_and_a_saved_page_has_what_was_recorded(driver, tmp_path):
+    subject = subjects.digits(subjects.Attending)
+    save(subject, tmp_path / "page.html")
+    reader, record = Reader(driver), Session(subject).look(subject.shown[0][0])
+    (i,) = [i for i, operation in enumerate(record.operations) if operation.name == "Attention"]
+    p = record.operations[i].kept["p"][0]
+    with serving(subject) as server:
+        for address in (server.address, (tmp_path / "page.html").as_uri()):
+            reader.open(address)
+            reader.press_unit(i, 1, 4, 2, (8, 8))
+            same(reader.number("y"), p[1, 4, 2])
+            same(reader.table("row"), p[1, 4])
+    reader.press("#one")
+    reader.wait("!document.getElementById('message').hidden")
+    assert "Attention" in reader.message() and "tinycnn explore" in reader.message()
+
+
+# ---- what goes wrong -------------------------------------------------------------------------------------------------
+
+def test_numbers_that_are_none_are_counted_on_the_page(driver):
+    subject = subjects.digits(subjects.sequential)
+    subject.model[0].weight.array[1] = np.nan
+    reader = Reader(driver)
+    with serving(subject) as server:
+        reader.open(server.address)
+        assert reader.find(".layer:nth-child(2) .none").text == "64 of 256 numbers are not finite."
+        reader.press_unit(0, 1, 3, 3, (8, 8))
+        assert reader.find("#unit [data-name=y]").text == "NaN"
+    assert not [line for line in driver.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def test_a_network_too_large_shows_what_it_can(driver, monkeypatch):
+    from tinycnn.explore import answers, wire
+    reader = Reader(driver)
+    monkeypatch.setattr(answers, "described", lambda record: wire.described(record, most=1000))
+    with serving(subjects.digits(subjects.sequential)) as server:
+        reader.open(server.address)
+        assert any("Too large to show" in text for text in reader.texts(".layer .none"))
+        reader.driver.execute_script("explorer.choose({operation: 7, index: 1})")
+        assert "was too much to show" in reader.find("#unit").text
+    assert not [line for line in driver.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def test_a_file_that_is_no_picture_is_refused_and_the_page_stays(reader, tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    reader.find("input[type=file]").send_keys(str(tmp_path / "notes.png"))
+    reader.wait("!document.getElementById('message').hidden")
+    assert "notes.png is no picture" in reader.message()
+    reader.press('[data-class="3"]', answered=True)
+    assert reader.message() == ""
+
+
+def test_a_picture_file_is_what_the_network_sees(reader, session, tmp_path):
+    pillow = pytest.importorskip("PIL.Image")
+    ink = np.full((60, 90), 255, np.uint8)
+    ink[10:50, 40:48] = 0
+    pillow.fromarray(ink).save(tmp_path / "one.png")
+    reader.driver.execute_script("window.before = explorer.record")
+    reader.find("input[type=file]").send_keys(str(tmp_path / "one.png"))
+    reader.wait("explorer.record !== before")
+    same(reader.number("loss"), look(reader, session).loss)
+    columns = session.pixels[0].sum(0)
+    assert session.pixels[0].any(1).all() and 0 < (columns > 0).sum() <= 3 and columns[3:5].sum() > 0.9 * columns.sum()
+
+
+def test_a_command_that_was_killed_is_said_and_nothing_breaks(driver, tmp_path):
+    reader = Reader(driver)
+    (tmp_path / "mine.py").write_text("from tests.explore.subjects import sequential as net\n")
+    command = subprocess.Popen([sys.executable, "-m", "tinycnn", "explore", f"{tmp_path / 'mine.py'}:net", "--no-browser"],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        reader.open(command.stdout.readline().strip())
+    finally:
+        command.kill()
+        command.wait()
+        command.stdout.close()
+    reader.press('[data-class="3"]')
+    reader.wait("!document.getElementById('message').hidden")
+    assert "The server does not answer" in reader.message()
+    reader.press_unit(0, 2, 3, 5, (8, 8))
+    assert "map 2, row 3, column 5" in reader.find("#unit h2").text
+    driver.get_log("browser")
+
+
+# ---- how it looks, and without a mouse -------------------------------------------------------------------------------
+
+def test_the_keyboard_reaches_every_number(reader, session):
+    from selenium.webdriver import Keys
+    record = session.look(session.subject.shown[0][0])
+    reader.driver.execute_script("explorer.choose({operation: 4, index: 0})")
+    reader.driver.execute_script("arguments[0].focus()", reader.find('[data-operation="4"]'))
+    for key in (Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.PAGE_DOWN):
+        reader.driver.switch_to.active_element.send_keys(key)
+    assert "map 1, row 1, column 1" in reader.find("#unit h2").text
+    same(reader.number("y"), record.operations[4].outputs[0][0, 1, 1, 1])
+    assert "map 1, row 1, column 1" in reader.find(".said[aria-live]").get_attribute("textContent")
+
+
+@pytest.mark.parametrize("width", [360, 1920])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_fits_every_width_in_both_themes(reader, width, theme):
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    reader.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        reader.driver.execute_script("setTheme(arguments[0]); explorer.draw()", theme)
+        for script in ("explorer.choose({operation: 0, index: 80})", "explorer.choose({operation: 7, index: 1})",
+                       "document.querySelector('[value=dy]').click()",
+                       "explorer.choose({parameter: '4.weight', index: 5, operation: 4, input: 1})"):
+            reader.driver.execute_script(script)
+            assert reader.driver.execute_script("return document.documentElement.scrollWidth") <= width
+        ground = reader.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, ground[4:-1].split(","))) < 382) == (theme == "dark")
+    finally:
+        reader.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_everything_that_can_be_pressed_has_a_name(reader):
+    names = reader.driver.execute_script("""
+        return [...document.querySelectorAll("button, select, input, canvas")]
+          .filter((e) => !e.hidden && e.ariaHidden !== "true")
+          .map((e) => [e.outerHTML.slice(0, 80), e.ariaLabel || e.textContent || e.labels?.[0]?.textContent])""")
+    assert len(names) > 20 and all(name for _, name in names), [html for html, name in names if not name]

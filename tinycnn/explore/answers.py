@@ -2,6 +2,7 @@
 import numpy as np
 
 from .wire import described, packed, words
+from .words import SOURCES
 
 
 def opening(subject):
@@ -10,9 +11,9 @@ def opening(subject):
     for name, pair in (("shown", subject.shown), ("learnt", subject.learnt)):
         if pair is not None:
             arrays[name], arrays[f"{name} labels"] = pair
-    facts = {"title": subject.title, "classes": subject.classes, "dataset": subject.dataset, "missing": subject.missing,
-             "channels": format.channels, "size": list(format.size), "scale": format.scale, "box": format.box,
-             "mean": list(format.mean), "std": list(format.std), "centre": format.centre, "ink": format.ink}
+    facts = {"title": subject.title, "classes": subject.classes, "source": SOURCES.get(subject.dataset),
+             "missing": subject.missing, "channels": format.channels, "size": list(format.size), "scale": format.scale,
+             "box": format.box, "centre": format.centre, "mean": list(format.mean), "std": list(format.std)}
     return facts, arrays
 
 

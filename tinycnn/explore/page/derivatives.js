@@ -40,6 +40,7 @@ function windowBelow(record, {operation: i, index, parameter}) {
   const {name, options, inputs, shapes} = record.operations[i] || {}, x = i >= 0 && !parameter && inputOf(record, i, 0);
   if (!x || !["Conv", "MaxPool", "AvgPool"].includes(name) || shapes[0].length !== 4 || index >= count(shapes[0])) return null;
   const [, f, oh, ow] = placeOf(index, shapes[0]), source = inputs[0], w = name === "Conv" && inputOf(record, i, 1);
+  if (name === "Conv" && !w) return null;
   const kernel = w ? w.shape.slice(2) : options.kernel, padding = (options.room || options.padding).map((p) => p[0] ?? p);
   const dilation = options.dilation || [1, 1], inside = w ? w.shape[1] : 1, [, C, H, W] = x.shape;
   const first = w ? Math.floor(f / (shapes[0][1] / options.groups)) * inside : f;

@@ -57,9 +57,10 @@ class Unit {
     const attention = this.operation.name === "Attention";
     const value = attention ? this.record.arrays[`${i}.p`].data[index] : y?.data[index];
     return [this.heading(this.named()),
-            value === undefined ? el("p", {}, "This operation's numbers were too many to show.")
+            value === undefined ? el("p", {}, "The numbers of this operation were too many to show.")
               : el("p", {}, attention ? "The share is " : "y = ", number("y", value)),
-            rule ? rule.call(this, inputs, y, index) : known ? this.unexplained(inputs, y, index) : null, this.words()];
+            rule ? rule.call(this, inputs, y, index) : known ? this.unexplained(inputs, y, index)
+              : el("p", {}, "What it was computed from was too much to show."), this.words()];
   }
 
   // An operation without a view of its own: the element of the same place, where shapes agree.
