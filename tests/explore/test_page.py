@@ -146,9 +146,17 @@ def test_a_broken_backward_shows_and_the_checker_says_so(reader, session, mutant
     for name, dw in record.gradients.items():
         shown = reader.driver.execute_script("return [...explorer.record.arrays[arguments[0]].data]", f"dw.{name}")
         np.testing.assert_allclose(shown, dw.ravel(), rtol=1e-9, atol=1e-12)
+
+
+def test_a_broken_training_is_set_beside_a_right_one(reader, session):
+    mutant = ("Conv", "db averaged over the batch")
+    session.look(session.subject.shown[0][0])
+    session.switch(*mutant)
+    reader.choose("#mutant", json.dumps(list(mutant), separators=(",", ":")))
     reader.press("#race")
-    reader.wait("document.querySelector('[data-name=race]')")
+    reader.wait("document.querySelector('[data-name=race]')", seconds=60)
     right, broken = session.race(0.1, 40)
+    assert right[0] == broken[0] and right[1] != broken[1]
     same([reader.number("right"), reader.number("broken")], [np.mean(right[-5:]), np.mean(broken[-5:])])
 
 

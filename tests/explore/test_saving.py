@@ -73,7 +73,8 @@ def test_the_page_that_comes_along_is_todays_and_has_the_shipped_weights():
     """Where this fails, run `tinycnn explore mnist --save notebooks/explore.html`."""
     html = SHIPPED.read_text(encoding="utf-8")
     facts, content = inside(html)
-    assert page(content) == html and SHIPPED.stat().st_size < 3_000_000 and facts["runs"]
+    assert page(content) == html and SHIPPED.stat().st_size < 3_000_000
+    assert facts["runs"] and facts["arrays"]["learnt"]["shape"] == [320, 1, 28, 28]
     length = int.from_bytes(content[:4], "little")
     for name, p in lenet5(weights="mnist").named_parameters():
         found = np.frombuffer(content, "<f4", p.numel(), 4 + length + facts["arrays"][f"w.{name}"]["at"])

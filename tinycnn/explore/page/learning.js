@@ -97,8 +97,10 @@ class Learning {
 
   async race() {
     this.start.disabled = true;
+    this.start.textContent = "Training …";
     const found = await guarded(() => this.ask("race", {lr: this.rate, batches: 40}));
     this.start.disabled = !this.mutant.value;
+    this.start.textContent = "Train 40 batches both ways";
     if (!found) return;
     const {right, broken} = found.arrays, last = (a) => a.data.slice(-5).reduce((s, v) => s + v, 0) / 5;
     curves(this.raceCurve, [{values: [...right.data]}, {values: [...broken.data], dashed: true}], Math.min(460, this.raceCurve.parentElement.clientWidth - 30), 150);

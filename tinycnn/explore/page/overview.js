@@ -81,7 +81,8 @@ class Overview {
       return {maps: 1, h, w, width: w * cell, height: h * cell};
     }
     const n = inner[0] ?? 1, w = n <= 20 ? 1 : n <= 160 ? 8 : Math.ceil(Math.sqrt(n / 2)), h = Math.ceil(n / w);
-    const cell = n <= 20 ? 24 : n <= 160 ? 9 : Math.max(1, Math.min(5, Math.floor(TALLEST / h)));
+    if (n <= 20) return {maps: 1, h, w, width: 46, height: 24 * h, last: n};
+    const cell = n <= 160 ? 9 : Math.max(1, Math.min(5, Math.floor(TALLEST / h)));
     return {maps: 1, h, w, width: w * cell, height: h * cell, last: n};
   }
 
@@ -100,7 +101,12 @@ class Overview {
       context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--line");
       context.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
     }
-    const chosen = this.chosen && this.chosen.operation === i ? this.chosen.index : null;
+    if (last <= 20) array.data.forEach((v, n) => {
+      context.fillStyle = inkOn(colourOf(v, most));
+      context.font = "11px sans-serif";
+      context.fillText(brief(v), 4, 24 * n + 16);
+    });
+    const chosen = this.chosen && !this.chosen.parameter && this.chosen.operation === i ? this.chosen.index : null;
     if (chosen !== null) this.mark(context, layout, chosen, first, down, drawn);
     const below = this.chosen && windowBelow(this.record, this.chosen);
     if (below && below.operation === i) this.frame(context, layout, below, first, down, drawn);

@@ -106,13 +106,19 @@ class Saved {
     return this.record([before, this.lossOf(pictures)]);
   }
 
-  train({lr, batches}) {
+  async train({lr, batches}) {
     this.keep();
-    return this.record(this.learn(lr, batches));
+    return this.record(await this.learn(lr, batches));
   }
 
-  learn(lr, batches) {
-    return Array.from({length: batches}, () => this.descend(this.batch(), lr));
+  // The losses of some batches, after each of which the browser may draw.
+  async learn(lr, batches) {
+    const losses = [];
+    for (let i = 0; i < batches; i++) {
+      losses.push(this.descend(this.batch(), lr));
+      await new Promise((done) => setTimeout(done));
+    }
+    return losses;
   }
 
   undo() {
@@ -120,11 +126,11 @@ class Saved {
     return this.record();
   }
 
-  race({lr, batches}) {
+  async race({lr, batches}) {
     const mutant = this.mutant, start = this.state(), arrays = {};
     for (const [name, way] of [["right", ""], ["broken", mutant]]) {
       this.mutant = way;
-      arrays[name] = {data: this.learn(lr, batches), shape: [batches]};
+      arrays[name] = {data: await this.learn(lr, batches), shape: [batches]};
       this.restore(start);
     }
     return {arrays};
