@@ -181,7 +181,12 @@ def _scale(part):
     kinds = next(iter(part["times"].values()))["tinycnn"]
     sizes = [["bytes that are added up", *(f"us, {NAMES[library]}" for library in sums)]]
     sizes += [[f"{int(n):,}", *(f"{1e6 * by[n]:,.0f}" for by in sums.values())] for n in sums["tinycnn"]]
-    return "\n\n".join([table([["network", "library", *ratios(kinds)], *rows]), table(sizes), _estimate(part)])
+    link = [["network, 2 machines, 1 Gbit/s", "ms a step, sent in backward", "ms, sent after it", "faster by"]]
+    for network, by in part["link"].items():
+        during, after = (statistics.median(by[library]) for library in ("tinycnn", "afterwards"))
+        link.append([network, f"{1e3 * during:.0f}", f"{1e3 * after:.0f}", f"{after / during - 1:.0%}"])
+    tables = [[["network", "library", *ratios(kinds)], *rows], sizes, *[link] * (len(link) > 1)]
+    return "\n\n".join([*map(table, tables), _estimate(part)])
 
 
 def _estimate(part):
@@ -199,10 +204,10 @@ WHERE = """Milliseconds of a step by kinds of operations, tinycnn / PyTorch, as 
 optimizer, adding gradients up, other operations and the way through the library."""
 
 SCALE = """Speeds of a training step, as ratios. A rank has one thread; PyTorch's ranks talk through gloo, tinycnn's through
-MPI. "2 ranks" share the batch that one process has, in "weak scaling" each has it whole. The last table is an
-**estimate**, not a measurement: the share of its speed that a rank would keep, were each a machine of its own like this one,
-with a whole batch, in a ring of 10 Gbit/s and 50 us a message, where half of a step's backward pass hides messages
-(`scale.efficiency`)."""
+MPI. "2 ranks" share the batch that one process has, in "weak scaling" each has it whole. The two machines are network
+namespaces of this one. The last table is an **estimate**, not a measurement: the share of its speed that a rank would keep,
+were each a machine of its own like this one, with a whole batch, in a ring of 10 Gbit/s and 50 us a message, where half of a
+step's backward pass hides messages (`scale.efficiency`)."""
 
 SECTIONS = {  # part: (title, words, function, picture)
     "peers": ("Other libraries on NumPy", "The MNIST net as their users would write it.", _peers, ""),

@@ -1,16 +1,18 @@
 """How much faster two processes are than one, with tinycnn over MPI and with PyTorch over gloo, on one machine.
 
 A process has one thread here, but where "threads" says otherwise. `speed` is the global batch of NETWORKS on two ranks, half
-of it each, against one process; `weak` a whole batch on each of two ranks against one on one rank.
+of it each, against one process; `weak` a whole batch on each of two ranks against one on one rank; `link` what it gains to
+send gradients while backward goes on, where the ranks are two machines with 1 Gbit/s between them.
 """
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from .machines import MPIEXEC, Impossible, two_machines
 
 NETWORKS = {"LeNet-5": (128, 0.41), "ResNet-18": (32, 42.6), "ViT-Tiny": (32, 20.5)}  # workload: batch, MiB of weights
 SIZES = (8, 64, 256, 1024)  # ranks, for the estimate
@@ -18,7 +20,7 @@ LATENCY, RATE = 50e-6, 10e9 / 8  # seconds a message and bytes a second between 
 LIBRARIES = ("tinycnn", "torch")
 KINDS = {"one process, 1 thread": (1, 1, 1), "one process, 2 threads": (1, 2, 1), "2 ranks": (2, 1, 2),
          "2 ranks, a batch each": (2, 1, 1)}  # (ranks, threads, the batch is divided by)
-MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+LINK = "1gbit"
 
 
 def start(library, ranks, threads, *arguments):
@@ -59,7 +61,28 @@ def run(libraries, args):
                     at = found.setdefault(network, {}).setdefault(library, {}).setdefault(kind, [])
                     at.append(statistics.quantiles(times, n=4)[0])
     sums = {library: start(library, 2, 1, "all_reduce", 0, 0) for library in libraries}
-    return dict(times=found, sums=sums)
+    return dict(times=found, sums=sums, link=over_a_link(seconds, rounds))
+
+
+def over_a_link(seconds, rounds):
+    """{network: {library of benchmarks.ranks: [seconds of a step a round]}}; {} where there cannot be two machines."""
+    found = {}
+    try:
+        with two_machines(LINK) as run_there:
+            for number in range(rounds):
+                for network, (batch, _) in NETWORKS.items():
+                    print(f"{network} over {LINK}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+                    for library in ("tinycnn", "afterwards"):
+                        done = run_there("-W", "ignore", "-m", "benchmarks.ranks", library, network, batch // 2, seconds,
+                                         TINYCNN_THREADS="1", PYTHONPATH=str(Path(__file__).parent.parent))
+                        if done.returncode:
+                            raise RuntimeError(f"{network} over {LINK}: {done.stderr.strip()[-300:]}")
+                        times = json.loads(done.stdout.splitlines()[-1])
+                        at = found.setdefault(network, {}).setdefault(library, [])
+                        at.append(statistics.quantiles(times, n=4)[0])
+    except Impossible as reason:
+        print(f"no link is measured: {reason}", file=sys.stderr)
+    return found
 
 
 def ratios(times):

@@ -8,8 +8,11 @@
 # All times are those of the machine that ran this notebook. The ratios are what to look at; run it on yours.
 
 # %%
+import importlib.util
+import inspect
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -17,6 +20,7 @@ from matplotlib import pyplot as plt
 import tinycnn
 import tinycnn.nn.functional as F
 from tinycnn import nn
+from tinycnn.cpu import direct
 from tinycnn.gpu.launch import FILES
 from tinycnn.models import SimpleCNN
 from tinycnn.optim import Adam
@@ -103,13 +107,11 @@ plt.show()
 print(f"{rates[0]:.1f} GFLOP/s with {sizes[0]} rows, {max(rates):.0f} at best")
 
 # %% [markdown]
-# ## Three ways to convolve
+# ## Who runs the loop
 #
-# The definition is seven loops: pictures, filters, two for the place, channels, two for the offset. In Python each
-# multiplication then costs the interpreter's work. `im2col` writes every window as a column and makes one matrix product of
-# it all. The library has roads for processors: columns in pieces that fit the cache, shared out to the cores
-# (`tinycnn/cpu/numpy_only/conv.py`), or, where Numba is installed, sums that stay in registers (`tinycnn/cpu/direct.py`);
-# and for 3x3 kernels perhaps additions in place of multiplications (Winograd).
+# The definition of convolution is seven loops: pictures, filters, two for the place, channels, two for the offset. In Python
+# each multiplication costs the interpreter's work. `im2col` writes every window as a column and makes one matrix product of
+# it all; the library's formula in `tinycnn/ops/conv.py` does that, and `plainly()` takes it as it stands.
 
 
 # %%
@@ -117,7 +119,7 @@ def loops(x, w):
     """x (N, C, H, W), w (F, C, K, K) -> y (N, F, H - K + 1, W - K + 1)."""
     (N, C, H, W), (filters, _, K, _) = x.shape, w.shape
     y = np.zeros((N, filters, H - K + 1, W - K + 1), x.dtype)
-    for n, f, i, j in np.ndindex(*y.shape):
+    for n, f, i, j in np.ndindex(y.shape):
         for c in range(C):
             for a in range(K):
                 for b in range(K):
@@ -125,35 +127,73 @@ def loops(x, w):
     return y
 
 
-def columns(x, w):
-    """The same by im2col."""
-    N, C, H, W = x.shape
-    filters, _, K, _ = w.shape
-    windows = np.lib.stride_tricks.sliding_window_view(x, (K, K), (2, 3))  # (N, C, H', W', K, K), a view
-    cols = windows.transpose(1, 4, 5, 0, 2, 3).reshape(C * K * K, -1)  # here every pixel is copied K * K times
-    y = w.reshape(filters, -1) @ cols
-    return y.reshape(filters, N, H - K + 1, W - K + 1).swapaxes(0, 1)
-
-
-# %%
 def library(x, w):
-    """The same by conv2d."""
+    """The same by conv2d, on whichever road serves here."""
     return F.conv2d(tinycnn.tensor(x), tinycnn.tensor(w)).numpy()
 
 
+@tinycnn.plainly()
+def columns(x, w):
+    """The same by conv2d as its formula stands: im2col and a matrix product."""
+    return library(x, w)
+
+
 chance = np.random.default_rng(0)
-w = chance.standard_normal((32, 32, 3, 3), dtype=np.float32)
-small, large = (chance.standard_normal(shape, dtype=np.float32) for shape in ((1, 32, 4, 4), (32, 32, 28, 28)))
+w = chance.standard_normal((32, 16, 3, 3), dtype=np.float32)
+small, large = (chance.standard_normal(shape, dtype=np.float32) for shape in ((1, 16, 4, 4), (32, 16, 28, 28)))
 print("all agree:", np.allclose(loops(small, w), columns(small, w), atol=1e-3),
       np.allclose(columns(small, w), library(small, w), atol=1e-3))
+
+# %% [markdown]
+# Numba makes machine code of loops in Python. Here are the same seven loops, in Python, compiled, and what the library does,
+# all on one core:
+
+# %%
+cores, ways = tinycnn.get_num_threads(), [("seven loops", loops, small)]
+if importlib.util.find_spec("numba"):
+    from numba import njit
+    ways.append(("compiled", njit(loops), large))
+ways += [("im2col", columns, large), ("library", library, large)]
+tinycnn.set_num_threads(1)
 rates = {}
-for name, way, x in (("seven loops", loops, small), ("im2col", columns, large), ("library", library, large)):
+for name, way, x in ways:
     products = len(x) * len(w) * (x.shape[2] - 2) ** 2 * w[0].size
     rates[name] = 2 * products / seconds(lambda: way(x, w), 5)
     print(f"{name:12} {rates[name] / 1e9:10.4f} GFLOP/s, {rates[name] / rates['seven loops']:9,.0f} times the loops")
+tinycnn.set_num_threads(cores)
 
 # %% [markdown]
-# Nothing was computed differently: the same products, the same sums. What changed is who runs the loop.
+# Nothing was computed differently: the same products, the same sums. What changed is who runs the loop. But why are the
+# compiled loops, which no interpreter holds up, so far from the peak? Because they fetch two numbers from memory for every
+# product. The library's loops know how a processor is made. The file that explains it begins like this:
+
+# %%
+explained = Path(direct.__file__).with_name("registers.py").read_text()
+print(explained[3:explained.index("Here the tile is")])
+
+# %% [markdown]
+# With that one step, the convolution is a loop again, and a short one. It is compiled in the same way as the seven loops
+# above, and it is what just ran, where Numba is installed. (Else columns in pieces that fit the cache do, in
+# `tinycnn/cpu/numpy_only/conv.py`; and from 32 channels on, 3x3 kernels save products by additions, in
+# `tinycnn/cpu/winograd.py`.)
+
+# %%
+text = inspect.getsource(direct.convolution)
+print(text[text.index("    def run"):text.index("    return compiled")])
+
+# %% [markdown]
+# So much less is fetched for a product:
+
+# %%
+if "compiled" in rates:
+    from tinycnn.cpu.registers import lanes
+    J, V = direct.tile_for(26, len(w), w.dtype)
+    print(f"a tile of {J} rows of {V} vectors of {lanes(w.dtype)} numbers: {J * V * lanes(w.dtype)} sums; "
+          f"{J} numbers and {V} vectors are loaded for {J * V * lanes(w.dtype)} products")
+
+# %% [markdown]
+# `tinycnn roads` prints for every formula which roads there are, which of them serve on your machine, and why the others do
+# not. Each is compared with its formula, for all the cases on which gradients are checked.
 #
 # ## Small tensors
 #
@@ -192,12 +232,11 @@ for batch in (1, 4, 16, 64, 256):
 # %% [markdown]
 # ## Threads
 #
-# Work that can be cut into parts can be shared out to cores: here the pictures of a batch. NumPy lets go of Python's lock
-# while it computes, so threads really run side by side. Waking one takes some ten microseconds, so small work stays on one
+# Work that can be cut into parts can be shared out to cores: here the pictures of a batch. NumPy and compiled loops let go of
+# Python's lock while they compute, so threads really run side by side. Waking one takes some ten microseconds, so small work stays on one
 # core.
 
 # %%
-cores = tinycnn.get_num_threads()
 weight = tinycnn.tensor(w)
 for name, batch in (("small", tinycnn.tensor(small)), ("large", tinycnn.tensor(large))):
     times = {}
@@ -320,7 +359,8 @@ print(f"computed on {scores.device}")
 #
 # - Measure before you optimise: one operation usually has most of the time.
 # - Two limits: operations a second and bytes a second. Which one holds depends on how often a fetched number is used.
-# - Give the inner loop to something that is fast at loops: a matrix product.
+# - Give the inner loop to something that is fast at loops: a matrix product, or machine code that uses a number often while it
+#   is in a register.
 # - Python costs microseconds a call, so make few calls with much work.
 # - Time and memory can be exchanged.
 #

@@ -39,9 +39,10 @@ def geometries(draw):
             (stride, padding, dilation, groups), draw(st.booleans()))
 
 
-@given(geometries(), st.sampled_from([1, 2, 3]), st.sampled_from([25, 100, 2**19]), st.booleans())
+@given(geometries(), st.sampled_from([1, 2, 3]), st.sampled_from([25, 100, 2**19]), st.booleans(),
+       st.sampled_from([1, 2**18]))
 @settings(max_examples=150, deadline=None)
-def test_convolution_is_what_its_formula_says_in_any_geometry(geometry, count, piece, tiles):
+def test_convolution_is_what_its_formula_says_in_any_geometry(geometry, count, piece, tiles, many):
     batch, channels, size, filters, kernel, out, options, channels_last = geometry
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, *size, channels))
@@ -53,6 +54,7 @@ def test_convolution_is_what_its_formula_says_in_any_geometry(geometry, count, p
     with pytest.MonkeyPatch.context() as patch:
         make_small(patch, count, winograd=tiles)
         patch.setattr(products, "PIECE", piece)
+        patch.setattr(products, "MANY", many)
         for formula, *args in results:
             close(formula(*args), formula.plain(*args))
 

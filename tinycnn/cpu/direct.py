@@ -26,13 +26,12 @@ from ..ops import conv as formulas
 from .compiled import compiled, loop
 from .serving import compiled_floats
 from .layout import channels_first, channels_last
+from .numpy_only.conv import few_pixels
 from .workers import aligned, parallel
 
 ROOM = 2**17        # numbers that stay in the second-level cache
 SHARED = 2**17      # weights, from which on threads share out the weights of dw, not the images
 OFTEN = 64          # weights of a row, from which on it is worth it to lay dy out for them
-FEW = 128           # pixels, up to which it takes as long to pack MANY weights as to use them: columns read them as they lie
-MANY = 2**18
 PIXELS = 24         # whose sum is worth reading and writing a tile
 
 
@@ -287,7 +286,7 @@ def as_groups(w, groups):
 
 def repays_packing(x, w, out, stride, padding, dilation, groups, b=None):
     """NumPy arrays of float32 or float64, unless few pixels meet many weights, where Numba is installed."""
-    return compiled_floats(x) and (groups > 1 or w.size < MANY or len(x) * math.prod(out) >= FEW)
+    return compiled_floats(x) and not few_pixels(x, w, out, stride, padding, dilation, groups)
 
 
 @formulas.convolve.road(repays_packing)

@@ -164,8 +164,10 @@ def _roots(function, tensors, gradients, create_graph):
                                "pass the gradient of its shape")
         if g is not None and g.shape != t.shape:
             raise RuntimeError(f"{function}: gradient of shape {g.shape} for a tensor of shape {t.shape}")
-        g = wrap(array_module(t.array).ones_like(t.array)) if g is None else g
-        roots.append((t, g if create_graph else g.array))
+        dy = array_module(t.array).ones_like(t.array) if g is None else g.array
+        if create_graph:
+            dy = wrap(dy) if g is None else g  # which has a history
+        roots.append((t, dy))
     return roots
 
 

@@ -84,8 +84,9 @@ class MaxUnpool(Function):
     @staticmethod
     def forward(ctx, x, indices, size):
         ctx.save_for_backward(indices)
-        y = array_module(x).zeros((*x.shape[:2], *size), x.dtype)
-        y.reshape(-1)[_all_planes(indices, size)] = x.reshape(-1)
+        xp = array_module(x)
+        y = xp.zeros((*x.shape[:2], *size), x.dtype)
+        y.reshape(-1)[_all_planes(xp, indices, size)] = x.reshape(-1)
         return y
 
     @staticmethod
@@ -96,20 +97,20 @@ class MaxUnpool(Function):
 
 def send(values, indices, size):
     """x (N, C, *size), zero but for x[n, c, indices[n, c, o]] += values[n, c, o]: the adjoint of `fetch`."""
-    planes = values.shape[:2]
-    x = array_module(values).zeros(int(np.prod((*planes, *size))), values.dtype)
-    add_at(x, _all_planes(indices, size), values.reshape(-1))
+    xp, planes = array_module(values), values.shape[:2]
+    x = xp.zeros(int(np.prod((*planes, *size))), values.dtype)
+    add_at(x, _all_planes(xp, indices, size), values.reshape(-1))
     return x.reshape(*planes, *size)
 
 
 def fetch(x, indices):
     """y[n, c, o] = x[n, c, indices[n, c, o]]."""
-    return x.reshape(-1).take(_all_planes(indices, x.shape[2:])).reshape(indices.shape)
+    return x.reshape(-1).take(_all_planes(array_module(x), indices, x.shape[2:])).reshape(indices.shape)
 
 
-def _all_planes(indices, size):
+def _all_planes(xp, indices, size):
     """Indices (N, C, *O) into planes of `size`, as one list of indices into all planes in a row."""
-    planes = array_module(indices).arange(indices.shape[0] * indices.shape[1]) * int(np.prod(size))
+    planes = xp.arange(indices.shape[0] * indices.shape[1]) * int(np.prod(size))
     return (indices + planes.reshape(*indices.shape[:2], *[1] * len(size))).reshape(-1)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...engine.arrays import sliding_windows
 from ...ops import conv as formulas
-from ...ops.unfold import inside, pad
+from ...ops.unfold import im2col, inside, pad
 from ..layout import channels_first, channels_last, contiguous
 from ..matmul import product
 from ..serving import on_cpu
@@ -26,6 +26,8 @@ from ..workers import aligned, parallel
 
 PIECE = 2**19             # numbers, half of a usual second-level cache
 WINDOWS = 512             # but as many windows at least, for products to be efficient
+MANY = 2**18              # weights that take as long to lay out as to use
+PIXELS = 128              # for less pixels than these
 FEW = 4                   # channels, up to which columns are copied as whole rows of pixels
 GROUP = 16                # channels, below which groups are merged
 
@@ -81,6 +83,19 @@ def convolve_on_cpu(x, w, out, stride, padding, dilation, groups, b=None):
 
     parallel(work, len(columns.pieces), flops=2 * y.size * matrix.shape[1], moved=4 * y.nbytes)
     return channels_first(y)
+
+
+def few_pixels(x, w, out, stride, padding, dilation, groups, b=None):
+    """NumPy arrays where few pixels meet many weights: to lay the weights out takes as long as to use them."""
+    return type(x) is np.ndarray and w.size >= MANY and 0 < len(x) * math.prod(out) < PIXELS and groups == 1
+
+
+@formulas.convolve.road(few_pixels)
+def convolve_few_pixels(x, w, out, stride, padding, dilation, groups, b=None):
+    """The formula as it stands, y = w @ cols, in which the weights are read where they lie: 2 to 3 times as fast."""
+    cols = formulas.as_matrix(im2col(x, w.shape[2:], stride, padding, dilation, out), 1, len(out))[0]
+    y = contiguous(product(w.reshape(len(w), -1), cols).T).reshape(len(x), *out, len(w))
+    return channels_first(y if b is None else y + b)
 
 
 @formulas.weight_gradient.road(on_cpu)
