@@ -52,5 +52,5 @@ def digits(model, seed=0):
     for name, buffer in model.named_buffers():
         if name.endswith(("running_mean", "running_var")):
             buffer.array[...] = chance.uniform(0.3, 1.5, buffer.shape)
-    return Subject(type(model).__name__, model.eval().double(), Digits.FORMAT, list(map(str, range(10))), "digits",
+    return Subject(type(model).__name__, model, Digits.FORMAT, list(map(str, range(10))), "digits",
                    some(Digits("test"), 20), some(Digits("train"), 320))

@@ -349,7 +349,7 @@ def test_the_page_fits_every_width_in_both_themes(reader, width, theme):
         reader.driver.execute_script("setTheme(arguments[0]); explorer.draw()", theme)
         for script in ("explorer.choose({operation: 0, index: 80})", "explorer.choose({operation: 7, index: 1})",
                        "document.querySelector('[value=dy]').click()",
-                       "explorer.choose({parameter: '4.weight', index: 5, operation: 4, input: 1})"):
+                       "explorer.choose({parameter: '4.weight', index: 5, operation: 4})"):
             reader.driver.execute_script(script)
             assert reader.driver.execute_script("return document.documentElement.scrollWidth") <= width
         ground = reader.driver.execute_script("return getComputedStyle(document.body).backgroundColor")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.explore import subjects
+from tinycnn.cli import main
 from tinycnn.explore import save
 from tinycnn.explore.page import SCRIPTS, STYLE, page
 from tinycnn.explore.saving import engine, saved
@@ -44,7 +45,8 @@ def test_the_weights_in_it_are_the_networks():
     for name, p in subject.model.named_parameters():
         place = places[f"w.{name}"]
         found = np.frombuffer(content, {"f8": "<f8", "f4": "<f4"}[place["type"]], p.numel(), 4 + length + place["at"])
-        assert np.array_equal(found.reshape(p.shape), p.array)
+        assert np.array_equal(found.reshape(p.shape), p.array) and place["type"] == "f4"  # as nothing is lost
+    assert places["learnt"]["type"] == places["shown"]["type"] == "u1"
 
 
 def test_a_network_that_the_page_cannot_run_is_recorded():
@@ -79,6 +81,16 @@ def test_the_page_that_comes_along_is_todays_and_has_the_shipped_weights():
     for name, p in lenet5(weights="mnist").named_parameters():
         found = np.frombuffer(content, "<f4", p.numel(), 4 + length + facts["arrays"][f"w.{name}"]["at"])
         assert np.array_equal(found.reshape(p.shape), p.array)
+
+
+def test_the_command_saves_a_page_or_says_what_it_cannot_find(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text("from tests.explore.subjects import Residual as net\n")
+    assert main(["explore", f"{tmp_path / 'mine.py'}:net", "--save", str(tmp_path / "page.html")]) == 0
+    size = (tmp_path / "page.html").stat().st_size
+    assert capsys.readouterr().out == f"{tmp_path / 'page.html'}: {size:,} bytes\n"
+    assert inside((tmp_path / "page.html").read_text())[0]["title"] == "net"
+    assert main(["explore", str(tmp_path / "no"), "--save", str(tmp_path / "other.html")]) == 1
+    assert "is no folder of a run, no checkpoint" in capsys.readouterr().err and not (tmp_path / "other.html").exists()
 
 
 def test_sessions_do_not_share_a_network():

@@ -6,6 +6,7 @@ by, so that no other name can be made to mean this machine; and, to ask somethin
 import hmac
 import json
 import secrets
+import sys
 import threading
 from collections import OrderedDict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,10 @@ from .session import Session
 
 TABS = 4                # networks that are kept: one for each tab of the browser
 LARGEST = 16_000_000    # bytes of a question
+
+
+class TabGone(Exception):
+    """The network of a tab is no longer kept."""
 
 
 class Server(ThreadingHTTPServer):
@@ -34,15 +39,22 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
 
     def ask(self, question, told):
-        """bytes: the answer to one tab's question. KeyError where that tab's network made way for others."""
+        """bytes: the answer to one tab's question. TabGone where that tab's network made way for others."""
         tab = str(told.get("tab"))
         with self.lock:  # one at a time: an operation's backward is broken for the whole process
             if question == "open":
                 self.tabs[tab] = Session(self.subject)
                 while len(self.tabs) > TABS:
                     self.tabs.popitem(last=False)
+            if tab not in self.tabs:
+                raise TabGone("This tab's network has made way for those of newer tabs: load the page again.")
             self.tabs.move_to_end(tab)
             return answer(self.tabs[tab], question, told)
+
+    def handle_error(self, request, client_address):
+        """Say what went wrong, unless a browser has only closed its tab before it had its answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -68,8 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             if not isinstance(told, dict):
                 raise ValueError("a question must be a JSON object")
             self._send(200, self.server.ask(question, told), "application/octet-stream")
-        except KeyError:
-            self._send(410, "This tab's network has made way for those of newer tabs: load the page again.")
+        except TabGone as error:
+            self._send(410, f"{error}")
         except Exception as error:  # the user's own network may raise anything; the page shows what it said
             self._send(400, f"{error}" or type(error).__name__)
 

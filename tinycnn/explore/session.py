@@ -27,7 +27,7 @@ class Session:
     """
 
     def __init__(self, subject):
-        self.subject, self.model = subject, copy.deepcopy(subject.model)
+        self.subject, self.model = subject, copy.deepcopy(subject.model).double().eval()
         self.pixels, self.label, self.mutant, self.before, self.seen = None, 0, None, [], 0
         registry.load()
 

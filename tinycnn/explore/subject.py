@@ -63,7 +63,6 @@ def find(what, dataset=None):
         raise ValueError(f"explore: {what} is no folder of a run, no checkpoint, no FILE.py:NAME and no name of a network"
                          f"{did_you_mean(str(what), [*list_models(), *(key[1] for key in weights.shipped())])}")
     subject.dataset = dataset or subject.dataset
-    subject.model.eval().double()
     return with_pictures(subject)
 
 

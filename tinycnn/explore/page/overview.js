@@ -24,9 +24,10 @@ class Overview {
       (kind === "y" ? "What each operation made; press a number to see how. " :
         "The gradient of the loss that arrived at each number; press one to see where it came from. ") +
       "Orange is positive, blue negative.";
+    const loss = operations.findIndex(({name}) => name === "CrossEntropy");  // behind it only a mean over one picture follows
     const columns = [this.column(-1, "picture", "", [1, ...arrays.x.shape], [])];
     operations.forEach((o, i) => {
-      if (!o.moves && !["Sum", "Div"].includes(o.name) || (o.name === "Div" && i < operations.length - 1)) columns.push(this.ofOperation(o, i));
+      if (!o.moves && i <= loss) columns.push(this.ofOperation(o, i));
     });
     this.strip.replaceChildren(...columns);
     this.strip.scrollLeft = left;
@@ -35,7 +36,7 @@ class Overview {
 
   ofOperation(o, i) {
     const attention = o.name === "Attention" && this.record.arrays[`${i}.p`];
-    return this.column(i, o.name, o.module, attention ? attention.shape : o.shapes[0], o.parameters);
+    return this.column(i, o.name, o.module, attention ? attention.shape : o.shapes[0], o.parameters, o.multiply_adds);
   }
 
   // What is shown of an operation: its attention, its output, the gradient of that.
@@ -49,11 +50,11 @@ class Overview {
     return arrays[`${i}.${this.kind}.0`];
   }
 
-  column(i, title, module, shape, parameters) {
+  column(i, title, module, shape, parameters, adds = 0) {
     const array = this.arrayOf(i), size = parameters.reduce((n, name) => n + count(this.record.parameters[name]), 0);
     const inner = shape[0] === 1 ? shape.slice(1) : shape;
     const facts = [el("b", {title: module}, module.length > 22 ? `…${module.slice(-21)}` : module || (i < 0 ? "x" : "")), el("br"), inner.join(" × ") || "1 number", el("br"),
-                   size ? `${whole(size)} parameters` : " "];
+                   size ? `${whole(size)} parameters` : " ", el("br"), adds ? `${whole(adds)} mult-adds` : " "];
     const column = el("div", {class: "layer"}, el("h3", {}, title), el("div", {class: "facts"}, facts));
     if (!array) {
       const size = `${whole(count(shape))} numbers`;

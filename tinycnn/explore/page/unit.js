@@ -77,7 +77,7 @@ class Unit {
 
   chooseParameter(k) {
     const source = this.operation.inputs[k];
-    return source?.parameter ? (index) => this.choose({parameter: source.parameter, index, operation: this.chosen.operation, input: k}) : null;
+    return source?.parameter ? (index) => this.choose({parameter: source.parameter, index, operation: this.chosen.operation}) : null;
   }
 
   // ---- backward ----
@@ -134,9 +134,11 @@ class Unit {
   }
 
   weight() {
-    const {parameter, index, operation: i, input: k} = this.chosen, w = this.record.arrays[`w.${parameter}`];
+    const {parameter, index} = this.chosen, w = this.record.arrays[`w.${parameter}`];
     const dw = this.record.arrays[`dw.${parameter}`], value = dw?.data[index];
-    const terms = handedDown(this.record, i, k, index), rate = this.rate();
+    const rate = this.rate(), uses = usersOf(this.record, {parameter});
+    const found = uses.map(([i, k]) => handedDown(this.record, i, k, index)?.map((term) => ({...term, i})));
+    const terms = found.every((list) => list) && found.flat();
     const title = this.heading(`The weight ${parameter}[${placeOf(index, w.shape).join(", ")}]`);
     const numbers = el("p", {}, "w = ", number("w", w.data[index]));
     if (!dw) return [title, numbers, el("p", {}, "It is frozen, or nothing used it: it has no gradient."), this.words()];
@@ -144,7 +146,7 @@ class Unit {
     return [title, numbers, el("h3", {}, "Where dw comes from"),
             terms ? [el("p", {}, "The weight was used at each of these places. At each, a change of w changes y by the factor, and y " +
                         "changes the loss by dy: factor times dy is the place's share of dw. The sum of all shares is dw."),
-                     this.shares(terms, i), this.terms(terms.map((term) => ({...term, i}))),
+                     uses.length === 1 ? this.shares(terms, uses[0][0]) : null, this.terms(terms),
                      el("p", {}, `Sum of ${terms.length} places: `, number("sum", terms.reduce((s, t) => s + t.share, 0)))]
               : el("p", {}, "By the formula below."), this.check(parameter, index, value), this.words()];
   }
