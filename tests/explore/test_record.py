@@ -97,6 +97,17 @@ def test_a_step_goes_against_the_gradient_and_is_taken_back(session):
     assert all(np.array_equal(p.array, before[name]) for name, p in session.model.named_parameters())
 
 
+def test_a_training_that_takes_long_ends_early_and_a_race_has_as_many_batches_both_ways(session, monkeypatch):
+    session.look(session.subject.shown[0][0])
+    monkeypatch.setattr("tinycnn.explore.session.SECONDS", 0)
+    assert len(session.train(0.1, 5)) == 1 and session.undo()
+    session.switch("Linear", "dw transposed")
+    monkeypatch.setattr("tinycnn.explore.session.SECONDS", 60)
+    start = session.record().loss
+    right, broken = session.race(0.1, 3)
+    assert len(right) == len(broken) == 3 and right[0] == broken[0] and right != broken and session.record().loss == start
+
+
 def test_a_network_may_return_nothing_but_scores():
     session = Session(subjects.digits(lambda: nn.Sequential(nn.Conv2d(1, 2, 3))))
     with pytest.raises(RuntimeError, match=r"must return scores \(N, K\) for pictures \(N, C, H, W\), got \(1, 2, 6, 6\)"):

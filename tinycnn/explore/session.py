@@ -1,6 +1,7 @@
 """One reader's network: it runs on a picture, learns, forgets again, and may be broken on purpose."""
 import contextlib
 import copy
+import time
 
 import numpy as np
 
@@ -16,6 +17,7 @@ BATCH = 32
 UNDO = 10           # steps that can be taken back
 H = 1e-5            # of finite differences
 MOST = 200          # batches that one question may train on
+SECONDS = 10        # that it may take, but for the batch that is at work then
 
 
 class Session:
@@ -79,9 +81,12 @@ class Session:
         return before, self._loss_of(x, labels)
 
     def train(self, lr, batches):
-        """The loss of each of `batches` batches, each of which is learnt from."""
+        """The loss of each of `batches` batches, each of which is learnt from; of fewer where they take long."""
         self._keep()
-        return [self._descend(*self._batch(), _rate(lr)) for _ in range(_count(batches))]
+        losses, end = [], time.monotonic() + SECONDS
+        while len(losses) < _count(batches) and (not losses or time.monotonic() < end):
+            losses.append(self._descend(*self._batch(), _rate(lr)))
+        return losses
 
     def undo(self):
         """Take the last step or training back; False where there is none."""
@@ -115,12 +120,11 @@ class Session:
 
     def race(self, lr, batches):
         """(the losses of a training by the right backward, those by the mutant), from the present weights, which stay."""
-        losses, mutant, seen = [], self.mutant, self.seen
+        losses, mutant = [], self.mutant
         for self.mutant in (None, mutant):
-            self.seen = seen
             losses.append(self.train(lr, batches))
             self.undo()
-        return losses
+        return [run[:min(map(len, losses))] for run in losses]
 
     # ---- what they share ----
     def _normalised(self, pixels):

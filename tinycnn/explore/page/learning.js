@@ -65,13 +65,15 @@ class Learning {
   async train() {
     this.running = !this.running;
     this.go.textContent = this.running ? "Stop" : "Train on";
+    if (!this.running || this.working) return;  // the loop below is still at its last answer
+    this.working = true;
     while (this.running) {
       if (!await this.act("train", {batches: ROUND})) break;
       this.result.replaceChildren(`${this.losses.length} batches; the loss of the last one: `, number("last", this.losses.at(-1)));
       curves(this.curve, [{values: this.losses}], Math.min(520, this.curve.parentElement.clientWidth - 30), 150);
       await new Promise((done) => setTimeout(done, 30));
     }
-    this.running = false;
+    this.running = this.working = false;
     this.go.textContent = "Train on";
   }
 
@@ -81,7 +83,7 @@ class Learning {
     if (!after) return;
     const before = this.before?.arrays[`w.${name}`], change = before && after.data.map((v, i) => v - before.data[i]);
     const figure = (title, data) => filters(title, data, after.shape);
-    this.figures.replaceChildren(...(before ? [figure("before", before.data), figure("the change: −lr dw", change), figure("after", after.data)]
+    this.figures.replaceChildren(...(before ? [figure("before", before.data), figure("the change", change), figure("after", after.data)]
       : [figure("w", after.data), dw ? figure("dw", dw.data) : el("p", {class: "faint"}, "no gradient")]));
   }
 
@@ -102,12 +104,16 @@ class Learning {
     this.start.disabled = !this.mutant.value;
     this.start.textContent = "Train 40 batches both ways";
     if (!found) return;
-    const {right, broken} = found.arrays, last = (a) => a.data.slice(-5).reduce((s, v) => s + v, 0) / 5;
-    curves(this.raceCurve, [{values: [...right.data]}, {values: [...broken.data], dashed: true}], Math.min(460, this.raceCurve.parentElement.clientWidth - 30), 150);
+    const {right, broken} = found.arrays, last = (a) => mean(a.data.slice(-5));
     this.verdict.querySelector("[data-name=race]")?.remove();
-    this.verdict.append(el("p", {"data-name": "race"}, "From these weights, with this rate: mean loss of the last five batches, right (solid) ",
+    curves(this.raceCurve, [{values: [...right.data]}, {values: [...broken.data], dashed: true}], Math.min(460, this.raceCurve.parentElement.clientWidth - 30), 150);
+    this.verdict.append(el("p", {"data-name": "race"}, `${right.data.length} batches from these weights, with this rate: mean loss of the last five, right (solid) `,
       number("right", last(right)), ", broken (dashed) ", number("broken", last(broken)), ". The weights are as before."));
   }
+}
+
+function mean(numbers) {
+  return numbers.reduce((s, v) => s + v, 0) / numbers.length;
 }
 
 // Weights as maps: the first 16 filters with their first channel, or a matrix.

@@ -111,10 +111,10 @@ class Saved {
     return this.record(await this.learn(lr, batches));
   }
 
-  // The losses of some batches, after each of which the browser may draw.
+  // The losses of some batches, or of what is done of them in ten seconds, after each of which the browser may draw.
   async learn(lr, batches) {
     const losses = [];
-    for (let i = 0; i < batches; i++) {
+    for (const end = Date.now() + 10000; losses.length < batches && (!losses.length || Date.now() < end);) {
       losses.push(this.descend(this.batch(), lr));
       await new Promise((done) => setTimeout(done));
     }
@@ -130,9 +130,12 @@ class Saved {
     const mutant = this.mutant, start = this.state(), arrays = {};
     for (const [name, way] of [["right", ""], ["broken", mutant]]) {
       this.mutant = way;
-      arrays[name] = {data: await this.learn(lr, batches), shape: [batches]};
+      arrays[name] = {data: await this.learn(lr, batches)};
       this.restore(start);
     }
+    this.mutant = mutant;
+    const both = Math.min(arrays.right.data.length, arrays.broken.data.length);
+    for (const array of Object.values(arrays)) array.data = array.data.slice(0, both);
     return {arrays};
   }
 
