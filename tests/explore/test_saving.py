@@ -66,6 +66,7 @@ def test_our_own_html_css_and_javascript_are_below_a_megabyte_and_fetch_nothing(
     assert len(page(None).encode()) < 200_000
     folder = ROOT / "tinycnn" / "explore" / "page"
     assert {p.name for p in folder.iterdir() if p.suffix in (".js", ".css", ".html")} == {STYLE, *SCRIPTS, "page.html"}
+    assert all(len(line) <= 125 for name in (STYLE, *SCRIPTS) for line in (folder / name).read_text().splitlines())
     assert "http" not in "".join((folder / name).read_text() for name in (STYLE, *SCRIPTS, "page.html")).replace(
         "http-equiv", "")
 

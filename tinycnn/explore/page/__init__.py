@@ -4,8 +4,8 @@ import hashlib
 from importlib import resources
 
 STYLE = "style.css"
-SCRIPTS = ("numbers.js", "engine.js", "sources.js", "drawing.js", "picture.js", "derivatives.js", "unit.js", "overview.js",
-           "learning.js", "main.js")
+SCRIPTS = ("numbers.js", "engine.js", "sources.js", "drawing.js", "picture.js", "derivatives.js", "unit.js", "views.js",
+           "overview.js", "learning.js", "main.js")
 
 
 def page(saved):

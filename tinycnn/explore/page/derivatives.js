@@ -21,8 +21,8 @@ function usersOf(record, source) {
   return uses;
 }
 
-// What `operation i` hands down to element `index` of its input k: [{at, factor, dy, share, by}], `at` an index of its output,
-// `by` words for the factor. undefined where this page does not take the operation apart.
+// What `operation i` hands down to element `index` of its input k: [{at, factor, dy, share, by}], `at` an index of its
+// output, `by` words for the factor. undefined where this page does not take the operation apart.
 function handedDown(record, i, k, index) {
   const {name, options} = record.operations[i], dy = arrayOf(record, i, "dy.0");
   const rule = HANDS_DOWN[name];
@@ -38,7 +38,8 @@ function handedDown(record, i, k, index) {
 // The window that a number of a convolution or a pooling sees: where in the output of which operation (-1 is the picture).
 function windowBelow(record, {operation: i, index, parameter}) {
   const {name, options, inputs, shapes} = record.operations[i] || {}, x = i >= 0 && !parameter && inputOf(record, i, 0);
-  if (!x || !["Conv", "MaxPool", "AvgPool"].includes(name) || shapes[0].length !== 4 || index >= count(shapes[0])) return null;
+  if (!x || !["Conv", "MaxPool", "AvgPool"].includes(name) || shapes[0].length !== 4
+    || index >= count(shapes[0])) return null;
   const [, f, oh, ow] = placeOf(index, shapes[0]), source = inputs[0], w = name === "Conv" && inputOf(record, i, 1);
   if (name === "Conv" && !w) return null;
   const kernel = w ? w.shape.slice(2) : options.kernel, padding = (options.room || options.padding).map((p) => p[0] ?? p);
@@ -75,12 +76,13 @@ const HANDS_DOWN = {
       return terms;
     }
     const [, c, h, v] = placeOf(index, x.shape), group = Math.floor(c / (C / groups)), filters = F / groups;
-    for (let f = group * filters; f < (group + 1) * filters; f++) for (let kh = 0; kh < KH; kh++) for (let kw = 0; kw < KW; kw++) {
-      const oh = (h + ph - kh * dh) / sh, ow = (v + pw - kw * dw) / sw;
-      if (Number.isInteger(oh) && Number.isInteger(ow) && oh >= 0 && ow >= 0 && oh < OH && ow < OW)
-        terms.push({at: (f * OH + oh) * OW + ow, factor: w.data[((f * inside + c % inside) * KH + kh) * KW + kw],
-                    by: `w[${f}, ${c % inside}, ${kh}, ${kw}]`});
-    }
+    for (let f = group * filters; f < (group + 1) * filters; f++)
+      for (let kh = 0; kh < KH; kh++) for (let kw = 0; kw < KW; kw++) {
+        const oh = (h + ph - kh * dh) / sh, ow = (v + pw - kw * dw) / sw;
+        if (Number.isInteger(oh) && Number.isInteger(ow) && oh >= 0 && ow >= 0 && oh < OH && ow < OW)
+          terms.push({at: (f * OH + oh) * OW + ow, factor: w.data[((f * inside + c % inside) * KH + kh) * KW + kw],
+                      by: `w[${f}, ${c % inside}, ${kh}, ${kw}]`});
+      }
     return terms;
   },
   Linear(k, index, [x, w], options, dy) {
@@ -120,7 +122,8 @@ const HANDS_DOWN = {
     if (k === 0) return one(index, r.data[c(index)] * (w ? w.data[c(index)] : 1), "w r");
     x.data.forEach((v, i) => {
       if (c(i) === index)
-        terms.push(k === 1 ? {at: i, factor: (v - mean.data[index]) * r.data[index], by: "(x − mean) r"} : {at: i, factor: 1, by: "1"});
+        terms.push(k === 1 ? {at: i, factor: (v - mean.data[index]) * r.data[index], by: "(x − mean) r"}
+          : {at: i, factor: 1, by: "1"});
     });
     return terms;
   },

@@ -1,4 +1,5 @@
-// Colours and maps. Positive numbers are orange and negative ones blue, which the colour-blind tell apart; zero is the ground.
+// Colours and maps. Positive numbers are orange and negative ones blue, which the colour-blind tell apart;
+// zero is the ground.
 
 const COLOURS = {
   light: {zero: [255, 255, 255], plus: [196, 84, 0], minus: [0, 84, 166]},
@@ -89,7 +90,8 @@ function number(name, v) {
   return el("output", {class: "number", "data-name": name}, shown(v));
 }
 
-// A table of h x w numbers in their colours. `choose(index)` makes its cells buttons; `mark` is the index of one that stands out.
+// A table of h x w numbers in their colours. `choose(index)` makes its cells buttons; `mark` is the index of one that
+// stands out.
 function grid(title, values, h, w, {most = mostOf(values), choose, mark, outside, name} = {}) {
   const table = el("table", {class: `grid ${w > 7 ? "fine" : ""}`, "data-name": name}, el("caption", {}, title));
   for (let r = 0; r < h; r++) {
@@ -123,7 +125,8 @@ function legend(most) {
     context.fillStyle = css(colourOf((i / 39 * 2 - 1) * most, most));
     context.fillRect(i, 0, 1, 8);
   }
-  return el("span", {class: "legend", title: `blue is negative, orange positive, the full colour ${shown(most)}`}, bar, `±${brief(most)}`);
+  return el("span", {class: "legend", title: `blue is negative, orange positive, the full colour ${shown(most)}`}, bar,
+    `±${brief(most)}`);
 }
 
 // A curve for each of `lines`, {name, values, dashed}, the first steps to the left.

@@ -4,14 +4,15 @@
 const zeros = (shape) => ({data: new Float64Array(count(shape)), shape});
 const like = (x, f) => ({data: Float64Array.from(x.data, f), shape: x.shape});
 
-// What y[o] sees of a map of `size` at offset k of its kernel: o * stride + k * dilation - padding, -1 where that is outside.
+// What y[o] sees of a map of `size` at offset k of its kernel: o * stride + k * dilation - padding, -1 where that is
+// outside.
 function seen(o, k, size, stride, padding, dilation) {
   const i = o * stride + k * dilation - padding;
   return i >= 0 && i < size ? i : -1;
 }
 
-// Calls f(k, o, i, n, step) for every row of products of a convolution in two dimensions: weight k meets, n times, the numbers
-// o, o + 1, ... of y and the numbers i, i + step, ... of x.
+// Calls f(k, o, i, n, step) for every row of products of a convolution in two dimensions: weight k meets, n times, the
+// numbers o, o + 1, ... of y and the numbers i, i + step, ... of x.
 function eachRow(options, x, w, y, f) {
   const [, C, H, W] = x.shape, [F, inside, KH, KW] = w.shape, [, , OH, OW] = y.shape;
   const {stride: [sh, sw], padding: [[ph], [pw]], dilation: [dh, dw], groups} = options, filters = F / groups;
@@ -23,7 +24,8 @@ function eachRow(options, x, w, y, f) {
       for (let oh = 0; oh < OH; oh++) {
         const h = seen(oh, kh, H, sh, ph, dh);
         if (h >= 0 && number > 0)
-          f(((n * inside + c) * KH + kh) * KW + kw, (n * OH + oh) * OW + first, (channel * H + h) * W + left + first * sw, number, sw);
+          f(((n * inside + c) * KH + kh) * KW + kw, (n * OH + oh) * OW + first, (channel * H + h) * W + left + first * sw,
+            number, sw);
       }
     }
   }
@@ -76,7 +78,8 @@ const adaptiveSizes = (x, shape) => {
 const scalar = (b) => b.data.length === 1;
 const channelOf = (x) => { const inner = count(x.shape.slice(2)); return (i) => Math.floor(i / inner) % x.shape[1]; };
 
-// forward(inputs, options, shape of y, kept) -> {y, kept}; backward(dy, inputs, options, y, kept) -> gradients of the inputs.
+// forward(inputs, options, shape of y, kept) -> {y, kept}; backward(dy, inputs, options, y, kept) -> gradients of the
+// inputs.
 const ENGINE = {
   Conv: {
     forward([x, w, b], options, shape) {
@@ -181,8 +184,10 @@ const ENGINE = {
     },
   },
   Add: {forward: ([a, b]) => ({y: like(a, (v, i) => v + b.data[i])}), backward: (dy) => [dy, dy]},
-  Div: {forward: ([a, b]) => ({y: like(a, (v) => v / b.data[0])}), backward: (dy, [, b]) => [like(dy, (v) => v / b.data[0])]},
-  Mul: {forward: ([a, b]) => ({y: like(a, (v) => v * b.data[0])}), backward: (dy, [, b]) => [like(dy, (v) => v * b.data[0])]},
+  Div: {forward: ([a, b]) => ({y: like(a, (v) => v / b.data[0])}),
+    backward: (dy, [, b]) => [like(dy, (v) => v / b.data[0])]},
+  Mul: {forward: ([a, b]) => ({y: like(a, (v) => v * b.data[0])}),
+    backward: (dy, [, b]) => [like(dy, (v) => v * b.data[0])]},
   Reshape: {
     forward: ([x], options, shape) => ({y: {data: x.data, shape}}),
     backward: (dy, [x]) => [{data: dy.data, shape: x.shape}],
@@ -190,7 +195,8 @@ const ENGINE = {
   CrossEntropy: {
     forward([z, t]) {
       const top = Math.max(...z.data), sum = z.data.reduce((s, v) => s + Math.exp(v - top), 0);
-      return {y: {data: Float64Array.of(t.data.reduce((s, v, i) => s - v * (z.data[i] - top - Math.log(sum)), 0)), shape: [1]}};
+      return {y: {data: Float64Array.of(t.data.reduce((s, v, i) => s - v * (z.data[i] - top - Math.log(sum)), 0)),
+        shape: [1]}};
     },
     backward(dy, [z, t]) {
       const p = softmax(z.data);

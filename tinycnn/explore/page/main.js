@@ -35,7 +35,7 @@ class Page {
     find("title").textContent = facts.title;
     document.title = `${facts.title}: tinycnn explore`;
     const source = facts.arrays.shown && facts.source ? ` Pictures: ${facts.source}.` : "";
-    find("footer").textContent = (SAVED ? "This page was saved by tinycnn explore --save; it computes by itself, and asks nobody. All numbers are float64."
+    find("footer").textContent = (SAVED ? "Saved by tinycnn explore: it computes by itself, in float64, and asks nobody."
       : "Computed by tinycnn, plainly and in float64, in evaluation mode. Other tabs have networks of their own.") + source;
     this.overview = new Overview(find("network"), (chosen) => this.choose(chosen));
     this.unit = new Unit(find("unit"), (chosen) => this.choose(chosen), ask, () => this.learning.rate);

@@ -17,14 +17,15 @@ class Overview {
     this.record = record;
     this.kind = kind;
     this.chosen = chosen;
-    const {operations, parameters, arrays} = record, left = this.strip.scrollLeft, focused = document.activeElement?.dataset.operation;
+    const {operations, parameters, arrays} = record, left = this.strip.scrollLeft,
+      focused = document.activeElement?.dataset.operation;
     const adds = operations.reduce((n, o) => n + o.multiply_adds, 0);
     const weights = Object.values(parameters).reduce((n, shape) => n + count(shape), 0);
     this.facts.textContent = `${whole(weights)} parameters, ${whole(adds)} multiply-adds for one picture. ` +
       (kind === "y" ? "What each operation made; press a number to see how. " :
         "The gradient of the loss that arrived at each number; press one to see where it came from. ") +
       "Orange is positive, blue negative.";
-    const loss = operations.findIndex(({name}) => name === "CrossEntropy");  // behind it only a mean over one picture follows
+    const loss = operations.findIndex(({name}) => name === "CrossEntropy");  // behind it: a mean over one picture
     const columns = [this.column(-1, "picture", "", [1, ...arrays.x.shape], [])];
     operations.forEach((o, i) => {
       if (!o.moves && i <= loss) columns.push(this.ofOperation(o, i));
@@ -53,7 +54,8 @@ class Overview {
   column(i, title, module, shape, parameters, adds = 0) {
     const array = this.arrayOf(i), size = parameters.reduce((n, name) => n + count(this.record.parameters[name]), 0);
     const inner = shape[0] === 1 ? shape.slice(1) : shape;
-    const facts = [el("b", {title: module}, module.length > 22 ? `…${module.slice(-21)}` : module || (i < 0 ? "x" : "")), el("br"), inner.join(" × ") || "1 number", el("br"),
+    const facts = [el("b", {title: module}, module.length > 22 ? `…${module.slice(-21)}` : module || (i < 0 ? "x" : "")),
+      el("br"), inner.join(" × ") || "1 number", el("br"),
                    size ? `${whole(size)} parameters` : " ", el("br"), adds ? `${whole(adds)} mult-adds` : " "];
     const column = el("div", {class: "layer"}, el("h3", {}, title), el("div", {class: "facts"}, facts));
     if (!array) {
@@ -68,10 +70,11 @@ class Overview {
     return column;
   }
 
-  // How the numbers of an array lie on the canvas: `maps` of h x w, `across` of them beside each other, each `width` x `height`.
+  // How the numbers of an array lie on the canvas: `maps` of h x w, `across` of them beside each other, each `width` x
+  // `height`.
   layout(shape) {
     let inner = shape.length > 1 && shape[0] === 1 ? shape.slice(1) : shape;
-    if (inner.length === 3 && inner[1] === 1 && inner[2] > 1) inner = [inner[0], inner[2]];  // tokens, with the batch in the middle
+    if (inner.length === 3 && inner[1] === 1 && inner[2] > 1) inner = [inner[0], inner[2]];  // tokens, and their batch
     if (inner.length >= 3) {
       const [h, w] = inner.slice(-2), maps = count(inner.slice(0, -2)), scale = SIDE / Math.max(h, w);
       const width = Math.max(8, Math.round(w * scale)), height = Math.max(8, Math.round(h * scale));
@@ -118,7 +121,10 @@ class Overview {
       const index = ((first + m) * h + Math.floor(y / height * h)) * w + Math.floor(x / width * w);
       return index < array.data.length ? index : null;
     };
-    canvas.addEventListener("click", (event) => { const index = at(event); if (index !== null) this.choose({operation: i, index}); });
+    canvas.addEventListener("click", (event) => {
+      const index = at(event);
+      if (index !== null) this.choose({operation: i, index});
+    });
     canvas.addEventListener("mousemove", (event) => {
       const index = at(event);
       canvas.title = index === null ? "" : `${placeInWords(index, array.shape)}: ${shown(array.data[index])}`;
@@ -143,12 +149,14 @@ class Overview {
     context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--ink");
     for (let m = Math.max(maps[0], first); m < Math.min(maps[1], first + drawn); m++) {
       const x = Math.floor((m - first) / down) * (width + GAP), y = ((m - first) % down) * (height + GAP);
-      context.strokeRect(x + left * width / w, y + top * height / h, (right - left) * width / w, (bottom - top) * height / h);
+      context.strokeRect(x + left * width / w, y + top * height / h, (right - left) * width / w,
+        (bottom - top) * height / h);
     }
   }
 
   key(event, i, array, h, w, index) {
-    const moves = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -w, ArrowDown: w, PageUp: -h * w, PageDown: h * w, Enter: 0, " ": 0};
+    const moves = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -w, ArrowDown: w, PageUp: -h * w, PageDown: h * w, Enter: 0,
+      " ": 0};
     if (!(event.key in moves)) return;
     event.preventDefault();
     const next = Math.min(Math.max(index + moves[event.key], 0), array.data.length - 1), map = Math.floor(next / (h * w));
@@ -160,8 +168,10 @@ class Overview {
   pager(i, first, page, maps) {
     const go = (to) => { this.first[i] = to; this.draw(this.record, this.kind, this.chosen); };
     return el("div", {class: "pager"},
-      el("button", {type: "button", "aria-label": "earlier maps", disabled: first === 0, onclick: () => go(first - page)}, "‹"),
+      el("button", {type: "button", "aria-label": "earlier maps", disabled: first === 0, onclick: () => go(first - page)},
+        "‹"),
       `${first}–${Math.min(first + page, maps) - 1} of ${maps}`,
-      el("button", {type: "button", "aria-label": "later maps", disabled: first + page >= maps, onclick: () => go(first + page)}, "›"));
+      el("button", {type: "button", "aria-label": "later maps", disabled: first + page >= maps,
+        onclick: () => go(first + page)}, "›"));
   }
 }

@@ -7,13 +7,15 @@ class Picture {
   constructor(place, facts, look) {
     this.facts = facts;
     this.look = look;
-    this.pad = el("canvas", {id: "pad", width: PAD, height: PAD, role: "img", "aria-label": "Draw here, or drop a picture file"});
+    this.pad = el("canvas", {id: "pad", width: PAD, height: PAD, role: "img",
+      "aria-label": "Draw here, or drop a picture file"});
     this.file = el("input", {type: "file", accept: "image/*", hidden: true, onchange: () => this.open(this.file.files[0])});
     this.classes = el("div", {class: "classes"});
     const shown = facts.arrays.shown, many = shown ? shown.shape[0] : 0;
-    this.which = el("select", {"aria-label": "A picture of the test set", onchange: () => this.show(Number(this.which.value))},
+    this.which = el("select", {"aria-label": "A picture of the test set",
+      onchange: () => this.show(Number(this.which.value))},
                     Array.from({length: many}, (_, n) =>
-                      el("option", {value: n}, `test picture ${n}: ${facts.classes[facts.arrays["shown labels"].data[n]]}`)));
+                      el("option", {value: n}, `test picture ${n}: ${names[facts.arrays["shown labels"].data[n]]}`)));
     place.append(this.pad, el("div", {class: "row"}, many ? this.which : null,
       el("button", {type: "button", id: "clear", onclick: () => this.clear()}, "Clear"),
       el("button", {type: "button", onclick: () => this.file.click()}, "Open a file"), this.file),
@@ -64,7 +66,8 @@ class Picture {
   clear() {
     this.paper();
     this.drawn = true;
-    this.send(new Float64Array(this.facts.channels * this.facts.size[0] * this.facts.size[1]).fill(this.facts.box === null ? this.facts.scale : 0));
+    const {channels, size, scale, box} = this.facts;
+    this.send(new Float64Array(channels * count(size)).fill(box === null ? scale : 0));
   }
 
   async open(file) {
@@ -153,7 +156,8 @@ class Picture {
                             "data-class": k, onclick: () => this.look(this.pixels, k, this.recorded)}, name),
               bar, el("output", {"data-name": `p${k}`, class: k === best ? "number" : ""}, `${(100 * p[k]).toFixed(2)} %`)];
     }));
-    document.getElementById("loss").replaceChildren("Loss for the label ", el("b", {}, String(this.facts.classes[record.label])),
+    document.getElementById("loss").replaceChildren("Loss for the label ",
+      el("b", {}, String(this.facts.classes[record.label])),
       ": −log p = ", number("loss", record.arrays.loss.data[0]));
   }
 }
@@ -162,9 +166,11 @@ class Picture {
 function inkOf(data) {
   const side = PAD, grey = (i) => 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
   const border = [];
-  for (let i = 0; i < side; i++) border.push(grey(i), grey(side * (side - 1) + i), grey(i * side), grey(i * side + side - 1));
+  for (let i = 0; i < side; i++)
+    border.push(grey(i), grey(side * (side - 1) + i), grey(i * side), grey(i * side + side - 1));
   border.sort((a, b) => a - b);
-  const paper = border[border.length / 2], ink = Float64Array.from({length: side * side}, (_, i) => Math.abs(grey(i) - paper));
+  const paper = border[border.length / 2], ink = Float64Array.from({length: side * side},
+    (_, i) => Math.abs(grey(i) - paper));
   const most = Math.max(...Array.from({length: side}, (_, r) => Math.max(...ink.subarray(r * side, (r + 1) * side))));
   return most < 12 ? null : ink.map((v) => Math.min(Math.max(v / most - 0.1, 0) / 0.8, 1));
 }

@@ -85,7 +85,8 @@ class Saved {
     arrays.probabilities = {data: softmax(pass.scores.data), shape: arrays.scores.shape};
     arrays.loss = {data: [pass.loss], shape: []};
     arrays.losses = {data: losses, shape: [losses.length]};
-    return {operations, parameters, label: this.label, left_out: {}, words, mutants, undo: this.before.length, arrays, ...facts};
+    return {operations, parameters, label: this.label, left_out: {}, words, mutants, undo: this.before.length, arrays,
+      ...facts};
   }
 
   difference({name, index}) {
@@ -213,7 +214,8 @@ class Saved {
     return {x, outputs, kept, scores: outputs[scores], loss: outputs.at(-1).data[0]};
   }
 
-  // The gradients of all outputs, parameters and the picture: the newest operation first, each when all its gradient is there.
+  // The gradients of all outputs, parameters and the picture: the newest operation first, each when all its gradient is
+  // there.
   backward({x, outputs, kept}, pictures) {
     const {operations} = this.saved, gradients = [], dw = {};
     let dx = zeros(x.shape);
