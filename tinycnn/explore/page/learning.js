@@ -26,8 +26,8 @@ class Learning {
     this.raceCurve = el("canvas", {hidden: true, role: "img", "aria-label": "The loss of a right and of a broken training"});
     this.start = button("race", "Train 40 batches both ways", () => this.race());
     broken.append(el("p", {}, "Put a mistake that people really make into one operation's backward. The gradients on this ",
-      "page are then wrong, \"Check it\" shows it, and so does a training."), el("div", {class: "row"}, this.mutant, this.start),
-      this.verdict, this.raceCurve);
+      "page are then wrong, \"Check it\" shows it, and so does a training."),
+      el("div", {class: "row"}, this.mutant, this.start), this.verdict, this.raceCurve);
     this.said();
   }
 
