@@ -7,7 +7,8 @@ import pytest
 import tinycnn
 from tests.explore import subjects
 from tinycnn import nn
-from tinycnn.explore import find, wire
+from tinycnn.data import MNIST
+from tinycnn.explore import Subject, wire
 from tinycnn.explore.session import Session
 from tinycnn.models import get_model
 from tinycnn.nn import functional as F
@@ -72,9 +73,9 @@ def test_modules_are_named_and_noting_leaves_nothing_behind(session):
 
 
 def test_multiply_adds_are_those_of_the_summary():
-    session = Session(find("lenet5"))
-    record = session.look(np.zeros(784))
-    assert sum(o.multiply_adds for o in record.operations) == summary(get_model("lenet5"), (1, 28, 28)).multiply_adds
+    model = get_model("lenet5")
+    record = Session(Subject("lenet5", model, MNIST.FORMAT, list("0123456789"))).look(np.zeros(784))
+    assert sum(o.multiply_adds for o in record.operations) == summary(model, (1, 28, 28)).multiply_adds
 
 
 def test_a_difference_agrees_with_the_derivative(session):
