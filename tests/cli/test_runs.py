@@ -283,7 +283,7 @@ def kill_and_resume(folder, whole, kills, seed, signals):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals work differently on Windows")
 def test_commands_that_are_ended_at_random_moments_continue_bit_for_bit(tmp_path):
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
-    kill_and_resume(tmp_path / "run", tmp_path / "whole", kills=4, seed=1, signals=signals)
+    kill_and_resume(tmp_path / "run", tmp_path / "whole", kills=2, seed=1, signals=signals)
 
 
 @pytest.mark.slow
