@@ -1,5 +1,5 @@
 """The command line: `tinycnn train`, `evaluate`, `predict`, `pack`, `plot`, `find-lr`, `summary`, `profile`,
-`explore`, `roads`, `data`, `exercises`, `gradcheck`, `torch`.
+`explore`, `roads`, `data`, `exercises`, `gradcheck`, `torch`, `book`.
 
 Results go to stdout, progress and errors to stderr. The exit code is 0 for success, 1 for an error, 2 for a command that
 makes no sense, 130 after Ctrl-C.
@@ -11,7 +11,7 @@ import sys
 import warnings
 
 from .. import __version__
-from . import asking, data, exercises, explore, packing, profiling, roads, torch, training
+from . import asking, book, data, exercises, explore, packing, profiling, roads, torch, training
 from .arguments import message
 
 EXAMPLES = """examples:
@@ -75,7 +75,7 @@ def _parser():
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (training.add_train, asking.add_evaluate, asking.add_predict, packing.add_pack, asking.add_plot,
                 training.add_find_lr, asking.add_summary, profiling.add_profile, explore.add_explore, roads.add_roads,
-                data.add_data, exercises.add_exercises, _add_gradcheck, torch.add_torch):
+                data.add_data, exercises.add_exercises, _add_gradcheck, torch.add_torch, book.add_book):
         add(commands)
     return parser
 

@@ -60,8 +60,10 @@ def _bounded(function, bound):
 
 @method("astype")
 def _astype(x, dtype, copy=True):
+    """NumPy's name of `to`: x in another dtype."""
     return x.to(dtype)
 
 
-Tensor.strides = property(lambda x: x.array.strides)
-Tensor.array_module = property(lambda x: _library(array_module(x.array)))
+Tensor.strides = property(lambda x: x.array.strides, doc="How many bytes lie between neighbours, a number a dimension.")
+Tensor.array_module = property(lambda x: _library(array_module(x.array)),
+                               doc="The functions of NumPy or CuPy, for Tensors; see `as_numpy.py`.")
