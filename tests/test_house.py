@@ -406,7 +406,8 @@ nn.utils.parametrize nn.utils.rnn optim
 optim.lr_scheduler optim.optimizer optim.swa_utils profiler random serialization special storage train train.recipes utils
 utils.checkpoint utils.data utils.data.dataloader utils.data.dataset utils.data.distributed utils.data.sampler utils.hooks
 utils.model_zoo version vision
-vision.datasets vision.models vision.transforms vision.transforms.functional vision.utils viz
+vision.datasets vision.io vision.models vision.ops vision.transforms vision.transforms.functional
+vision.transforms.v2 vision.transforms.v2.functional vision.utils viz
 """.split()
 
 

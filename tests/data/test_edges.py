@@ -3,6 +3,7 @@ import gzip
 import hashlib
 import io
 import itertools
+import math
 import os
 import pickle
 import random
@@ -21,6 +22,7 @@ from tinycnn.data import (CIFAR10, CIFAR100, KMNIST, MNIST, BatchSampler, DataLo
                           ImageFolder, IterableDataset, RandomSampler, SequentialSampler, Subset, TensorDataset,
                           default_collate, default_convert, get_worker_info)
 from tinycnn.data.folder import load_picture
+from tinycnn.data.mnist import parse_idx
 from tinycnn.data.reading import read_picture
 from tinycnn.data.transforms import PILToTensor, ToTensor
 from tinycnn.files import pth
@@ -573,3 +575,29 @@ def test_saved_pictures_are_what_they_were(tmp_path, pixels, expected):
     assert np.asarray(Image.open(tmp_path / "a.png"))[0, :, 0].tolist() == expected
     ramp = make_grid(t.tensor(np.array([[10, 20, 30]], np.uint8)), normalize=True)
     assert ramp.dtype == t.float32 and ramp[0, 0].tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_pipe_is_no_picture_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="x.png: a pipe, and no file"):
+        load_picture(tmp_path / "x.png")
+    with pytest.raises(TypeError, match="load_picture: path must be a path.* got int"):
+        load_picture(3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_of_pictures_do_not_write_to_the_terminal(tmp_path):
+    (tmp_path / "\x1b[2J.png").write_bytes(b"junk")
+    (tmp_path / "\x1b[2J").mkdir()
+    for call in (lambda: load_picture(tmp_path / "\x1b[2J.png"), lambda: ImageFolder(tmp_path)):
+        with pytest.raises((ValueError, FileNotFoundError)) as error:
+            call()
+        assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("shape", [[1] * 255, [2**32 - 1, 2**32 - 1, 0]])
+def test_shapes_that_numpy_does_not_have_name_the_file(shape):
+    content = b"\0\0\x08" + bytes([len(shape)]) + b"".join(n.to_bytes(4) for n in shape) + bytes(math.prod(shape))
+    with pytest.raises(ValueError, match="some.file: it states an impossible shape"):
+        parse_idx(content, "some.file")

@@ -3,6 +3,7 @@ import gc
 import gzip
 import io
 import json
+import os
 import pickle
 import struct
 import subprocess
@@ -326,6 +327,38 @@ def test_safetensors_of_255_dimensions_are_refused(tmp_path):
     with pytest.raises(ValueError, match="x, .*255 dimensions") as error:
         t.load(tmp_path / "x")
     assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("metadata", [[1], None, {"a": 1}])
+def test_metadata_that_are_no_strings_are_refused(metadata):
+    header = json.dumps({"__metadata__": metadata}).encode()
+    with pytest.raises(ValueError, match="metadata must be a dictionary of strings"):
+        t.load(io.BytesIO(struct.pack("<Q", len(header)) + header))
+
+
+def test_more_tensors_than_any_network_has_are_refused():
+    entry = dict(dtype="F32", shape=[0], data_offsets=[0, 0])
+    header = json.dumps(dict.fromkeys(map(str, range(100_001)), entry)).encode()
+    with pytest.raises(ValueError, match="100,001 tensors; at most 100,000"):
+        t.load(io.BytesIO(struct.pack("<Q", len(header)) + header))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x")
+    with pytest.raises(ValueError, match="load: .*x is a pipe and no file"):
+        t.load(tmp_path / "x")
+
+
+def test_names_of_files_do_not_write_to_the_terminal(tmp_path):
+    (tmp_path / "\x1b[2J").write_bytes(b"junk")
+    with pytest.raises(ValueError, match="cannot be read") as error:
+        t.load(tmp_path / "\x1b[2J")
+    assert str(error.value).isprintable()
+    with pytest.raises(TypeError, match="load: f must be open for bytes.*got str"):
+        t.load(io.StringIO("x"))
+    with pytest.raises(ValueError, match="load: f must be a path, which has no character 0"):
+        t.load("x\0")
 
 
 # ---- files that unpack to more than they are -------------------------------------------------------------------------

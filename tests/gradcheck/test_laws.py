@@ -49,6 +49,8 @@ for _name, _f, _slope, _says in (
         ("exp of the output", np.exp, lambda x, y: np.exp(y), r"exp\(y\), where|at the output y"),
         ("arctan without the plus", np.arctan, lambda x, y: 1 / (1 - x * x), r"1/\(1 - x\*\*2\), where 1/\(1 \+ x\*\*2\)"),
         ("gelu's gaussian unscaled", lambda x: x * x * 0.5, lambda x, y: x * 2, "counted twice"),
+        ("silu without its x", lambda x: x * sigmoid(x), lambda x, y: sigmoid(x) + sigmoid(x) * sigmoid(-x),
+         r"where sigmoid\(x\) \+ x \* sigmoid\(x\) \* sigmoid\(-x\) belongs"),
         ("relu with >= of dy", lambda x: np.maximum(x, 0), lambda x, y: (y > 0) * 1.0 + (x < 0), "mask|should be zero")):
     case(_name, *elementwise(_f, _slope), (4, 5), says=_says)
 for _name, _f, _slope, _says in (
@@ -139,6 +141,23 @@ case("backward doubles dy in place", _square, _inplace_dy, (3, 4), says="backwar
 case("backward doubles the cache", _square, _inplace_cache, (3, 4), says="backward writes into arrays of the cache")
 case("gradients never zeroed", _square, _heap(), (3, 4), says="never set back to zero|keeps state between calls")
 case("a counter in backward", _square, _counter(), (3, 4), says="keeps state between calls|changes what forward saved")
+
+
+def _buffer():
+    kept = np.zeros((3, 4))
+    return lambda dy, x: np.multiply(2 * x, dy, out=kept)
+
+
+def _first_input():
+    kept = {}
+
+    def forward(x):
+        kept.setdefault("x", x.copy())
+        return x * x, None
+    return forward, lambda dy, cache: 2 * kept["x"] * dy
+
+
+case("one buffer for all gradients", _square, _buffer(), (3, 4), says="writes into the gradient that its last call returned")
 case("a step before dx", lambda x, w: (x @ w, (x, w)), _sgd_before_dx, (4, 3), (3, 2), says="writes into")
 
 
@@ -338,3 +357,14 @@ def test_the_first_line_names_the_mistake(forward, backward, shapes, says, posit
         report = check_functions(forward, backward, *arrays, seed=seed, options=options)
         assert not report
         assert re.search(says, str(report).splitlines()[0]), str(report)
+
+
+def test_what_is_kept_of_a_first_call_is_named():
+    report = check_functions(*_first_input(), np.random.default_rng(3).standard_normal((3, 4)))
+    assert not report and "at other inputs is still that at the first ones" in report.cause, str(report)
+
+
+def test_a_mask_where_dy_belongs_is_no_array_of_integers():
+    x = np.random.default_rng(3).standard_normal((3, 4))
+    report = check_functions(lambda x: (np.maximum(x, 0), x > 0), lambda dy, mask: mask * 1.0, x)
+    assert not report and "dy is ignored" in report.cause, str(report)

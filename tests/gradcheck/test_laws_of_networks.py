@@ -175,6 +175,42 @@ for _name, _back, _says in (("the variance's sign", norm_back(variance=-1), "var
     case(f"norm: {_name}", norm, _back, (3, 2, 4), says=_says)
 
 
+case("norm: gamma at the end", lambda x, g: (g * norm(x, (1,))[0], (*norm(x, (1,))[1], g)),
+     lambda dy, c: (c[3] * norm_back()(dy, c[:3]), (dy * c[0]).sum(0)), (5, 4), (4,),
+     says="multiplies by g at the end, where dy must be multiplied by it first")
+
+
+# ---- weights and counts --------------------------------------------------------------------------------------------------
+
+WEIGHTS, KEEP = np.array([0.2, 0.7, 1.3, 2.0]), np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 0.0]]) > 0
+case("the weight of the label", lambda x, t: ((WEIGHTS[t, None] * x * x).sum(1), (x, WEIGHTS)),
+     lambda dy, c: 2 * dy[:, None] * c[0], (5, 3), LABELS, says=r"lacks a factor cache\[1\], the entry of")
+case("a mean over what is masked, too", lambda x, m: ((x * m[..., None]).sum(1) / m.sum(1)[:, None], m),
+     lambda dy, m: dy[:, None] * m[..., None] / 4, (4, 4, 2), KEEP, says="another count|wrong")
+
+
+def heads(q, k, v):
+    split = [a.reshape(*a.shape[:2], 2, -1).swapaxes(1, 2) for a in (q, k, v)]
+    p = softmax(split[0] @ split[1].swapaxes(-1, -2) / np.sqrt(split[0].shape[-1]))
+    return (p @ split[2]).swapaxes(1, 2).reshape(v.shape), (*split, p)
+
+
+def heads_back(dy, c):
+    q, k, v, p = c
+    dy = dy.reshape(*dy.shape[:2], 2, -1).swapaxes(1, 2)
+    dp = dy @ v.swapaxes(-1, -2)
+    ds = p * (dp - (dp * p).sum(-1, keepdims=True))
+    return tuple(d.swapaxes(1, 2).reshape(len(d), d.shape[2], -1) for d in (ds @ k, ds.swapaxes(-1, -2) @ q,
+                                                                            p.swapaxes(-1, -2) @ dy))
+
+
+case("heads: the root of their size", heads, heads_back, (2, 3, 8), (2, 3, 8), (2, 3, 8),
+     says="the square root of 4, the size of one of 2 parts of axis 2")
+case("a half of forward is lost", lambda q, k: (softmax(q @ k.T / 2.0), (q, k, softmax(q @ k.T / 2.0))),
+     lambda dy, c: (lambda ds: (ds @ c[1], ds.T @ c[0]))(c[2] * (dy - (dy * c[2]).sum(1, keepdims=True))), (3, 4), (5, 4),
+     says="the factor 2.0 is missing")
+
+
 # ---- maxima --------------------------------------------------------------------------------------------------------------
 
 def pool(x):

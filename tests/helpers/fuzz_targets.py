@@ -11,7 +11,7 @@ from .fuzzing import Target, flat, network, parameters_of
 LEFT_OUT = {"set_default_tensor_type", "compile", "no_such_name", "method", "set_printoptions", "set_rng_state", "plainly",
             "inference_mode", "enable_grad", "no_grad", "opened", "register_hook", "array_module", "check_floating",
             "check_tensor", "answer_clearly", "check_generator", "default_generator", "is_array", "update_bn", "zeros_",
-            "set_num_threads", "check_dims"}
+            "set_num_threads", "check_dim", "check_dims"}
 
 
 def functions_of(place, prefix="", names=()):

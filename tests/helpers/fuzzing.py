@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import signal
+import sys
 import threading
 import traceback
 import warnings
@@ -266,24 +267,33 @@ def at_most(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
-def judge(target, arguments):
-    """(kind, words): kind is "result", "clear", "foreign" or "vague: ..."; words what was said."""
+def refusal(function, parameters, arguments):
+    """The exception with which a call is answered, None where it has a result."""
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), \
                 contextlib.redirect_stderr(io.StringIO()), at_most(SLOW):
             warnings.simplefilter("ignore")
-            call_with(target.call, target.parameters, arguments)
-    except TooSlow:
-        return "foreign", f"no answer within {SLOW} seconds"
+            call_with(function, parameters, arguments)
     except BaseException as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        return complaint(target, arguments, error) or "clear", \
-            f"{type(error).__name__}: {str(error)[:150]} [{frame.filename.removeprefix(PACKAGE)}:{frame.lineno}]"
+        return error
     finally:
-        t.set_default_dtype(t.float32)
-        t.set_grad_enabled(True)
-        t.set_default_device("cpu")
-    return "result", ""
+        for library in filter(None, (t, sys.modules.get("torch"))):
+            library.set_default_dtype(library.float32)
+            library.set_grad_enabled(True)
+            library.set_default_device("cpu")
+    return None
+
+
+def judge(target, arguments):
+    """(kind, words): kind is "result", "clear", "foreign" or "vague: ..."; words what was said."""
+    error = refusal(target.call, target.parameters, arguments)
+    if error is None:
+        return "result", ""
+    if isinstance(error, TooSlow):
+        return "foreign", f"no answer within {SLOW} seconds"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return complaint(target, arguments, error) or "clear", \
+        f"{type(error).__name__}: {str(error)[:150]} [{frame.filename.removeprefix(PACKAGE)}:{frame.lineno}]"
 
 
 def fuzz(target, choose, calls):

@@ -12,10 +12,10 @@ from tinycnn.engine.formula import ROADS
 
 SMALL = {  # file of cpu/ -> its sizes: so small that every operation has several pieces
     "workers": {"_threads": 3, "WORTH": 1e-15, "SHARED": 1, "PIECE": 7},
-    "numpy_only.conv": {"PIECE": 50, "WINDOWS": 1}, "direct": {"ROOM": 100},
+    "numpy_only.conv": {"PIECE": 50, "WINDOWS": 1, "MANY": 1, "PIXELS": 5}, "direct": {"ROOM": 100},
     "norm": {"ROWS": 2}, "sums": {"WIDE": 12}, "matmul": {"LEAST": 1},
     "numpy_only.depthwise": {"NUMBERS": 300}, "numpy_only.pool": {"NUMBERS": 300},
-    "attention": {"PIECE_BYTES": 500}, "optim": {"LEAST": 1},
+    "attention": {"PIECE_BYTES": 500}, "optim": {"LEAST": 1}, "arithmetic": {"LEAST": 1},
     "elementwise": {"SMALL": 0}, "softmax": {"LEAST": 1},
 }
 WINOGRAD = {"winograd": {"LEAST": 0, "FEWEST": 1, "TILES": 1}}

@@ -8,6 +8,7 @@ from tests.helpers.cases import tensors_of
 from tinycnn import models, nn, no_grad
 from tinycnn.engine.tensor import wrap
 from tinycnn.gradcheck import registry
+from tinycnn.nn.norm import _BatchNorm
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -15,11 +16,10 @@ registry.load()
 MODEL_ROWS = zoo.read(zoo.PAGE.read_text(encoding="utf-8"))[1]
 QUICK = ["cbam_resnet18", "cifar_convmixer", "cifar_cvt", "cifar_perceiver", "cifar_resnet20", "cifar_swin", "clip_small",
          "detr_small", "dino_small", "lenet5", "shufflenet_v1_g2", "timesformer_small"]
-UNSAID = {  # Functions that a network in evaluation does not run, or that ONNX has no operator for
-    "AddItem", "Atan2", "BCEWithLogits", "BinaryCrossEntropy", "Checkpoint", "ConvWeight", "CrossEntropy", "Cumprod", "Diag",
-    "Diagonal", "Dropout", "Erfinv", "Fold", "Inverse", "Lgamma", "LogCumSumExp", "LogDet", "MaxUnpool",
-    "NegativeLogLikelihood", "Polygamma", "Remainder", "ScatterExtreme", "ScatterProduct", "SetItem", "SmoothL1", "Solve",
+UNSAID = {  # Functions that draw random numbers, that only gradients run, or that ONNX has no operator for
+    "ConvWeight", "Dropout", "Erfinv", "Inverse", "Lgamma", "LogDet", "Pinv", "Polygamma", "SVD", "Solve",
     "SyncNormalize"}
+OF_ONE = {"Erfc-tails"}  # what ONNX says as 1 - erf(x): as precise as numbers of size 1
 each_quick = pytest.mark.parametrize("name", QUICK)
 
 
@@ -37,26 +37,48 @@ def outputs_of(model, inputs):
     return tensors_of([*y.values()] if isinstance(y, dict) else y)
 
 
-def assert_same(got, wanted):
+def assert_same(got, wanted, size=None):
+    """Equal in shapes and types, in numbers to 1e-5 of the largest that is finite, or of `size`."""
     assert len(got) == len(wanted)
     for a, b in zip(got, wanted):
         b = b.numpy()
         assert a.shape == b.shape and a.dtype == b.dtype
-        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * max(1, np.abs(b).max(initial=0)))
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * (size or np.abs(b[np.isfinite(b)]).max(initial=0) or 1))
 
 
 def model_and_inputs(name):
-    """A model with no weight at 0, and a function that draws inputs for it."""
+    """A model with no weight at 0 and statistics as training leaves them, and a function that draws inputs for it."""
     tinycnn.manual_seed(0)
     model = models.get_model(name).eval()
-    with no_grad():
-        for w in model.parameters():
-            w.add_(tinycnn.randn_like(w), alpha=0.01)
 
     def draw(count):
         return [tinycnn.randn_like(x) if x.is_floating_point() else tinycnn.randint(1, 100, x.shape)
                 for x in models.example_inputs(name, count)]
+    with no_grad():
+        for w in model.parameters():
+            w.add_(tinycnn.randn_like(w), alpha=0.01)
+        settle(model, draw(4))
     return model, draw
+
+
+def settle(model, inputs):
+    """Give batch normalisation the statistics of `inputs`, so that no layer makes numbers and their rounding grow.
+
+    As it starts, with means 0 and variances 1, a network of a hundred random layers multiplies rounding: what float32 and
+    float64 give differs by thousands of roundings, whoever computes. So does a channel that hardly varies, and units that
+    switch: biases leave most of them at work.
+    """
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    for m in norms:
+        m.train()
+        m.momentum = 1.0
+        m.weight.mul_(0.5)
+        m.bias.uniform_(0, 1)
+    if norms:
+        model(*inputs)
+    model.eval()
+    for m in norms:
+        m.running_var.add_(m.running_var.mean())
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
@@ -113,7 +135,55 @@ def test_every_case_of_the_registry_is_the_same_in_onnxruntime_or_refused(case, 
         if "has no translation" in str(refusal):
             assert str(refusal).split("operation ")[1].split()[0] in UNSAID
         return
-    assert_same(run(tmp_path / "case.onnx", inputs), call(*inputs))
+    size = 1 if f"{case.function.__name__}-{case.name}" in OF_ONE else None
+    assert_same(run(tmp_path / "case.onnx", inputs), call(*inputs), size)
+
+
+def unpooled(x):
+    return nn.functional.max_unpool2d(*nn.functional.max_pool2d(x, 2, return_indices=True), 2)
+
+
+def written(x):
+    y = x * 1
+    y[:, 1, ::2] = x[:, 0, 1::2] * 2
+    y[:, [0, 3]] += 1
+    y[:, 2:, tinycnn.ones(6, 6).triu().bool()] = 0.5
+    y[..., tinycnn.ones(6).bool()] += 1
+    return y
+
+
+def scattered(x):
+    index = tinycnn.tensor([[0, 2, 2, 1]])
+    rows = x.flatten(1)
+    return rows.index_add(1, index[0], rows[:, :4]), rows.scatter_reduce(1, index.expand(len(x), 4), rows[:, 4:8], "amax")
+
+
+def losses(x):
+    t = x.flip(1)
+    F = nn.functional
+    return (F.smooth_l1_loss(x, t, reduction="none", beta=0.5), F.huber_loss(x, t, reduction="none"),
+            F.binary_cross_entropy_with_logits(x, t.sigmoid(), reduction="none"),
+            F.binary_cross_entropy(x.sigmoid(), t.sigmoid(), reduction="none"), F.mse_loss(x, t, reduction="none"),
+            F.cross_entropy(x, t.softmax(1), reduction="none"))
+
+
+SPREAD = [unpooled, written, scattered, losses,
+          lambda x: nn.functional.fold(nn.functional.unfold(x, 3, padding=1, stride=2), (6, 6), 3, padding=1, stride=2),
+          lambda x: nn.functional.adaptive_max_pool2d(x, (4, 5)), lambda x: x.cumprod(2), lambda x: x.logcumsumexp(-1),
+          lambda x: x.diagonal(1, 2, 3), lambda x: x[:, [[0], [2]], :, [1, 5, 3]], lambda x: x[..., [0, 1], [2, 3]],
+          lambda x: tinycnn.atan2(x, x.flip(1)), lambda x: x % 0.75, lambda x: tinycnn.fmod(x, 0.75),
+          lambda x: tinycnn.utils.checkpoint.checkpoint(lambda x: (x.exp(), x.sin() * 2), x)]
+
+
+@pytest.mark.parametrize("f", SPREAD)
+def test_operations_give_the_same_for_batches_of_every_size(f, tmp_path):
+    tinycnn.manual_seed(0)
+    tinycnn.onnx.export(f, tinycnn.randn(2, 4, 6, 6), tmp_path / "f.onnx")
+    for count in 1, 5:
+        x = tinycnn.randn(count, 4, 6, 6)
+        assert_same(run(tmp_path / "f.onnx", [x]), tensors_of(f(x)))
+        if f is not unpooled:
+            assert_same([y.numpy() for y in tensors_of(tinycnn.onnx.load(tmp_path / "f.onnx")(x))], tensors_of(f(x)))
 
 
 def test_what_depends_on_the_inputs_without_being_recorded_is_refused(tmp_path):
@@ -134,8 +204,8 @@ def test_a_write_in_place_is_followed(tmp_path):
     x = tinycnn.randn(2, 3)
     tinycnn.onnx.export(nn.Sequential(nn.ReLU(inplace=True)), x, tmp_path / "relu.onnx")
     assert_same(run(tmp_path / "relu.onnx", [x]), [x.clamp(min=0)])
-    with pytest.raises(NotImplementedError, match="SetItem"):
-        tinycnn.onnx.export(f, x, tmp_path / "write.onnx")
+    tinycnn.onnx.export(f, x, tmp_path / "item.onnx")
+    assert_same(run(tmp_path / "item.onnx", [tinycnn.ones(5, 3)]), [f(tinycnn.ones(5, 3))])
     tinycnn.onnx.export(lambda x: (x * 2).add_(1).relu_(), x, tmp_path / "write.onnx")
     assert_same(run(tmp_path / "write.onnx", [x]), [(x * 2 + 1).relu()])
 
@@ -160,6 +230,36 @@ def test_export_leaves_the_model_in_its_mode_without_gradients(tmp_path):
 def test_bad_arguments(arguments, error, text, tmp_path):
     with pytest.raises(error, match=text):
         tinycnn.onnx.export(lambda *xs: xs[0].exp(), *arguments, tmp_path / "model.onnx")
+
+
+def test_positions_of_maxima_are_not_read_back(tmp_path):
+    tinycnn.onnx.export(unpooled, tinycnn.randn(2, 4, 6, 6), tmp_path / "f.onnx")
+    with pytest.raises(NotImplementedError, match="of the results of MaxPool only the first"):
+        tinycnn.onnx.load(tmp_path / "f.onnx")(tinycnn.randn(2, 4, 6, 6))
+
+
+NODES = {  # operators of other programs' files, each with shapes of inputs
+    "Not": ([(3,)], "b"), "And": ([(3,), (3,)], "b"), "Or": ([(3,), (3,)], "b"), "Reciprocal": ([(3, 2)], "f"),
+    "GreaterOrEqual": ([(3, 2), (2,)], "f"), "LessOrEqual": ([(3, 2), (2,)], "f"), "Round": ([(3, 2)], "f"),
+    "Softsign": ([(3, 2)], "f"), "Mean": ([(3, 2), (2,), (3, 1)], "f"), "PRelu": ([(3, 2), (2,)], "f"),
+    "Selu": ([(3, 2)], "f"), "Celu": ([(3, 2)], "f"), "GlobalMaxPool": ([(2, 3, 4, 5)], "f"), "Size": ([(3, 2)], "f"),
+    "InstanceNormalization": ([(2, 3, 4, 5), (3,), (3,)], "f"), "GlobalAveragePool": ([(2, 3, 4)], "f")}
+
+
+@pytest.mark.parametrize("operator", NODES)
+def test_operators_of_other_programs_mean_the_same(operator, tmp_path):
+    from onnx import helper
+    shapes, kind = NODES[operator]
+    number = {"f": onnx.TensorProto.FLOAT, "b": onnx.TensorProto.BOOL}[kind]
+    names = [f"x{i}" for i in range(len(shapes))]
+    graph = helper.make_graph([helper.make_node(operator, names, ["y"])], "g",
+                              [helper.make_tensor_value_info(n, number, s) for n, s in zip(names, shapes)],
+                              [onnx.ValueInfoProto(name="y")])
+    path = tmp_path / "node.onnx"
+    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 20)]), str(path))
+    tinycnn.manual_seed(0)
+    inputs = [tinycnn.randn(*s) * 3 if kind == "f" else tinycnn.randn(*s) > 0 for s in shapes]
+    assert_same(run(path, inputs), tensors_of(tinycnn.onnx.load(path)(*inputs)))
 
 
 def test_what_is_no_file_of_onnx(tmp_path):

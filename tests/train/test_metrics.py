@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import tinycnn
-from tinycnn.train import calibration, per_class, roc_auc, roc_curve
+from tinycnn.train import accuracy, calibration, confusion_matrix, per_class, roc_auc, roc_curve, top_k_accuracy
 
 
 def test_per_class_by_hand():
@@ -58,15 +58,50 @@ def test_what_makes_no_sense_is_refused(call, message):
         call()
 
 
-def test_agrees_with_scikit_learn():
+def test_agrees_with_scikit_learn_to_the_last_digit():
     metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
     truth, predicted = rng.integers(0, 5, 300), rng.integers(0, 5, 300)
+    assert np.array_equal(confusion_matrix(truth, predicted), metrics.confusion_matrix(truth, predicted))
     ours = per_class(truth, predicted)
     theirs = metrics.precision_recall_fscore_support(truth, predicted)
     for name, values in zip(("precision", "recall", "f1", "support"), theirs):
-        assert np.allclose(ours[name], values, atol=1e-12)
+        assert np.array_equal(ours[name], values)
     scores = rng.random(300).round(1)
-    assert roc_auc(scores, truth == 1) == pytest.approx(metrics.roc_auc_score(truth == 1, scores), abs=1e-12)
     for ours, theirs in zip(roc_curve(scores, truth == 1), metrics.roc_curve(truth == 1, scores, drop_intermediate=False)):
-        assert np.allclose(ours, theirs)
+        assert np.array_equal(ours, theirs)
+
+
+def test_auc_is_exact_and_that_of_scikit_learn_but_for_its_rounding():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    for decimals in 1, 2, 12:  # many ties, some, none
+        scores, truth = rng.random((400, 3)).round(decimals), rng.integers(0, 3, 400)
+        ours = roc_auc(scores, truth)
+        for c in range(3):
+            above = scores[truth == c, c][:, None] - scores[truth != c, c]
+            assert ours[c] == int((above > 0).sum() * 2 + (above == 0).sum()) / (2 * above.size)
+            np.testing.assert_array_max_ulp(ours[c], metrics.roc_auc_score(truth == c, scores[:, c]), 8)
+
+
+def test_top_k_is_that_of_scikit_learn_which_decides_ties_for_the_last_class():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    for decimals in 1, 12:
+        scores, truth = rng.random((500, 6)).round(decimals), rng.integers(0, 6, 500)
+        assert accuracy(scores, truth) == metrics.accuracy_score(truth, scores.argmax(1))
+        for k in range(1, 6):
+            backwards = metrics.top_k_accuracy_score(5 - truth, scores[:, ::-1], k=k, labels=np.arange(6))
+            assert top_k_accuracy(scores, truth, k) == backwards
+            if decimals == 12:
+                assert top_k_accuracy(scores, truth, k) == metrics.top_k_accuracy_score(truth, scores, k=k)
+
+
+def test_calibration_is_the_curve_of_scikit_learn():
+    curve = pytest.importorskip("sklearn.calibration").calibration_curve
+    rng = np.random.default_rng(0)
+    probabilities, truth = rng.dirichlet(np.ones(3), 500), rng.integers(0, 3, 500)
+    right, confidence = probabilities.argmax(1) == truth, probabilities.max(1)
+    ours, (hits, sure) = calibration(probabilities, truth, bins=10), curve(right, confidence, n_bins=10)
+    assert np.array_equal(ours["accuracy"][ours["count"] > 0], hits)
+    assert np.array_equal(ours["confidence"][ours["count"] > 0], sure)

@@ -4,7 +4,7 @@ import numpy as np
 from ..engine.arrays import matmul
 from ..ops import attention as formulas
 from ..ops.attention import Attention, gradients
-from .serving import compiled_floats, summable
+from .serving import compiled_floats, on_cpu
 from .softmax import softmax
 from .workers import parallel
 
@@ -12,8 +12,8 @@ PIECE_BYTES = 2**19
 
 
 def divisible(ctx, q, k, v, mask, m=None, scale=None):
-    """NumPy arrays, but of float16, of which q, k and v have the batch in common."""
-    return (summable(q) and q.ndim > 2 and q.dtype == k.dtype == v.dtype
+    """NumPy arrays, of which q, k and v have the batch in common."""
+    return (on_cpu(q) and q.ndim > 2 and q.dtype == k.dtype == v.dtype
             and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
             and (mask is None or np.broadcast_shapes(mask.shape[:-2], q.shape[:-2]) == q.shape[:-2]))
 

@@ -7,7 +7,7 @@ neighbouring pixels of the output and V vectors of filters, a tile of `registers
 
 and is written down once. Everything is this loop:
 
-- the forward pass, with the weights packed so that the filters of a tile stand side by side (`pack`);
+- the forward pass, with the weights packed so that the filters of a tile stand side by side (`packed`);
 - the gradient of the input: a convolution of dy with the kernel reversed. With stride s the pixels of x fall into s
   classes along each axis, by their remainder; those of one class see the same weights, every s-th, at neighbouring places of
   dy. So they are one convolution each, of which the results stand s apart;
@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from ..ops import conv as formulas
-from .compiled import compiled, loop
+from .compiled import compiled
 from .serving import compiled_floats
 from .layout import channels_first, channels_last
 from .numpy_only.conv import few_pixels
@@ -31,7 +31,6 @@ from .workers import aligned, parallel
 
 ROOM = 2**17        # numbers that stay in the second-level cache
 SHARED = 2**17      # weights, from which on threads share out the weights of dw, not the images
-OFTEN = 64          # weights of a row, from which on it is worth it to lay dy out for them
 PIXELS = 24         # whose sum is worth reading and writing a tile
 
 
@@ -100,68 +99,6 @@ def correlation(J, V, dtype):
     return compiled(run)
 
 
-@loop
-def frame(x, y, first, last, before, above, left):
-    """y (N, D', H', W', C') = x (N, D, H, W, C) with zeros around, for images first to last."""
-    _, depth, height, width, channels = x.shape
-    for n in range(first, last):
-        for d in range(y.shape[1]):
-            for h in range(y.shape[2]):
-                inside = 0 <= d - before < depth and 0 <= h - above < height
-                for w in range(y.shape[3]):
-                    there = channels if inside and 0 <= w - left < width else 0
-                    for c in range(there):
-                        y[n, d, h, w, c] = x[n, d - before, h - above, w - left, c]
-                    for c in range(there, y.shape[4]):
-                        y[n, d, h, w, c] = 0
-
-
-@loop
-def pack(w, y, first, last):
-    """y (blocks, K, L, C, wide) = w (G, F, C, K, L), with zeros for filters that do not exist, for blocks first to last."""
-    groups, filters, channels, rows, columns = w.shape
-    wide, blocks = y.shape[4], y.shape[0] // groups
-    for block in range(first, last):
-        group, f0 = block // blocks, block % blocks * wide
-        some = min(wide, filters - f0)
-        for c in range(channels):
-            for a in range(rows):
-                for b in range(columns):
-                    for f in range(some):
-                        y[block, a, b, c, f] = w[group, f0 + f, c, a, b]
-                    for f in range(some, wide):
-                        y[block, a, b, c, f] = 0
-
-
-@loop
-def unpack(y, w, first, last):
-    """The inverse of `pack`."""
-    groups, filters, channels, rows, columns = w.shape
-    wide, blocks = y.shape[4], y.shape[0] // groups
-    for block in range(first, last):
-        group, f0 = block // blocks, block % blocks * wide
-        for c in range(channels):
-            for a in range(rows):
-                for b in range(columns):
-                    for f in range(min(wide, filters - f0)):
-                        w[group, f0 + f, c, a, b] = y[block, a, b, c, f]
-
-
-@loop
-def pack_pixels(dy, y, first, last, filters):
-    """y (G * blocks, pixels, wide) = dy (pixels, G * filters), with zeros behind each group, for pixels first to last."""
-    wide, groups = y.shape[2], dy.shape[1] // filters
-    blocks = y.shape[0] // groups
-    for block in range(y.shape[0]):
-        f0 = block % blocks * wide
-        some, at = min(wide, filters - f0), block // blocks * filters + f0
-        for pixel in range(first, last):
-            for f in range(some):
-                y[block, pixel, f] = dy[pixel, at + f]
-            for f in range(some, wide):
-                y[block, pixel, f] = 0
-
-
 # ---- how they are called ---------------------------------------------------------------------------------------------
 
 def tile_for(out, filters, dtype):
@@ -210,23 +147,57 @@ def framed(x, before, size, channels=None):
     if x.shape[1:] == (*size, channels):
         return x
     y = aligned((len(x), *size, channels), x.dtype)
-    parallel(lambda i, j: frame(x, y, i, j, *before), len(x), moved=2 * y.nbytes)
+    inside = tuple(slice(n, n + s) for n, s in zip((*before, 0), x.shape[1:]))
+
+    def work(i, j):
+        y[i:j] = 0
+        y[i:j, *inside] = x[i:j]
+    parallel(work, len(x), moved=3 * y.nbytes)
+    return y
+
+
+def filled(x, axis, size):
+    """x with zeros behind it, so that it has this size along the axis."""
+    if x.shape[axis] == size:
+        return x
+    y = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1:]), x.dtype)
+    y[(*[slice(None)] * axis, slice(x.shape[axis]))] = x
     return y
 
 
 def packed(w, b, V):
-    """w (G, F, C, *K) for tiles of V vectors, a bias for every place in them, and how many blocks a group has."""
+    """w (G, F, C, *K) in blocks of V vectors, (blocks, kernel rows, L, C, wide); biases like that; the blocks of a group."""
     from .registers import lanes
     wide = V * lanes(w.dtype)
     groups, filters, channels, *kernel = w.shape
-    blocks = -(-filters // wide)
-    y = aligned((groups * blocks, kernel[0] * kernel[1], kernel[2], channels, wide), w.dtype)
-    w = w.reshape(groups, filters, channels, *y.shape[1:3])
-    parallel(lambda i, j: pack(w, y, i, j), len(y), moved=10 * y.nbytes)
-    bias = np.zeros((groups, blocks * wide), w.dtype)
-    if b is not None:
-        bias[:, :filters] = b.reshape(groups, filters)
-    return y.reshape(-1), bias.reshape(-1), blocks
+    blocks, rows = -(-filters // wide), kernel[0] * kernel[1]
+    y = aligned((groups, blocks, rows, kernel[2], channels, wide), w.dtype)
+    w = filled(w.reshape(groups, filters, channels, rows, kernel[2]), 1, blocks * wide)
+    w = w.reshape(groups, blocks, wide, *w.shape[2:]).transpose(0, 1, 4, 5, 3, 2)
+    parallel(lambda i, j: np.copyto(y[..., i:j, :], w[..., i:j, :]), channels, moved=10 * y.nbytes)
+    bias = np.zeros((groups, filters), w.dtype) if b is None else b.reshape(groups, filters)
+    return y.reshape(-1), filled(bias, 1, blocks * wide).reshape(-1), blocks
+
+
+def unpacked(y, groups, filters, kernel):
+    """The inverse: y (blocks, kernel rows, L, C, wide) as w (F, C, *kernel)."""
+    count, rows, L, channels, wide = y.shape
+    blocks = count // groups
+    w = np.empty((groups, blocks, wide, channels, rows, L), y.dtype)
+    y = y.reshape(groups, blocks, *y.shape[1:]).transpose(0, 1, 5, 4, 2, 3)
+    parallel(lambda i, j: np.copyto(w[:, :, :, i:j], y[:, :, :, i:j]), channels, moved=8 * w.nbytes)
+    return w.reshape(groups, blocks * wide, -1)[:, :filters].reshape(groups * filters, channels, *kernel)
+
+
+def packed_pixels(dy, groups, wide):
+    """dy (..., groups * filters) as (blocks, pixels, wide), with zeros behind each group."""
+    dy = dy.reshape(-1, groups, dy.shape[-1] // groups)
+    dy = filled(dy, 2, -(-dy.shape[2] // wide) * wide).reshape(len(dy), -1, wide).swapaxes(0, 1)
+    if dy.flags.c_contiguous:
+        return dy
+    y = aligned(dy.shape, dy.dtype)
+    parallel(lambda i, j: np.copyto(y[:, i:j], dy[:, i:j]), dy.shape[1], moved=2 * y.nbytes)
+    return y
 
 
 def one_run(groups, dilation, columns, channels):
@@ -353,26 +324,13 @@ def weight_gradient_directly(x, dy, kernel, stride, padding, dilation, groups):
         out[2], blocks, C, L, int(stride[2]) * width, int(dilation[2]) * width, math.prod(size) * width,
         rows_of(*out[:2], *(stride * steps)[:2]), rows_of(*sizes[:2], *(dilation * steps)[:2]))
 
-    def laid_out(dy):
-        """Its numbers, how far blocks and pixels are apart; vectors may reach into the next group, where nobody looks."""
-        if C < OFTEN and (blocks == 1 or filters % wide == 0):    # few weights: dy is not read often
-            numbers = dy.reshape(-1)
-            if filters % wide:                                    # nor behind the end
-                numbers = aligned((dy.size + wide,), dtype)
-                numbers[:dy.size], numbers[dy.size:] = dy.reshape(-1), 0
-            return numbers, min(filters, wide), dy.shape[4]
-        dy = dy.reshape(-1, dy.shape[4])
-        y = aligned((groups * blocks, len(dy), wide), dtype)
-        parallel(lambda i, j: pack_pixels(dy, y, i, j, filters), len(dy), moved=2 * y.nbytes)
-        return y.reshape(-1), y[0].size, wide
-
     def work(start, stop, few):
         """The sum over some images, a few at a time."""
         dw = np.zeros(shape, dtype)
         for n in range(start, stop, few):
             piece = slice(n, min(n + few, stop))
-            z, dys = framed(x[piece], before, size), laid_out(dy[piece])
-            parallel(lambda i, j: run(z.reshape(-1), dys[0], dw.reshape(-1), i, j, len(z), *rest, *dys[1:],
+            z, dys = framed(x[piece], before, size), packed_pixels(dy[piece], groups, wide)
+            parallel(lambda i, j: run(z.reshape(-1), dys.reshape(-1), dw.reshape(-1), i, j, len(z), *rest, dys[0].size, wide,
                                       max(1, PIXELS // out[2])), groups * blocks * rows, flops=flops)
         return dw
 
@@ -381,6 +339,4 @@ def weight_gradient_directly(x, dy, kernel, stride, padding, dilation, groups):
     else:
         few = max(1, ROOM // (math.prod(size) * width + dy[0].size))
         dw = functools.reduce(np.add, parallel(lambda i, j: work(i, j, few), count, flops=flops, most=4))
-    w = np.empty((groups, filters, channels, *shape[1:3]), dtype)
-    parallel(lambda i, j: unpack(dw, w, i, j), len(dw), moved=8 * w.nbytes)
-    return w.reshape(groups * filters, channels, *kernel)
+    return unpacked(dw, groups, filters, kernel)

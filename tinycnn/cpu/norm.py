@@ -18,7 +18,7 @@ import numpy as np
 from ..ops.conv import bias_gradient
 from ..ops.norm import Normalize, moments
 from .layout import channels_first, channels_last, contiguous
-from .compiled import loop
+from .compiled import inlined, loop
 from .serving import compiled_floats
 from .sums import BLOCK, RUN, column_sums, packed, total
 from .workers import aligned, parallel
@@ -77,29 +77,7 @@ def sums_of_columns(dy, x, mu, s, t, first, last):
                 t[part, c] += t_block[c]
 
 
-@loop
-def scale_columns(x, mu, a, k, y, first, last):
-    """y = a (x - mu) + k for parts first to last; mu, a and k (1 or images, C)."""
-    parts, rows, channels = x.shape
-    for part in range(first, last):
-        i = part * len(a) // parts
-        for m in range(rows):
-            for c in range(channels):
-                y[part, m, c] = (x[part, m, c] - mu[i, c]) * a[i, c] + k[i, c]
-
-
-@loop
-def combine_columns(dy, x, mu, a, b, k, dx, first, last):
-    """dx = a dy + b (x - mu) + k for parts first to last; mu, a, b and k (1 or images, C)."""
-    parts, rows, channels = x.shape
-    for part in range(first, last):
-        i = part * len(a) // parts
-        for m in range(rows):
-            for c in range(channels):
-                dx[part, m, c] = dy[part, m, c] * a[i, c] + (x[part, m, c] - mu[i, c]) * b[i, c] + k[i, c]
-
-
-# ---- the same along the rows of x (R, D), each a part of its own ---------------------------------------------------------
+# ---- along the rows of x (R, 1, D), each a part of its own ---------------------------------------------------------------
 
 @loop
 def moments_of_row(x):
@@ -122,75 +100,59 @@ def moments_of_row(x):
 def moments_of_rows(x, mean, squares, first, last):
     """mean = sum x / D, squares = sum (x - mean)^2 of rows first to last: (R)."""
     for row in range(first, last):
-        mean[row], squares[row] = moments_of_row(x[row])
+        mean[row], squares[row] = moments_of_row(x[row, 0])
 
 
 @loop
 def sums_of_rows(dy, x, mu, s, t, first, last):
     """s = sum dy, t = sum dy (x - mu) of rows first to last: (R); mu (R)."""
     for row in range(first, last):
-        s[row], t[row] = total(dy[row]), 0
-        for run in range(0, x.shape[1], RUN):
-            some, others, part = dy[row, run:run + RUN], x[row, run:run + RUN], x.dtype.type(0)
+        s[row], t[row] = total(dy[row, 0]), 0
+        for run in range(0, x.shape[2], RUN):
+            some, others, part = dy[row, 0, run:run + RUN], x[row, 0, run:run + RUN], x.dtype.type(0)
             for i in range(some.size):
                 part += some[i] * (others[i] - mu[row])
             t[row] += part
 
 
-@loop
-def scale_rows(x, mu, a, k, y, first, last):
-    """y = a (x - mu) + k for rows first to last; mu, a and k (R)."""
-    for row in range(first, last):
-        for d in range(x.shape[1]):
-            y[row, d] = (x[row, d] - mu[row]) * a[row] + k[row]
+# ---- both: x (P, M, C), with a vector of C numbers for each image or for all, or a number for each row --------------------
+
+@inlined
+def at(v, i, c):
+    """Number c of vector i, or number i."""
+    return v[i] if v.ndim == 1 else v[i, c]
 
 
 @loop
-def combine_rows(dy, x, mu, a, b, k, dx, first, last):
-    """dx = a dy + b (x - mu) + k for rows first to last; mu, a, b and k (R)."""
-    for row in range(first, last):
-        for d in range(x.shape[1]):
-            dx[row, d] = dy[row, d] * a[row] + (x[row, d] - mu[row]) * b[row] + k[row]
-
-
-# ---- batch, instance and group norm: of parts (I, P, G, K), of means (I, G), of channels (G, K) --------------------------
-
-@loop
-def join(mean, squares, count, mu, var):
-    """mu and var over all parts and channels that share a mean, from `mean` and `squares` of parts of `count` numbers."""
-    images, parts, groups, size = mean.shape
-    for i in range(images):
-        for g in range(groups):
-            near, whole = 0.0, 0.0
-            for p in range(parts):
-                for k in range(size):
-                    near += mean[i, p, g, k] / (parts * size)
-            for p in range(parts):
-                for k in range(size):
-                    d = mean[i, p, g, k] - near
-                    whole += squares[i, p, g, k] + count * d * d
-            mu[i, g], var[i, g] = near, 0 if whole < 0 else whole / (parts * size * count)
+def scale(x, mu, a, k, y, first, last):
+    """y = a (x - mu) + k for parts first to last."""
+    parts, rows, channels = x.shape
+    for part in range(first, last):
+        i = part * len(a) // parts
+        for m in range(rows):
+            for c in range(channels):
+                y[part, m, c] = (x[part, m, c] - at(mu, i, c)) * at(a, i, c) + at(k, i, c)
 
 
 @loop
-def distribute(s, t, r, w, numbers, dw, db, means):
-    """dw, db, and the means (2, I, G) of w dy and of w dy xhat, from the sums of dy and dy (x - mu) of parts."""
-    images, parts, groups, size = s.shape
-    for i in range(images):
-        for p in range(parts):
-            for g in range(groups):
-                for k in range(size):
-                    scaled = t[i, p, g, k] * r[i, g]
-                    dw[g, k] += scaled
-                    db[g, k] += s[i, p, g, k]
-                    means[0, i, g] += w[g, k] * s[i, p, g, k] / numbers
-                    means[1, i, g] += w[g, k] * scaled / numbers
+def combine(dy, x, mu, a, b, k, dx, first, last):
+    """dx = a dy + b (x - mu) + k for parts first to last."""
+    parts, rows, channels = x.shape
+    for part in range(first, last):
+        i = part * len(a) // parts
+        for m in range(rows):
+            for c in range(channels):
+                dx[part, m, c] = (dy[part, m, c] * at(a, i, c) + (x[part, m, c] - at(mu, i, c)) * at(b, i, c)
+                                  + at(k, i, c))
 
+
+# ---- batch, instance and group norm -----------------------------------------------------------------------------------
 
 class Matrix:
-    """x (N, C, *S) or (N, G, K, *S), normalised over `axes`, as a matrix; and the loops that run over it.
+    """x (N, C, *S) or (N, G, K, *S), normalised over `axes`, as a matrix.
 
-    Its C channels are G groups of K that share a mean, of each of I images or of the batch. `pack` pixels share a row.
+    Its C channels are G groups of K that share a mean, of each of I images or of the batch; `pack` pixels share a row. What
+    belongs to parts has the shape (I, P, G, K), to means (I, G), to channels (G, K).
     """
 
     def __init__(self, x, axes, along):
@@ -199,19 +161,17 @@ class Matrix:
         self.I = images if axes[:1] == (2,) else 1
         self.columns = x.size == images * channels or not x.flags.c_contiguous
         if self.columns:
-            self.loops = moments_of_columns, sums_of_columns, scale_columns, combine_columns
             pixels = x.size // (channels * self.I)
             self.pack = packed(pixels, channels)
             rows = pixels // self.pack
             self.parts = self.I * math.gcd(rows, 2**max(0, (rows // ROWS).bit_length() - 1))
             self.flat, self.each = (self.parts, self.I * rows // self.parts, -1), self.I
         else:
-            self.loops = moments_of_rows, sums_of_rows, scale_rows, combine_rows
-            self.flat, self.each, self.pack = (images * channels, -1), images, 1
-            self.parts = images * channels
+            self.parts, self.each, self.pack = images * channels, images, 1
+            self.flat = self.parts, 1, -1
 
     def matrix(self, x):
-        """x as (P, M, C) or (R, D), a copy where it is laid out differently."""
+        """x as (P, M, C) or (R, 1, D), a copy where it is laid out differently."""
         x = x.reshape(len(x), -1, *self.space)
         return (channels_last(x) if self.columns else contiguous(x)).reshape(self.flat)
 
@@ -222,14 +182,15 @@ class Matrix:
             row[...] = v[:, None]
         return y.reshape(len(vs), *((self.each, -1) if self.columns else (-1,)))
 
-    def sums(self, loop, *arrays):
-        """What one of the first two loops computes, (I, P, G, K) each."""
+    def sums(self, of_columns, of_rows, *arrays):
+        """What the one loop or the other computes, (I, P, G, K) each."""
+        loop = of_columns if self.columns else of_rows
         totals = np.empty((2, self.parts, self.pack * self.G * self.K) if self.columns else (2, self.parts))
         parallel(lambda i, j: loop(*arrays, *totals, i, j), self.parts, moved=2 * arrays[0].nbytes)
         return totals.reshape(2, self.I, -1, self.G, self.K)
 
     def result(self, loop, *arrays):
-        """What one of the last two loops computes, in the shape of x."""
+        """What `scale` or `combine` computes, in the shape of x."""
         y = aligned(arrays[0].shape, self.dtype)
         parallel(lambda i, j: loop(*arrays, y, i, j), self.parts, moved=2 * y.nbytes)
         if self.columns:
@@ -237,10 +198,21 @@ class Matrix:
         return y.reshape(self.shape)
 
     def moments(self, x):
-        """(mu, var), in the shape of the formula."""
-        x, both = self.matrix(x), np.empty((2, self.I, self.G), self.dtype)
-        join(*self.sums(self.loops[0], x), x.shape[1], *both)
-        return tuple(both.reshape(2, self.I, self.G, *[1] * (len(self.shape) - 2)))
+        """(mu, var), in the shape of the formula, from those of parts."""
+        x = self.matrix(x)
+        mean, squares = self.sums(moments_of_columns, moments_of_rows, x)
+        parts, count = mean.shape[1] * self.K, x.size // mean.size  # that share a mean, and numbers in each
+        mu = np.einsum("ipgk->ig", mean) / parts
+        mean -= mu[:, None, :, None]
+        var = np.maximum(np.einsum("ipgk->ig", squares) / count + np.einsum("ipgk,ipgk->ig", mean, mean), 0) / parts
+        return tuple(v.astype(self.dtype).reshape(self.I, self.G, *[1] * (len(self.shape) - 2)) for v in (mu, var))
+
+    def gradients(self, dy, x, mu, r, w):
+        """dw and db (G, K), and the means (I, G) of w dy and of w dy xhat, from the sums of dy and dy (x - mu) of parts."""
+        s, t = self.sums(sums_of_columns, sums_of_rows, dy, x, *self.vectors(mu))
+        dw, db = np.einsum("ipgk,ig->gk", t, r), np.einsum("ipgk->gk", s)
+        count = dy.size // r.size
+        return dw, db, np.einsum("ipgk,gk->ig", s, w) / count, np.einsum("ipgk,gk->ig", t, w) * r / count
 
     def weights(self, v, default):
         """The vector v, or a default, as (1, G, K)."""
@@ -280,8 +252,8 @@ def normalise_channels_by_loops(ctx, x, w, b, axes, along, eps, statistics=None)
     r = 1 / np.sqrt(var + eps)
     ctx.axes, ctx.along, ctx.eps = axes, along, eps
     ctx.save_for_backward(x, mu, r, w)
-    mu, scale = mu.reshape(-1, m.G, 1), r.reshape(-1, m.G, 1) * m.weights(w, 1)
-    return m.result(m.loops[2], m.matrix(x), *m.vectors(mu, scale, m.weights(b, 0)))
+    mu, rate = mu.reshape(-1, m.G, 1), r.reshape(-1, m.G, 1) * m.weights(w, 1)
+    return m.result(scale, m.matrix(x), *m.vectors(mu, rate, m.weights(b, 0)))
 
 
 def gradient_of_channels(ctx, dy):
@@ -294,18 +266,16 @@ def gradients_of_channels_by_loops(ctx, dy):
     """Two walks through memory."""
     x, mu, r, w = ctx.saved_tensors
     need_x, need_w, need_b = ctx.needs_input_grad
-    m, dx = Matrix(x, ctx.axes, ctx.along), None
-    dy, w, r, mu = m.matrix(dy), m.weights(w, 1), r.reshape(-1, m.G), mu.reshape(-1, m.G, 1)
-    scale, sums, means = r[:, :, None] * w, np.zeros((2, m.G, m.K)), np.zeros((2, *r.shape))
+    m = Matrix(x, ctx.axes, ctx.along)
+    dy, w, r, mu, dx, dw, db = m.matrix(dy), m.weights(w, 1), r.reshape(-1, m.G), mu.reshape(-1, m.G, 1), *[None] * 3
+    rate = r[:, :, None] * w
     if ctx.axes or need_w or need_b:
-        distribute(*m.sums(m.loops[1], dy, m.matrix(x), *m.vectors(mu)), r, w[0], x.size // r.size, *sums, means)
+        dw, db, s, t = m.gradients(dy, m.matrix(x), mu, r, w[0])
+        dw, db = (v.reshape(x.shape[1:len(ctx.along) + 1]).astype(m.dtype) for v in (dw, db))
     if need_x and ctx.axes:          # dx = r (w dy - s - (x - mu) r t), s and t the means of w dy and w dy xhat
-        s, t = means
-        mu, *rates = m.vectors(mu, scale, (-r * t * r)[:, :, None], (-r * s)[:, :, None])
-        dx = m.result(m.loops[3], dy, m.matrix(x), mu, *rates)
+        dx = m.result(combine, dy, m.matrix(x), *m.vectors(mu, rate, (-r * t * r)[:, :, None], (-r * s)[:, :, None]))
     elif need_x:                     # dx = r w dy
-        dx = m.result(m.loops[2], dy, *m.vectors(zero := np.zeros((1, 1, 1)), scale, zero))
-    dw, db = sums.reshape(2, *x.shape[1:len(ctx.along) + 1]).astype(m.dtype)
+        dx = m.result(scale, dy, *m.vectors(zero := np.zeros((1, 1, 1)), rate, zero))
     return dx, dw if need_w else None, db if need_b else None
 
 

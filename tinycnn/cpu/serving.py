@@ -9,11 +9,6 @@ def on_cpu(x, *rest, **options):
     return type(x) is np.ndarray
 
 
-def summable(x, *rest, **options):
-    """An array of NumPy's, but of float16, which is summed in float32."""
-    return type(x) is np.ndarray and x.dtype != np.float16
-
-
 def compiled_floats(x, *rest, **options):
     """NumPy arrays of float32 or float64, where Numba is installed."""
     return type(x) is np.ndarray and x.dtype.char in "fd" and x.size > 0 and not missing()

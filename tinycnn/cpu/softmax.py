@@ -1,22 +1,21 @@
-"""Softmax, its logarithm and cross-entropy in loops over rows, where Numba is installed.
+"""Softmax in loops over rows, where Numba is installed.
 
 A row is what lies along the axis, brought to the end; behind a convolution it lies there already. Exponentials are computed
 of about a thousand numbers at once, many rows where they are short, so that vector instructions are full. Measured on one
-thread, both ways, the time of the formula is divided by 3.0 for rows of 16, 2.8 for 65, 2.1 for 1000, and by 2.1 for the
-cross-entropy of 1000 classes; for two classes it is better than a loop.
+thread, both ways, the time of the formula is divided by 3.0 for rows of 16, 2.8 for 65, 2.1 for 1000; for two classes it is
+better than a loop. Logarithms and cross-entropy, once a step, gain no hundredth of it, and have no loops.
 """
 import math
 
 import numpy as np
 
-from ..ops import softmax as formulas
-from ..ops.softmax import CrossEntropy, LogSoftmax, Softmax
-from .compiled import exactly, missing
+from ..ops.softmax import Softmax
+from .compiled import exactly
 from .elementwise import exp, narrow
 from .layout import contiguous
 from .serving import compiled_floats
 from .sums import dot, total
-from .workers import parallel
+from .workers import aligned, parallel
 
 BLOCK = 1024  # numbers whose exponentials are computed at once
 LEAST = 8     # numbers in a row from which a loop is worth it
@@ -93,71 +92,6 @@ def softmax_gradient(dp, p, dx):
             dx[n, i] = p[n, i] * (dp[n, i] - mean)
 
 
-@exactly
-def log_softmax(x, logp):
-    room = np.empty((step(x), x.shape[1]), x.dtype)
-    for first in range(0, len(x), step(x)):
-        block = logp[first:first + step(x)]
-        p = room[:len(block)]
-        shift(x[first:first + step(x)], block)
-        exponentials(block, p)
-        for n in range(len(block)):
-            log = x.dtype.type(math.log(total(p[n])))
-            for i in range(x.shape[1]):
-                block[n, i] -= log
-
-
-@exactly
-def log_softmax_gradient(dl, logp, dx):
-    for first in range(0, len(dl), step(dl)):
-        p = dx[first:first + step(dl)]
-        exponentials(logp[first:first + step(dl)], p)
-        for n in range(len(p)):
-            whole = dl.dtype.type(total(dl[first + n]))
-            for i in range(dl.shape[1]):
-                p[n, i] = dl[first + n, i] - p[n, i] * whole
-
-
-@exactly
-def cross_entropy(logp, y, l):
-    """l = -sum y log p, where nothing counts of a class that is impossible and whose y is 0."""
-    for n in range(len(y)):
-        whole = 0.0
-        for i in range(y.shape[1]):
-            if y[n, i] != 0:
-                whole -= y[n, i] * logp[n, i]
-        l[n] = whole
-
-
-@exactly
-def cross_entropy_gradient(dl, logp, y, dx):
-    for first in range(0, len(dl), step(y)):
-        p = dx[first:first + step(y)]
-        exponentials(logp[first:first + step(y)], p)
-        for n in range(len(p)):
-            whole = y.dtype.type(total(y[first + n]))
-            for i in range(y.shape[1]):
-                p[n, i] = dl[first + n] * (p[n, i] * whole - y[first + n, i])
-
-
-@exactly
-def one_hot(labels, weights, y, ignored, smoothing):
-    """The y (N, C) of `targets` from labels (N) and the weights (C) of classes; the sum of the weights of labels."""
-    classes, whole, everywhere = len(weights), 0.0, smoothing / len(weights)
-    for n in range(len(labels)):
-        label = labels[n]
-        if label == ignored:
-            y[n] = 0
-        elif label < 0 or label >= classes:
-            y[n], whole = np.nan, np.nan
-        else:
-            for c in range(classes):
-                y[n, c] = everywhere * weights[c] if everywhere else 0  # a weight may be infinite
-            y[n, label] += weights[label] * (1 - smoothing)
-            whole += weights[label]
-    return whole
-
-
 # ---- the roads -------------------------------------------------------------------------------------------------------
 
 def rows(x, axis):
@@ -173,17 +107,11 @@ def unrolled(y, shape, axis):
     return np.moveaxis(y.reshape(*shape[:axis], *shape[axis + 1:], shape[axis]), -1, axis)
 
 
-def in_parts(loop, *arrays, numbers=()):
-    """Run the loop on parts of the arrays, which have as many rows each."""
-    parallel(lambda i, j: loop(*[a[i:j] for a in arrays], *numbers), len(arrays[0]),
-             moved=2 * sum(a.nbytes for a in arrays))
-
-
 def along(loop, axis, *arrays, numbers=()):
     """y, of the shape of the arrays, from loop(*rows, y, *numbers)."""
     matrices = [rows(a, axis) for a in arrays]
-    y = np.empty_like(matrices[0])
-    in_parts(loop, *matrices, y, numbers=numbers)
+    matrices.append(y := aligned(matrices[0].shape, matrices[0].dtype))
+    parallel(lambda i, j: loop(*[a[i:j] for a in matrices], *numbers), len(y), moved=2 * len(matrices) * y.nbytes)
     return unrolled(y, arrays[0].shape, axis)
 
 
@@ -192,72 +120,20 @@ def floats(ctx, x, axis):
     return compiled_floats(x) and x.ndim > 0 and x.shape[axis] >= LEAST
 
 
-def gradients(ctx, dy):
+def gradients(ctx, dp):
     """Their gradients."""
-    return floats(ctx, dy, ctx.axis)
+    return floats(ctx, dp, ctx.axis)
 
 
-def roads_for(function, forward, backward, numbers=()):
-    """Give a function of x and an axis, which saves its result, two loops as roads."""
-    @function.forward.road(floats)
-    def forward_in_a_loop(ctx, x, axis):
-        """A compiled loop."""
-        ctx.axis, y = axis, along(forward, axis % x.ndim, x, numbers=numbers)
-        ctx.save_for_backward(y)
-        return y
-
-    @function.backward.road(gradients)
-    def backward_in_a_loop(ctx, dy):
-        """A compiled loop."""
-        return along(backward, ctx.axis % dy.ndim, dy, *ctx.saved_tensors)
-
-
-roads_for(Softmax, softmax, softmax_gradient, (math.inf,))
-roads_for(LogSoftmax, log_softmax, log_softmax_gradient)
-
-
-def scores(ctx, x, y, axis):
-    """NumPy arrays of float32 or float64, of 8 classes or more, where Numba is installed."""
-    return floats(ctx, x, axis)
-
-
-@CrossEntropy.forward.road(scores)
-def cross_entropy_in_loops(ctx, x, y, axis):
-    """Compiled loops."""
-    matrix = rows(x, axis)
-    logp, loss = np.empty_like(matrix), np.empty(len(matrix), x.dtype)
-    in_parts(log_softmax, matrix, logp)
-    in_parts(cross_entropy, logp, rows(y, axis), loss)
-    ctx.axis = axis
-    ctx.save_for_backward(unrolled(logp, x.shape, axis), y)
-    return loss.reshape(x.shape[:axis] + x.shape[axis:][1:])
-
-
-def losses(ctx, dl):
-    """The gradients of their losses."""
-    return type(dl) is np.ndarray and floats(ctx, ctx.saved_tensors[0], ctx.axis)
-
-
-@CrossEntropy.backward.road(losses)
-def cross_entropy_gradient_in_a_loop(ctx, dl):
+@Softmax.forward.road(floats)
+def softmax_in_a_loop(ctx, x, axis):
     """A compiled loop."""
-    (logp, y), axis = ctx.saved_tensors, ctx.axis
-    matrix = rows(logp, axis)
-    dx = np.empty_like(matrix)
-    in_parts(cross_entropy_gradient, contiguous(dl).reshape(-1), matrix, rows(y, axis), dx)
-    return unrolled(dx, logp.shape, axis), -np.expand_dims(dl, axis) * logp if ctx.needs_input_grad[1] else None
+    ctx.axis, p = axis, along(softmax, axis % x.ndim, x, numbers=(math.inf,))
+    ctx.save_for_backward(p)
+    return p
 
 
-def labels_of_classes(labels, shape, axis, weight, dtype, ignored, smoothing):
-    """NumPy arrays of labels of 8 classes or more, for scores of float32 or float64, where Numba is installed."""
-    return (type(labels) is np.ndarray and np.dtype(dtype).char in "fd" and labels.size > 0 and shape[axis] >= LEAST
-            and not missing())
-
-
-@formulas.targets.road(labels_of_classes)
-def targets_in_a_loop(labels, shape, axis, weight, dtype, ignored, smoothing):
+@Softmax.backward.road(gradients)
+def softmax_gradient_in_a_loop(ctx, dp):
     """A compiled loop."""
-    classes = shape[axis]
-    weights, y = np.ones(classes, dtype) if weight is None else weight.reshape(-1), np.empty((labels.size, classes), dtype)
-    whole = one_hot(labels.astype(np.int64).reshape(-1), weights, y, int(ignored), float(smoothing))
-    return unrolled(y, shape, axis), np.asarray(whole, dtype)
+    return along(softmax_gradient, ctx.axis % dp.ndim, dp, *ctx.saved_tensors)

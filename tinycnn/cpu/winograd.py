@@ -41,7 +41,7 @@ import numpy as np
 
 from ..ops import conv as formulas
 from .compiled import compiled
-from .direct import as_groups, framed, packed, unpack, volumes
+from .direct import as_groups, framed, packed, unpacked, volumes
 from .layout import channels_first
 from .serving import compiled_floats
 from .workers import aligned, parallel
@@ -304,12 +304,11 @@ def weight_gradient_tiles(x, dy, padding):
         return p
 
     p = functools.reduce(operator.iadd, grid.in_pieces(work, len(x), channels, filters, LARGE // 4, 4))
-    dw, y = aligned((p.shape[1], 3, 3, channels, wide), dtype), np.empty((1, filters, channels, 3, 3), dtype)
+    dw = aligned((p.shape[1], 3, 3, channels, wide), dtype)
     all_rows = np.full(channels, 3)
     from_planes(p, np.ascontiguousarray(G.T), np.zeros(p.shape[1] * wide, dtype), dw, *weight_places(channels, wide),
                 (all_rows, all_rows), p.shape[1] * wide)
-    parallel(lambda i, j: unpack(dw, y, i, j), len(dw), moved=8 * y.nbytes)
-    return y[0]
+    return unpacked(dw, 1, filters, (3, 3))
 
 
 # ---- the roads -------------------------------------------------------------------------------------------------------

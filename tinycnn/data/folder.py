@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..engine.checks import check_path
+from ..engine.names import printable
 from ..engine.tensor import wrap
 from .dataset import Dataset, check_index
 from .pictures import PictureFormat
@@ -23,6 +25,11 @@ def load_picture(path, mode="RGB"):
     Raises FileNotFoundError, or ValueError naming the file where it is damaged or no picture.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
+    if not hasattr(path, "read"):
+        check_path("load_picture", path=path)
+        if Path(path).is_fifo():  # whoever opens it waits for somebody who writes
+            raise ValueError(f"{printable(str(path), 300)}: a pipe, and no file")
+    shown = printable(str(path), 300)
     try:
         with Image.open(path) as opened:
             picture = ImageOps.exif_transpose(opened)
@@ -31,11 +38,11 @@ def load_picture(path, mode="RGB"):
             picture = picture.convert(mode)
             several = _is_animated(opened)
     except UnidentifiedImageError:
-        raise ValueError(f"{path}: no picture that Pillow can read") from None
+        raise ValueError(f"{shown}: no picture that Pillow can read") from None
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever the damage leads to
-        raise ValueError(f"{path}: the picture is damaged ({error or type(error).__name__})") from None
+        raise ValueError(f"{shown}: the picture is damaged ({str(error) or type(error).__name__})") from None
     if several:
         warnings.warn(f"{path}: an animated picture, of which the first frame is taken", stacklevel=2)
     return picture
@@ -102,7 +109,7 @@ class ImageFolder(Dataset):
         for y, name in enumerate(self.classes):
             files = self._files(self.root / name, is_valid_file or (lambda path: path.suffix.lower() in EXTENSIONS))
             if not files and not allow_empty:
-                raise FileNotFoundError(f"ImageFolder: {self.root / name} has no pictures (files that end in "
+                raise FileNotFoundError(f"ImageFolder: {printable(str(self.root / name), 300)} has no pictures (files that end in "
                                         f"{', '.join(EXTENSIONS)}); allow_empty=True permits that")
             held_out = set(chance.permutation(len(files))[:round(len(files) * validation_split)].tolist())
             self.samples += [(path, y) for i, path in enumerate(files) if train is None or (i in held_out) != train]

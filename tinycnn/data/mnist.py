@@ -144,21 +144,29 @@ def _check_structure(pictures, path, labels, labels_path):
                          "delete the file that is wrong and fetch it again")
 
 
-def parse_idx(content, path):
-    """The array in the bytes of an IDX file of unsigned bytes; ValueError naming `path` where they are damaged.
+IDX_TYPES = {8: ">u1", 12: ">i4"}
 
-    An IDX file is: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as four bytes with
-    the highest first, then the values. Source: the MNIST page of Y. LeCun.
+
+def parse_idx(content, path, kind=8):
+    """The array in the bytes of an IDX file of the type `kind`; ValueError naming `path` where they are damaged.
+
+    An IDX file is: two zero bytes, the type (8: unsigned byte, 12: integer of four bytes), the number of dimensions, each
+    dimension as four bytes with the highest first, then the values. Source: the MNIST page of Y. LeCun.
     """
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise ValueError(f"{path}: no IDX file of unsigned bytes: starts with {content[:4].hex(' ') or 'nothing'}, expected "
-                         "00 00 08 and the number of dimensions")
+    dtype = np.dtype(IDX_TYPES[kind])
+    if len(content) < 4 or content[:3] != bytes([0, 0, kind]):
+        words = "unsigned bytes" if kind == 8 else "integers of four bytes"
+        raise ValueError(f"{path}: no IDX file of {words}: starts with {content[:4].hex(' ') or 'nothing'}, expected "
+                         f"00 00 {kind:02x} and the number of dimensions")
     header = 4 + 4 * content[3]
     if len(content) < header:
         raise ValueError(f"{path}: the file ends within its header: {len(content)} bytes found, {header} expected")
     shape = [int.from_bytes(content[i:i + 4]) for i in range(4, header, 4)]
-    expected = header + int(np.prod(shape, dtype=object))
+    expected = header + int(np.prod(shape, dtype=object)) * dtype.itemsize
     if len(content) != expected:
         raise ValueError(f"{path}: {len(content):,} bytes found, {expected:,} expected for the shape {tuple(shape)} that it "
                          "states; delete the file and fetch it again")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype, offset=header).reshape(shape)
+    except ValueError as error:  # more dimensions, or a larger size beside a 0, than NumPy has
+        raise ValueError(f"{path}: it states an impossible shape ({error}); delete the file and fetch it again") from None

@@ -5,6 +5,10 @@ of them stumbles somewhere in its middle: `trapezoid(y, dx=1j)` over "unsupporte
 users come in, `answer_clearly` puts something round the function that then, and only then, looks for the argument that does
 not fit its name or its default: "trapezoid: dx must be a number, got 1j". What Python said stays below it as the cause.
 Calls from one operation to another do not pass the door.
+
+Nonsense does not always make a function stumble: whatever it is, Python reads it as true or false, and True as the number 1.
+So the door asks before the call for those arguments whose kind can be seen at a glance: switches, dtypes, devices, whole
+numbers, numbers. Tensors pass unasked.
 """
 import dis
 import functools
@@ -14,7 +18,7 @@ import sys
 import numpy as np
 
 from .arrays import Device, is_array
-from .dtype import as_dtype
+from .dtype import KNOWN, as_dtype, bfloat16
 from .generators import Generator
 from .tensor import Tensor
 
@@ -22,6 +26,7 @@ KINDS = (TypeError, ValueError, RuntimeError, LookupError, AttributeError, Arith
 KEPT = (TypeError, ValueError, RuntimeError, IndexError, KeyError, NotImplementedError)  # kinds that the explanation keeps
 
 OURS = {__name__.partition(".")[0], "numpy", "cupy", "PIL", *sys.stdlib_module_names}  # whose exceptions need an explanation
+LAYOUTS = ("contiguous_format", "preserve_format", "channels_last")
 PYTHONS = ("__bool__", "__getattr__", "__index__", "__iter__", "__len__", "item")  # methods of Tensor that Python calls
 
 
@@ -37,8 +42,14 @@ def _number(value):
     return isinstance(value, (int, float, np.number, np.bool_))
 
 
+def _switch(value):
+    return isinstance(value, (bool, np.bool_)) or isinstance(value, int) and value in (0, 1)
+
+
 def _whole(value):
-    return isinstance(value, (int, np.integer)) or isinstance(value, Tensor) and value.ndim == 0 and value.dtype.kind in "iu"
+    if isinstance(value, Tensor):
+        return value.ndim == 0 and value.dtype.kind in "iu"
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _several(fits):
@@ -62,7 +73,7 @@ def _dtype(value):
 
 def _device(value):
     try:
-        return bool(Device(value))
+        return not isinstance(value, bool) and bool(Device(value))
     except ValueError:
         return False
 
@@ -73,44 +84,100 @@ def _iterable(value):
 
 _TENSOR = _tensor, "a Tensor"
 _NUMBER = _number, "a number"
+_SCALAR = lambda value: _number(value), "a number"  # wherever it stands: `scale` may be two numbers elsewhere
 _WHOLE = _whole, "an integer"
 _WHOLES = _wholes, "an integer or a tuple of integers"
 _NUMBERS = _numbers, "a number or a tuple of numbers"
-_SWITCH = lambda value: _whole(value) and value in (0, 1) or isinstance(value, np.bool_), "True or False"
+_SWITCH = _switch, "True or False"
 _TEXT = lambda value: isinstance(value, str), "a string"
+_DTYPE = _dtype, "a dtype such as tinycnn.float32"
+_DEVICE = _device, "'cpu', 'cuda' or 'cuda:N'"
+_GENERATOR = lambda value: isinstance(value, Generator), "a tinycnn.Generator"
+_LAYOUT = lambda value: isinstance(value, str) and value in LAYOUTS, f"one of {', '.join(LAYOUTS)}"
 FITS = {
-    "dtype": (_dtype, "a dtype such as tinycnn.float32"),
-    "enabled": _SWITCH,
-    "device": (_device, "'cpu', 'cuda' or 'cuda:N'"),
-    "generator": (lambda value: isinstance(value, Generator), "a tinycnn.Generator"),
+    "dtype": _DTYPE, "device": _DEVICE, "generator": _GENERATOR, "memory_format": _LAYOUT, "enabled": _SWITCH,
+    "unbiased": _SWITCH,
     **dict.fromkeys("schedulers datasets lengths transforms modules parameters params milestones".split(),
                     (_iterable, "something to iterate over")),
     "tensors": (_several(_tensor), "a list or tuple of Tensors"), "matrices": (_several(_tensor), "a list of Tensors"),
     **dict.fromkeys("input x other tensor a b x1 x2 input1 input2 mat mat1 mat2 vec vec1 vec2 batch1 batch2 tensor1 tensor2 "
                     "weight target bias index source src mask query key grid theta anchor positive negative logits values "
                     "running_mean running_var boundaries sorted_sequence".split(), _TENSOR),
-    **dict.fromkeys("dim dims dim0 dim1 dim2 start_dim end_dim axis axes size sizes shape kernel_size stride padding "
+    **dict.fromkeys("dim dims axis axes size sizes shape kernel_size stride padding "
                     "dilation output_padding shifts normalized_shape unflattened_size tile".split(), _WHOLES),
-    **dict.fromkeys("groups n m k N steps row col offset diagonal chunks num_classes bins decimals minlength num_samples "
-                    "num_groups upscale_factor downscale_factor in_channels out_channels in_features out_features "
-                    "num_features num_channels embedding_dim num_embeddings".split(), _WHOLE),
+    **dict.fromkeys("dim0 dim1 dim2 start_dim end_dim groups n m k N steps row col offset diagonal chunks num_classes bins "
+                    "decimals minlength num_groups upscale_factor downscale_factor in_channels out_channels "
+                    "in_features out_features num_features num_channels embedding_dim num_embeddings last_epoch "
+                    "storage_offset divisor_override".split(), _WHOLE),
     **dict.fromkeys("alpha beta p dx value correction scale lambd margin base step start end exponent lr momentum "
                     "weight_decay dropout gamma factor".split(), _NUMBER),
+    **dict.fromkeys("eps nan posinf neginf rtol atol".split(), _SCALAR),
     **dict.fromkeys("betas q scale_factor".split(), _NUMBERS),
 }
+
+
+def _kind(name, default):
+    """(what fits, in words) for a parameter, known by its name or by its default; None where nothing is known."""
+    kind = type(default)
+    by_default = _SWITCH if kind is bool else _TEXT if kind is str else _NUMBERS if kind in (int, float) else None
+    return FITS.get(name, by_default)
 
 
 def _misfit(parameter, value):
     """What an argument should be, where `value` is something else; None where it may be right."""
     if value is parameter.default or value is None and parameter.default is None:
         return None
-    kind = type(parameter.default)
-    by_default = _SWITCH if kind is bool else _TEXT if kind is str else _NUMBERS if kind in (int, float) else None
-    fits, words = FITS.get(parameter.name) or by_default or (lambda value: True, "")
+    fits, words = _kind(parameter.name, parameter.default) or (lambda value: True, "")
     if parameter.kind is parameter.VAR_POSITIONAL:  # f(2, 3), f((2, 3))
         right = fits is _tensor or fits(value) or all(map(fits, value)) or len(value) == 1 and fits(value[0])
         return None if right else words
     return None if fits(value) else words
+
+
+# ---- at a glance -----------------------------------------------------------------------------------------------------
+
+def _single(value):
+    """Whether a whole number may be meant: True is none, although Python counts with it."""
+    if isinstance(value, Tensor) or is_array(value):
+        return value.ndim == 0 and value.dtype.kind in "iu"
+    return not isinstance(value, (bool, float, complex, tuple, list, np.bool_, np.inexact))
+
+
+def _calculable(value):
+    """Whether a number may be meant, or a tensor of them."""
+    if isinstance(value, Tensor) or is_array(value):
+        return value.dtype.kind in "biuf"
+    return isinstance(value, (int, complex, np.number, np.bool_))
+
+
+GLANCES = {  # kind: (types that fit, of which nothing else is asked, what else fits)
+    _SWITCH: ([bool], _switch), _GENERATOR: ([Generator], _GENERATOR[0]), _LAYOUT: ([], _LAYOUT[0]),
+    _DTYPE: (map(type, KNOWN.values()), lambda value: isinstance(value, (np.dtype, type, str, type(bfloat16)))),
+    _DEVICE: ([Device, str, type(None)], lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    _WHOLE: ([int], _single), _SCALAR: ([int, float], _calculable)}
+GLANCES = {kind: (frozenset(types), fits, kind[1]) for kind, (types, fits) in GLANCES.items()}
+
+
+def _glances(function):
+    """(names of the positional parameters, {name: (types that fit, what else fits, in words)} of those to look at)."""
+    function = inspect.unwrap(function)
+    code, defaults = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+    positional = names[:code.co_argcount]
+    default = dict(zip(positional[len(positional) - len(defaults):], defaults)) | (function.__kwdefaults__ or {})
+    glances = {}
+    for name in names:
+        kind = _kind(name, default.get(name))
+        if kind in GLANCES:
+            types, fits, words = GLANCES[kind]
+            glances[name] = types | {type(default[name])} if name in default else types, fits, words
+    return positional, glances
+
+
+def _look_at(function, args, name, value, fits, words):
+    """Raise TypeError unless the argument `name` of `function` fits."""
+    if not fits(value):
+        raise TypeError(f"{_name(function, args)}: {name} must be {words}, got {shown(value)}")
 
 
 # ---- what is said ----------------------------------------------------------------------------------------------------
@@ -198,8 +265,20 @@ def _name(function, args):
 @functools.cache
 def clear(function, beforehand=False):
     """`function`, with an explanation where it fails; `beforehand`, its arguments are looked at even if it does not."""
+    names, glances = _glances(function)
+    places = [(i, name, glances[name][0]) for i, name in enumerate(names) if name in glances]
+    first = min((i for i, *_ in places), default=len(names))
+
     @functools.wraps(function)
     def answering(*args, **options):
+        if len(args) > first:
+            for i, name, types in places:
+                if i < len(args) and type(args[i]) not in types:
+                    _look_at(function, args, name, args[i], *glances[name][1:])
+        if options:
+            for name in options:
+                if name in glances and type(options[name]) not in glances[name][0]:
+                    _look_at(function, args, name, options[name], *glances[name][1:])
         blamed = blame(function, args, options) if beforehand else None
         if blamed is not None:
             raise blamed

@@ -275,7 +275,7 @@ def floor_divide(x, y):
 
 @formula
 def matmul(a, b):
-    """a @ b, of arrays or Tensors of two or more dimensions."""
+    """a @ b, of arrays or Tensors."""
     return a @ b
 
 

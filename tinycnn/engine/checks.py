@@ -1,10 +1,23 @@
 """Checks of arguments that many functions share: each names the function, the argument and what was expected."""
+import operator
 import os
 
 import numpy as np
 
 from .arrays import is_array
 from .tensor import Tensor
+
+
+def whole(value):
+    """`value` as an int; TypeError where it is no whole number. Nor is True, with which Python counts."""
+    if type(value) is int:
+        return value
+    if isinstance(value, bool) or isinstance(value, Tensor) and value.dtype.kind == "b":
+        raise TypeError(f"expected an integer, got {value}")
+    try:
+        return operator.index(value)
+    except ValueError as error:  # a Tensor of several elements
+        raise TypeError(*error.args) from None
 
 
 def check_tensor(function, **named):
@@ -50,3 +63,5 @@ def check_path(function, **named):
     for name, value in named.items():
         if not isinstance(value, (str, os.PathLike)):
             raise TypeError(f"{function}: {name} must be a path, a string or a pathlib.Path, got {type(value).__name__}")
+        if "\0" in os.fspath(value):
+            raise ValueError(f"{function}: {name} must be a path, which has no character 0, got {value!r}")

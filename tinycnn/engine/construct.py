@@ -14,7 +14,7 @@ def _init(self, *data, dtype=None, device=None, requires_grad=False):
         array = np.empty([int(n) for n in data], as_dtype(dtype or get_default_dtype()))
     else:
         array = _read("Tensor", data[0], dtype or get_default_dtype(), copy=True)
-    self.array = to_device(array, Device(device or get_default_device()))
+    self.array = to_device(array, Device(get_default_device() if device is None else device))
     self._version = Version()
     self.requires_grad_(requires_grad)
 

@@ -54,7 +54,7 @@ def as_dtype(dtype):
         raise TypeError("dtype: bfloat16 is not computed with, as NumPy has no such numbers (files of them are read as "
                         "float32): use float32, which is more exact, or float16, which is as small")
     try:
-        return KNOWN[np.dtype(dtype if dtype is not None else "nothing").name]
+        return KNOWN[np.dtype(dtype if isinstance(dtype, (np.dtype, type, str)) else "nothing").name]
     except (TypeError, KeyError):
         raise TypeError(f"dtype must be one of {', '.join(KNOWN)}, got {dtype!r}") from None
 
@@ -93,8 +93,10 @@ def result_type(*operands):
     for operand in operands:
         if hasattr(operand, "dtype") and not isinstance(operand, np.generic):
             group, dtype = (0 if operand.ndim else 1), operand.dtype
-        else:
+        elif isinstance(operand, (builtins.int, builtins.float, np.generic)):
             group, dtype = 2, scalar_dtype(operand)
+        else:
+            raise TypeError(f"result_type: operands must be Tensors or numbers, got {operand!r}")
         groups[group] = dtype if groups[group] is None else promote_types(groups[group], dtype)
     result = None
     for dtype in groups:

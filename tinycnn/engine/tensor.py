@@ -7,7 +7,7 @@ it runs, with the decorator `method`. So do `construct.py`, how tensors are made
 """
 import numpy as np
 
-from .arrays import device_of, to_numpy
+from .arrays import device_of, is_array, to_numpy
 from .dtype import KNOWN, category
 from .names import no_such_name
 
@@ -134,6 +134,8 @@ class Tensor:
 
     def is_same_size(self, other):
         """Whether both tensors have one shape."""
+        if not isinstance(other, Tensor):
+            raise TypeError(f"is_same_size: other must be a Tensor, got {type(other).__name__}")
         return self.shape == other.shape
 
     @property
@@ -207,6 +209,8 @@ class Tensor:
 
     def __array_wrap__(self, array, context=None, return_scalar=False):
         """What a function of NumPy's made of this tensor, as a Tensor. It has no history: `numpy` refused to lose one."""
+        if not is_array(array):
+            raise TypeError(f"__array_wrap__: array must be a NumPy array, got {type(array).__name__}")
         return wrap(np.asarray(array)) if array.dtype.name in KNOWN else array
 
     def item(self):
@@ -296,12 +300,12 @@ def is_floating_point(input):
 
 def is_complex(input):
     """False: there are no complex tensors here."""
-    return False
+    return input.is_complex()
 
 
 def is_nonzero(input):
     """Whether the only element of `input` is not 0."""
-    return bool(input)
+    return input.is_nonzero()
 
 
 __all__ = ["Tensor", "is_complex", "is_floating_point", "is_nonzero", "is_tensor"]

@@ -68,8 +68,13 @@ def load(f, map_location=None, *, weights_only=True):
     """
     target = _target(map_location)
     if hasattr(f, "read"):
-        return _read(io.BytesIO(f.read()), getattr(f, "name", type(f).__name__), target, not weights_only)
+        content = f.read()
+        if not isinstance(content, (bytes, bytearray, memoryview)):
+            raise TypeError(f"load: f must be open for bytes, as open(path, 'rb') is, got {type(content).__name__}")
+        return _read(io.BytesIO(content), getattr(f, "name", type(f).__name__), target, not weights_only)
     check_path("load", f=f)
+    if Path(f).is_fifo():  # whoever opens it waits for somebody who writes
+        raise ValueError(f"load: {printable(os.fspath(f), 300)} is a pipe and no file: pass open(f, 'rb') to read from it")
     with open(f, "rb") as file:
         return _read(file, os.fspath(f), target, not weights_only)
 
@@ -134,7 +139,7 @@ def _read(file, name, target, trusted=False):
             raise
         complaint = str(error) if type(error) is ValueError else \
             f"damaged: {type(error).__name__}: {printable(str(error), 300)}"
-        raise ValueError(f"load: {name}, {kind}, cannot be read: {complaint}") from error
+        raise ValueError(f"load: {printable(str(name), 300)}, {kind}, cannot be read: {complaint}") from error
 
 
 class _InParts:

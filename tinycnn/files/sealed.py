@@ -24,6 +24,7 @@ BFLOAT16 = "bfloat16"
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
           "U8": "u1", "BOOL": "?"}
 MOST_DIMENSIONS, LONGEST_HEADER = 64, 10**8  # NumPy's limit, and that of safetensors
+MOST_TENSORS = 100_000
 ROW = 512   # words
 
 
@@ -70,10 +71,14 @@ def unseal(content):
     header = bytes(content[8:start])
     entries = json.loads(header, object_pairs_hook=_without_repetition)
     metadata = entries.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("damaged: its metadata must be a dictionary of strings")
     if CHECK in metadata or OLDER in metadata:
         _verify(content, header, CHECK if CHECK in metadata else OLDER)
     elif len(metadata) > 1 and any(name.startswith("tinycnn") for name in metadata):
         raise ValueError("damaged: the name of the checksum is not legible")  # our files without one have a single entry
+    if len(entries) > MOST_TENSORS:
+        raise ValueError(f"refused: {len(entries):,} tensors; at most {MOST_TENSORS:,} are read")
     arrays, ends = {}, [(0, 0)]
     for name, entry in entries.items():
         shown, shape, (begin, end) = repr(printable(name)), entry["shape"], entry["data_offsets"]

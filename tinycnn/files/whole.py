@@ -17,6 +17,7 @@ import numpy as np
 from ..engine.arrays import Device
 from ..engine.dtype import as_dtype
 from ..engine.names import printable
+from ..engine.tensor import Tensor
 from ..nn.module import Module
 from ..nn.parameter import Parameter
 
@@ -134,6 +135,7 @@ class Reader:
 
     def __init__(self, restore_any, arrays, make, trusted):
         self._restore_any, self.arrays, self.make, self.trusted, self.found = restore_any, arrays, make, trusted, []
+        self.begun = []  # the modules that are being made, each inside the one before
 
     def restore(self, described):
         """What a description says, of any kind."""
@@ -148,19 +150,30 @@ class Reader:
         module = cls.__new__(cls)
         Module.__init__(module)
         self.found.append(module)
+        self.begun.append(module)
         for part, value in parameters:
-            module._parameters[part] = self.restore(value)
+            module._parameters[part] = self._part(part, value, Parameter)
         for part, value, persistent in buffers:
-            module._buffers[part] = self.restore(value)
+            module._buffers[part] = self._part(part, value, Tensor)
             if not persistent:
                 module._non_persistent.add(part)
         for part, value in modules:
-            module._modules[part] = self.restore(value)
+            module._modules[part] = self._part(part, value, Module)
         for part, value in others:
-            if part in _BASE:
-                raise ValueError(f"damaged: {printable(part)} is no attribute")
+            if part in _BASE or type(part) is not str:
+                raise ValueError(f"damaged: {printable(str(part))} is no attribute")
             module.__dict__[part] = self.restore(value)
+        self.begun.pop()
         return module
+
+    def _part(self, part, value, kind):
+        """A parameter, buffer or submodule that the file calls `part`: of the `kind` that it must be, or None."""
+        found = self.restore(value)
+        if type(part) is not str or not isinstance(found, (kind, type(None))):
+            raise ValueError(f"damaged: {printable(str(part))} is no {kind.__name__}")
+        if any(found is module for module in self.begun):
+            raise ValueError(f"damaged: a module contains itself, as {printable(part)}")
+        return found
 
     def parameter(self, content):
         """A Parameter."""

@@ -4,7 +4,7 @@ import types
 
 import numpy as np
 
-from .numeric import nudged, relative
+from .numeric import line, nudged, relative
 from .problem import TensorProblem
 from .watch import same_values
 
@@ -12,11 +12,18 @@ CLOSE = 1e-11  # what rounding may change when the order of a sum changes
 
 
 class Evidence:
-    """A problem, its two cotangent vectors and the gradients they gave (zeros where none arrived)."""
+    """A problem, its two cotangent vectors and the gradients they gave (zeros where none arrived).
+
+    `run` is a forward pass that several contracts look at, `early` whether forward wrote into its inputs, `pulls` the
+    gradients for the first cotangent, the second, the first once more, zero, and the first with twice the second; `there`
+    those at other inputs, `elsewhere`.
+    """
 
     def __init__(self, problem, cotangents, gradients, floor, nondet_tol):
         self.problem, self.cotangents, self.gradients = problem, cotangents, gradients
         self.floor, self.nondet_tol = floor, nondet_tol
+        self.run, self.early, self.pulls, self.there = None, None, None, None
+        self.elsewhere = [np.asarray(v + 1e-3) for v in problem.values]
 
     @property
     def close(self):
@@ -53,21 +60,16 @@ def _listing(names):
 
 
 def leaves_its_inputs_alone(e):
-    """Neither forward nor backward writes into the inputs, the upstream gradient or what forward kept."""
-    with e.problem.run(e.values()) as run:
-        early = [not same_values(a, b) for a, b in zip(run.inputs, e.problem.values)]
-        run.pull(e.problem.split(e.cotangents[0]))
-        for name, a, b, forward in zip(e.problem.names, run.inputs, e.problem.values, early):
-            if not same_values(a, b):
-                yield f"{'forward' if forward else 'backward'} writes into its input {name}: compute a new array"
-        yield from (fault for fault in run.faults if "writes into" in fault)
+    """Neither forward nor backward writes into the inputs, dy, what forward kept or an earlier gradient."""
+    for name, a, b, forward in zip(e.problem.names, e.run.inputs, e.problem.values, e.early):
+        if not same_values(a, b):
+            yield f"{'forward' if forward else 'backward'} writes into its input {name}: compute a new array"
+    yield from (fault for fault in e.run.faults if "writes into" in fault)
 
 
 def hands_out_what_is_its_own(e):
     """Gradients have the right number, dtype and memory."""
-    with e.problem.run(e.values()) as run:
-        run.pull(e.problem.split(e.cotangents[0]))
-        yield from (fault for fault in run.faults if "writes into" not in fault)
+    yield from (fault for fault in e.run.faults if "writes into" not in fault)
 
 
 def forward_answers_twice_the_same(e):
@@ -81,12 +83,11 @@ def forward_answers_twice_the_same(e):
 
 def answers_twice_the_same(e):
     """A second backward through one graph, and a second graph, give the same gradient."""
-    with e.problem.run(e.values()) as run:
-        first, again = (e.filled(run.pull(e.problem.split(e.cotangents[0]))) for _ in range(2))
-        wrong = e.differing(again, first, e.nondet_tol)
-        third = e.filled(run.pull(e.problem.split(e.cotangents[0]))) if wrong else None
+    first, between, again = map(e.filled, e.pulls[:3])
+    wrong = e.differing(again, first, e.nondet_tol)
     if wrong:
-        heap = all((b - a).any() and relative(b - a, c - b) < 1e-9 for a, b, c in zip(first, again, third) if (b - a).any())
+        heap = all((b - a).any() and relative(b - a, first_of_all) < 1e-9
+                   for a, b, first_of_all in zip(between, again, e.gradients[0]))
         yield (f"the gradient of {_listing(wrong)} grows with every call: what the last call left is added to and never set "
                "back to zero (keeps state between calls)" if heap else
                f"a second backward through the same graph gives other gradients of {_listing(wrong)}: backward changes what "
@@ -100,16 +101,32 @@ def answers_twice_the_same(e):
 
 def keeps_passes_apart(e):
     """A forward pass elsewhere does not change the gradients of an earlier one."""
-    elsewhere = [np.asarray(v + 1e-3) for v in e.problem.values]
     with e.problem.run(e.values()) as run:
         first = e.filled(run.pull(e.problem.split(e.cotangents[0])))
-        with np.errstate(all="ignore"):
-            e.problem.outputs(elsewhere)
+        with np.errstate(all="ignore"), e.problem.run([v.copy() for v in e.elsewhere]) as other:
+            e.there = e.filled(other.pull(e.problem.split(e.cotangents[0])))
         later = run.pull(e.problem.split(e.cotangents[0]))
     wrong = e.differing(first, later, e.nondet_tol)
     if wrong:
         yield (f"a forward pass on other inputs changes the gradients of {_listing(wrong)} of the pass before: state must "
                "be kept in ctx (or the cache), not in the class, the module or a global")
+
+
+def remembers_no_earlier_inputs(e):
+    """Gradients at other inputs are those of the other inputs, and not still those of the first ones."""
+    c, rng = e.cotangents[0], np.random.default_rng(0)
+    stay = {i: rng.uniform(0.5, 1.0, a.shape) for i, (a, b) in enumerate(zip(e.gradients[0], e.there))
+            if a.any() and same_values(a, b)}
+    told = sum((e.gradients[0][i] * v).sum() for i, v in stay.items())
+    scale = sum(np.abs(e.gradients[0][i] * v).sum() for i, v in stay.items())
+
+    def right(origin):
+        y = line(e.problem, stay, origin)
+        return abs(told - c @ (y(1e-4) - y(-1e-4)) / 2e-4) <= 1e-5 * scale
+    if stay and not right(e.elsewhere) and right(None):
+        yield (f"the gradient of {_listing(e.problem.names[i] for i in stay)} at other inputs is still that at the first "
+               "ones: what forward kept of its first call is used for ever; state must be kept in ctx (or the cache), not "
+               "in the class or a global (keeps state between calls)")
 
 
 def is_an_object(problem):
@@ -125,8 +142,7 @@ def is_an_object(problem):
 
 def zero_gives_zero(e):
     """A zero upstream gradient gives an exactly zero gradient."""
-    zero = np.zeros_like(e.cotangents[0])
-    wrong = [name for name, g in zip(e.problem.names, e.filled(e.problem.gradients(e.values(), [zero])[0])) if g.any()]
+    wrong = [name for name, g in zip(e.problem.names, e.filled(e.pulls[3])) if g.any()]
     if wrong:
         yield (f"an upstream gradient of zero gives a gradient of {_listing(wrong)} that is not zero: multiply every term "
                "by dy")
@@ -134,9 +150,7 @@ def zero_gives_zero(e):
 
 def is_linear(e):
     """Backward is linear in the upstream gradient."""
-    a, b = e.cotangents
-    (both,) = e.problem.gradients(e.values(), [a + 2 * b])
-    for name, g, one, two in zip(e.problem.names, e.filled(both), *e.gradients):
+    for name, g, one, two in zip(e.problem.names, e.filled(e.pulls[4]), *e.gradients):
         scale = (np.abs(one) + 2 * np.abs(two)).max(initial=e.floor)
         off = np.abs(g - (one + 2 * two)).max(initial=0)
         if not off > CLOSE * scale or not off > e.close * scale:
@@ -268,8 +282,8 @@ def is_an_adjoint(e):
 
 
 WRITES = (leaves_its_inputs_alone, forward_answers_twice_the_same, answers_twice_the_same)   # before any number
-CONTRACTS = (keeps_passes_apart, hands_out_what_is_its_own, zero_gives_zero, is_linear, does_not_care_for_strides, adds_up,
-             keeps_float32)
+CONTRACTS = (keeps_passes_apart, remembers_no_earlier_inputs, hands_out_what_is_its_own, zero_gives_zero, is_linear,
+             does_not_care_for_strides, adds_up, keeps_float32)
 
 
 def broken(problem, cotangents, gradients, floor, *, linear=False, nondet_tol=0.0, partly=True):
@@ -281,10 +295,15 @@ def broken(problem, cotangents, gradients, floor, *, linear=False, nondet_tol=0.
     e = Evidence(problem, cotangents, gradients, floor, nondet_tol)
     contracts = CONTRACTS + (asks_only_for_what_is_wanted,) * partly + (is_an_adjoint,) * linear
     grave, found, remarks = [], [], []
-    for contract in WRITES + contracts:
-        to = grave if contract in WRITES else found
-        if contract is keeps_passes_apart and is_an_object(problem):
-            to = remarks
+    with problem.run(e.values()) as e.run:
+        e.early = [not same_values(a, b) for a, b in zip(e.run.inputs, problem.values)]
+        one, other = cotangents
         with np.errstate(all="ignore"):
-            to += [sentence for sentence in contract(e) if sentence not in to]
+            e.pulls = [e.run.pull(problem.split(c)) for c in (one, other, one, 0 * one, one + 2 * other)]
+        for contract in WRITES + contracts:
+            to = grave if contract in WRITES + (remembers_no_earlier_inputs,) else found
+            if contract is keeps_passes_apart and is_an_object(problem):
+                to = remarks
+            with np.errstate(all="ignore"):
+                to += [sentence for sentence in contract(e) if sentence not in to]
     return grave, found, remarks

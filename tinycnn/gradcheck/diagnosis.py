@@ -19,6 +19,7 @@ from . import laws_part as part
 from . import laws_place as windows
 from . import laws_sums as sums
 from . import laws_whole as whole
+from .repair import mended
 from .scene import Scene
 
 
@@ -33,20 +34,25 @@ def no_law(s):
             f"with the right one {cosine:.4f}){jacobian.pinpointed(s)}")
 
 
-LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.upstream_ignored, whole.whole_numbers,
+LAWS = (whole.wrong_shape, whole.not_a_number, whole.not_connected, whole.whole_numbers, whole.upstream_ignored,
         whole.low_precision, upstream.missing_somewhere, upstream.not_linear, whole.tie_unfair, factor.constant_ratio,
-        whole.derivative_missing, whole.gradients_exchanged, whole.not_transposed, whole.axes_swapped, whole.reversed_axes,
-        whole.dy_moved, whole.shifted, sums.extra_sum, sums.other_winners, jacobian.dead_outputs, known.wrong_sum,
-        part.clearly_somewhere, part.one_of_each_row, jacobian.one_hot, sums.mistreated_dy, axes.sequence,
-        sums.uses_not_added, sums.diagonal_only, part.mask_wrong, known.at_another_value, part.factor_off, part.term_off,
-        factor.scale_of_slices, factor.other_number, part.local_factor, part.more_factors, part.factor_per_slice,
-        windows.from_the_window, axes.wrong_axes, windows.windows, jacobian.wrong_places, jacobian.shared_out,
-        sums.mistreated_input, sums.other_cache, sums.other_dy, part.direct_path, axes.normalisation_term, axes.only_own,
-        known.blind_to_x, jacobian.known_factor_per_output, jacobian.wrong_reach, part.only_somewhere,
-        jacobian.local_derivative, whole.shuffled, part.passes_without_an_option, known.fewer_terms, known.written_down,
-        jacobian.ones_for_values, jacobian.factor_per_output, part.passes_for_one_example, no_law)
+        whole.derivative_missing, whole.gradients_exchanged, part.factor_at_the_end, whole.not_transposed,
+        whole.axes_swapped, whole.reversed_axes, whole.dy_moved, whole.shifted, sums.extra_sum, sums.other_winners,
+        jacobian.dead_outputs, known.wrong_sum, part.clearly_somewhere, part.one_of_each_row, jacobian.one_hot,
+        sums.mistreated_dy, axes.sequence, sums.uses_not_added, sums.diagonal_only, part.mask_wrong, known.at_another_value,
+        part.factor_off, part.term_off, factor.scale_of_slices, part.handed_on_factor, factor.other_number,
+        part.local_factor, part.more_factors, part.factor_per_slice, windows.from_the_window, axes.wrong_axes,
+        windows.windows, jacobian.wrong_places, jacobian.shared_out, sums.mistreated_input, sums.other_cache, sums.other_dy,
+        part.direct_path, axes.normalisation_term, axes.only_own, known.blind_to_x, jacobian.known_factor_per_output,
+        jacobian.wrong_reach, part.only_somewhere, jacobian.local_derivative, whole.shuffled, part.passes_without_an_option,
+        known.fewer_terms, known.written_down, jacobian.ones_for_values, jacobian.factor_per_output, axes.sums_to_zero,
+        part.passes_for_one_example, no_law)
 
 PLACES = re.compile("only (at ind|from index|below index)|(first|last) index of dy")   # which a mask may make by chance
+
+GENERAL = LAWS[LAWS.index(sums.extra_sum):]   # laws that leave open which line it is
+
+GUESSES = (no_law, sums.other_cache, whole.shuffled)   # which a line that is known to be wrong makes superfluous
 
 VAGUE = (no_law, part.passes_for_one_example, whole.shuffled)
 
@@ -58,8 +64,12 @@ def diagnose(check, checks, problem, cotangents, y, measure):
     """
     scene = Scene(check, checks, problem, cotangents, y, measure)
     with np.errstate(all="ignore"):
-        return next((words, law in VAGUE) for law, words in ((law, law(scene)) for law in LAWS)
-                    if words and (not PLACES.search(words) or confirmed(scene, law, words)))
+        law, words = next((law, words) for law, words in ((law, law(scene)) for law in LAWS)
+                          if words and (not PLACES.search(words) or confirmed(scene, law, words)))
+        line = mended(scene) if law in GENERAL else ""
+    if not line:
+        return words, law in VAGUE
+    return f"is wrong: {line}" if law in GUESSES else f"{words}; {line}", False
 
 
 def confirmed(scene, law, words):

@@ -142,6 +142,18 @@ def only_own(s):
     return None
 
 
+def sums_to_zero(s):
+    """Forward does not change when all entries along an axis grow by the same, so that their gradients sum to zero."""
+    for axis in long_axes(s.shape):
+        sizes = [np.abs(n).max() for n in s.n]
+        right, yours = ([np.abs(g.sum(axis)).max() for g in gradients] for gradients in (s.n, s.a))
+        if all(r < CLOSE * size and y > 1e-3 * size for r, y, size in zip(right, yours, sizes)):
+            return (f"does not sum to zero along {s.axis(axis)}, as it must, because forward does not change when every "
+                    "entry there grows by the same number (a softmax, or a mean that is subtracted): the term through that "
+                    "sum or mean, sum(dy * y) for a softmax, is missing or wrong")
+    return None
+
+
 def _listed(axes):
     return " and ".join(map(str, axes))
 

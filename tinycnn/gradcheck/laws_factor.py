@@ -3,17 +3,20 @@
 A number has many explanations: 2 may be the 2 of a square, the size of an axis, or the root of 4. So every explanation that
 fits is kept, then sizes are changed, and those stay that still fit.
 """
+import contextlib
 import itertools
 
 import numpy as np
 
 from .problem import Problem
-from .scene import CLOSE, Scene, long_axes, same, subsets
-from .smaller import one_less
+from .scene import CLOSE, Scene, diagonal, long_axes, same, subsets
+from .smaller import name_of, one_less
 
 CONSTANTS = (("e", np.e), ("sqrt(2)", 2 ** 0.5), ("pi", np.pi), ("2 pi", 2 * np.pi), ("sqrt(pi)", np.pi ** 0.5),
              ("sqrt(2 pi)", (2 * np.pi) ** 0.5), ("2 / sqrt(pi)", 2 / np.pi ** 0.5), ("sqrt(2 / pi)", (2 / np.pi) ** 0.5),
              ("log(2)", np.log(2)), ("log(10)", np.log(10)), ("180 / pi", 180 / np.pi))
+OF_NUMBERS = {"{}": lambda p: p, "1 - {}": lambda p: 1 - p, "{}**2": lambda p: p ** 2, "sqrt({})": lambda p: abs(p) ** 0.5,
+              "(1 - {})**2": lambda p: (1 - p) ** 2, "(1 - {0})/{0}": lambda p: (1 - p) / p}
 UNLIKELY = ("twice", "bessel", "root of bessel", "power")   # explanations that are told after the others
 
 
@@ -60,7 +63,7 @@ def _explain(s, r):
         return None
     if len(words) == 1:
         return words[0] + sign
-    return f"either {', or '.join(words[:3])}: try sizes that differ" + sign
+    return f"either {', or '.join(words[:4])}: try sizes that differ" + sign
 
 
 def _surviving(s, r, candidates):
@@ -68,6 +71,10 @@ def _surviving(s, r, candidates):
     found, sure = dict(candidates(s, r)), False
     if not found or not isinstance(s.problem, Problem):
         return found, sure
+    proven = _follows(s, r, candidates)
+    if proven:
+        return {what: words for what, words in found.items() if what in proven}, True
+    found = {what: words for what, words in found.items() if not what.lstrip("sqrt(").rstrip(")*").isdigit()}
     for problem in one_less(s.problem, [count for what, count in _counts(s) if any(what in f for f in found)]):
         smaller = again(s, problem)
         if smaller is None or np.abs(smaller.n[0]).max(initial=0) <= CLOSE * smaller.check.scales[0]:
@@ -82,6 +89,19 @@ def _surviving(s, r, candidates):
             still = {what for what in found if what.partition(" ")[2] in ones or what.startswith("quotient")}
         found = {what: words for what, words in found.items() if what in still}
     return found, sure
+
+
+def _follows(s, r, candidates):
+    """The candidates with which the factor goes along, where a number of forward is another; nothing where it stays."""
+    for name, value in s.problem.numbers.items():
+        made = {words.format(name) for words in OF_NUMBERS}
+        if any(what in made for what, _ in candidates(s, r)):
+            with contextlib.suppress(Exception):  # a number that forward refuses, or that cannot be changed
+                changed = again(s, s.problem.with_number(name, value + 1 if isinstance(value, int) else 1.25 * value))
+                other = ratio(changed)
+                if other and abs(other - r) > CLOSE:
+                    return {what for what, _ in candidates(changed, other) if what in made}
+    return set()
 
 
 def again(s, problem):
@@ -112,7 +132,7 @@ def other_number(s):
                 continue
             right = [c @ column if c.shape == column.shape else np.nan for c in s.vectors]
             if number != value and all(abs((a * direction).sum() - r) <= 1e-8 * abs(r) for a, r in zip(s.a, right)):
-                known = "" if name == f"{value:g}" else f"{name} = "
+                known = "" if name == name_of(value) else f"{name} = "
                 if number == 0:
                     eps = " (an eps)" * (0 < abs(value) < 0.02)
                     return f"is what it would be without the {known}{value:g}{eps} of forward: backward leaves it out"
@@ -132,11 +152,15 @@ def _candidates(s, r):
     size, up = max(abs(r), 1 / abs(r)), abs(r) > 1
     sums = "a sum stands where the forward takes the mean" if up else "a mean stands where the sum belongs"
     if _near(size, 2):
-        yield "two", ("counted twice, or the 2 of a derivative of a square, or another 2 that does not belong there" if up
-                      else "the 2 of the derivative of a square is lost, or a term was halved")
+        twice = ("counted twice, or the 2 of a derivative of a square, or another 2 that does not belong there"
+                 if _quadratic(s) or diagonal(s) else
+                 "either a factor 1/2 of forward is missing (a scale, a temperature), or something is added twice")
+        yield "two", (twice if up else
+                      "the 2 of the derivative of a square (or of 2 * x within) is lost, or a term was halved")
     for k, words in ((3, "a cube"), (4, "a power, x**4,"), (5, "a power, x**5,"), (6, "a power, x**6,")):
         if _near(1 / abs(r), k) or _near(abs(r), 1 - 1 / k):
-            yield f"power {k}", f"the {k} of the derivative of {words} is {'lost' if abs(r) < 0.5 else f'taken for {k - 1}'}"
+            lost = f"(or of {k} * x within) is lost" if abs(r) < 0.5 else f"is taken for {k - 1}"
+            yield f"power {k}", f"the {k} of the derivative of {words} {lost}"
     for what, count in _counts(s):
         if count < 2:
             continue
@@ -166,6 +190,20 @@ def _candidates(s, r):
             yield words, f"that is {words}, or its inverse: a constant is missing or counted twice"
 
 
+def _quadratic(s):
+    """Whether the output is of second degree in x: its slope changes by the same with every step."""
+    if s.y is None or not isinstance(s.problem, Problem):
+        return True
+    index, direction = s.problem.names.index(s.check.name), np.random.default_rng(0).uniform(0.5, 1.0, s.shape)
+    slopes = []
+    for step in (0.0, 0.1, 0.2):
+        values = list(s.problem.values)
+        values[index] = values[index] + step * direction
+        slopes.append(s.column(direction, values))
+    first, second = slopes[1] - slopes[0], slopes[2] - slopes[1]
+    return bool(np.abs(first).max() > 0 and np.abs(second - first).max() <= 1e-6 * np.abs(first).max())
+
+
 def _quotients(s, r):
     """The same for two sizes of which one stands in the place of the other."""
     sizes = sorted((size for size in _counts(s) if size[1]), key=lambda size: size[1])
@@ -181,10 +219,10 @@ def _numbers(s, size):
     for name, value in getattr(s.problem, "numbers", s.problem.options).items():
         if not isinstance(value, (int, float)) or isinstance(value, bool) or value in (0, 1):
             continue
-        for words, factor in ((name, value), (f"1 - {name}", 1 - value), (f"{name}**2", value ** 2),
-                              (f"sqrt({name})", abs(value) ** 0.5), (f"(1 - {name})**2", (1 - value) ** 2),
-                              (f"(1 - {name})/{name}", (1 - value) / value)):
-            if factor and (_near(size, abs(factor)) or _near(size * abs(factor), 1)):
+        for words, function in OF_NUMBERS.items():
+            words, factor = words.format(name), function(value)
+            axis = name.isdigit() and words not in (name, f"sqrt({name})")   # a whole number in the text may be one
+            if factor and not axis and (_near(size, abs(factor)) or _near(size * abs(factor), 1)):
                 yield words, f"the factor {words} is missing or counted twice"
 
 
@@ -216,6 +254,9 @@ def _counts(s):
         yield "the batch size", (s.y if s.y is not None and s.y.ndim > 1 else s.x).shape[0]
     if s.y is None:
         yield "the number of outputs", len(s.ys)
+    for name, parts in getattr(s.problem, "numbers", {}).items():   # as of attention with several heads
+        if isinstance(parts, int) and s.x.ndim > 1 and parts > 1 and s.shape[-1] % parts == 0:
+            yield f"the size of one of {name} parts of axis {s.x.ndim - 1} of {s.check.name}", s.shape[-1] // parts
     for name, array in arrays:
         yield f"the number of elements of {name}", array.size
         for i, size in enumerate(array.shape):

@@ -88,6 +88,28 @@ def _formula(s, numbers, at):
         fitted = (array * numbers).sum() / (array * array).sum()
         if fitted and same(numbers, fitted * array):
             return (_times(s, fitted) + words).replace("-1 * ", "-")
+    smooth = [t for t in tried if "sign" not in t[0] and ">" not in t[0] and "softmax" not in t[0]]
+    return _two_terms(s, numbers, smooth)
+
+
+def _two_terms(s, numbers, tried):
+    """The numbers as a sum of multiples of two of the `tried`, (words, array); "" where no two fit."""
+    tried = [(words, a / np.linalg.norm(a), np.linalg.norm(a)) for words, a in tried if np.isfinite(a).all() and a.any()]
+    if numbers.size < 8 or len(tried) < 2:
+        return ""
+    basis = np.stack([np.ones(numbers.size) / numbers.size ** 0.5, *(a for _, a, _ in tried)])
+    words, sizes = ["1", *(w for w, _, _ in tried)], [numbers.size ** 0.5, *(size for *_, size in tried)]
+    cross, along = basis @ basis.T, basis @ numbers
+    wide = np.triu(1 - cross ** 2, 1) > 1e-6
+    squares = (along[:, None] ** 2 + along[None] ** 2 - 2 * cross * along[:, None] * along[None]) / np.where(
+        wide, 1 - cross ** 2, np.inf)
+    best = np.argwhere(wide & (squares > (1 - 1e-9) * (numbers * numbers).sum()))
+    for i, j in best[:20]:
+        pair = basis[[i, j]].T
+        factors = np.linalg.lstsq(pair, numbers, rcond=None)[0]
+        if same(numbers, pair @ factors) and min(np.abs(factors)) > 1e-3 * max(np.abs(factors)):
+            one, other = ((_times(s, f / sizes[m]) + words[m]).replace("-1 * ", "-") for f, m in zip(factors, (i, j)))
+            return f"{one} + {other}".replace("+ -", "- ").replace(" * 1 ", " ")
     return ""
 
 
@@ -103,6 +125,14 @@ def _times(s, number):
             if abs(number * n / r - 1) < CLOSE:
                 return words if n == 1 else f"{words or '1 * '}"[:-3] + f"/{n} * "
     return f"{number:.6g} * " if abs(number) > CLOSE else "0 * "
+
+
+def right_formula(s):
+    """The right local derivative, written down; "" where it is not known."""
+    both = jacobians(s)
+    if both is None or s.y is None or s.y.shape != s.shape:
+        return ""
+    return _formula(s, np.diagonal(both[1]).reshape(s.shape), np.ones(s.shape, bool))
 
 
 def local_formula(s):
@@ -229,7 +259,8 @@ def at_another_value(s):
         column = s.column(direction, values)
         numbers = [((a * direction).sum(), c @ column) for a, c in zip(s.a, s.vectors)]
         if all(abs(one - other) <= CLOSE * abs(one) for one, other in numbers):
-            return f"is the derivative at {words}"
+            formula = local_formula(s)
+            return f"is the derivative at {words}" + f"; {formula}" * (" where " in formula)
     return None
 
 

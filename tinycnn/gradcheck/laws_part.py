@@ -11,9 +11,9 @@ NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_paddin
 
 # ---- one term or factor, element by element ---------------------------------------------------------------------------
 
-def named_arrays(s):
-    """(name, array) of what stands near: the inputs and the output, where they broadcast to the shape of x."""
-    for name, array in s.near:
+def named_arrays(s, arrays=None):
+    """(name, array) of the inputs and the output (or of `arrays`), where they broadcast to the shape of x."""
+    for name, array in s.near if arrays is None else arrays:
         shapes = [array.shape]
         if array.ndim == 1:  # one number for each index of an axis, such as the weight of a channel
             shapes += [(array.size,) + (1,) * after for after in range(1, s.x.ndim)]
@@ -28,15 +28,48 @@ def named_arrays(s):
 
 def factor_off(s):
     """A = N times, or divided by, something known."""
-    for name, g in named_arrays(s):
+    words = _factor(s, named_arrays(s))
+    if words:
+        return words + _in_formulas(s)
+    if all(same(np.abs(a), np.abs(n)) for a, n in zip(s.a, s.n)):
+        count = int((np.sign(s.a[0]) != np.sign(s.n[0])).sum())
+        return f"has the right size but the wrong sign at {count} of {s.x.size} entries" + _where(s)
+
+
+def handed_on_factor(s):
+    """The same with what forward hands on, such as a standard deviation."""
+    return _factor(s, named_arrays(s, [(name, array) for _, name, array in s.handed_on()]))
+
+
+def _factor(s, arrays):
+    """The one of `arrays`, (name, array), that is a factor too much or too little, in words; None where none is."""
+    for name, g in arrays:
         for words, f in ((name, g), (f"{name}**2", g * g), (f"(1 - {name})", 1 - g)):
             if s.fits(lambda k: s.n[k] * f):
                 return f"has a factor {words} too much"
             if all(same(a * f, n) for a, n in zip(s.a, s.n)):
                 return f"lacks a factor {words}"
-    if all(same(np.abs(a), np.abs(n)) for a, n in zip(s.a, s.n)):
-        count = int((np.sign(s.a[0]) != np.sign(s.n[0])).sum())
-        return f"has the right size but the wrong sign at {count} of {s.x.size} entries" + _where(s)
+    return None
+
+
+def _in_formulas(s):
+    """Both derivatives, where every output has its own input and they can be written down."""
+    formula = local_formula(s) if s.y is not None and s.y.shape == s.shape and diagonal(s) else ""
+    return f"; {formula}" if " where " in formula else ""
+
+
+def factor_at_the_end(s):
+    """A factor multiplies what comes out, where dy must be multiplied by it before entries meet; or the other way round."""
+    if s.y is None or s.y.shape != s.shape or s.check.jacobian is None or diagonal(s):
+        return None
+    for name, g in named_arrays(s):
+        for first, last, words in ((1 / g, g, f"multiplies by {name} at the end, where dy must be multiplied by it first"),
+                                   (g, 1 / g, f"multiplies dy by {name} first, where that must come last")):
+            if np.isfinite(first).all() and np.isfinite(last).all():
+                pulled = s.pulled(lambda dy: [dy[0] * first])
+                if s.fits(lambda k: pulled(k) * last):
+                    return f"{words}: what lies between (a mean, a norm, a softmax) mixes the entries"
+    return None
 
 
 def more_factors(s):
@@ -96,11 +129,35 @@ def factor_per_slice(s):
     factor = s.a[0] / s.n[0]
     if not _known(s).all() or not same(factor * s.n[1], s.a[1]):
         return None
+    known = _values_of(s, factor)
+    if known:
+        return known
     for axes in reversed(subsets(long_axes(s.shape)[:5])):
         part = np.broadcast_to(factor.mean(axes, keepdims=True), s.shape)
         if len(axes) < len(long_axes(s.shape)) and same(factor, part):
             return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale, weight or "
                     "standard deviation of each slice is missing or doubled, or is another than that of forward")
+    return None
+
+
+def _values_of(s, factor):
+    """Words on an array whose entries the factors are, whatever their places, as weights that labels choose; or counts."""
+    found = np.unique(factor.round(9))
+    if not 1 < found.size <= factor.size / 2:
+        return None
+    given = [(name, np.asarray(getattr(v, "array", v))) for name, v in zip(s.problem.argument_names, s.problem.given)]
+    handed_on = [(name, array) for _, name, array in s.handed_on()]
+    for name, array in [*handed_on, *((n, a) for n, a in given if a.dtype.kind in "fiu" and a.ndim)]:
+        values = np.unique(array.astype(float))
+        for words, power in (("has a factor {} too much", 1), ("lacks a factor {}", -1), ("has a factor {}**2 too much", 2),
+                             ("lacks a factor {}**2", -2)):
+            near = np.abs(found[:, None] / values ** power - 1).min(1) if 1 < values.size <= 4096 else np.ones(1)
+            if near.max() < CLOSE and np.ptp(found) > 0.01 * np.abs(found).max():
+                return words.format(name) + f", the entry of {name} that belongs to each slice"
+    if all(np.abs(found * k - (found * k).round()).max() < CLOSE for k in (np.lcm.reduce(np.arange(1, 13)),)):
+        shown = ", ".join(f"{f:.4g}" for f in found[:4])
+        return (f"is off by factors ({shown}) that are ratios of whole numbers: either a mean divides by another count than "
+                "in forward (of entries that are padding or masked, too), or something is counted several times")
     return None
 
 

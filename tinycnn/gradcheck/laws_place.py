@@ -36,7 +36,8 @@ def windows(s):
                     "offset in the index")
     if s.x.ndim > 2 and s.shape[1] > 1:
         a, n = (_along(r, 1) for r in reach)
-        if (a != n).any() and not n.all():
+        alone = (n.sum(0) <= 1).all() and s.shape == s.y.shape   # nothing is grouped where every index keeps to itself
+        if (a != n).any() and not n.all() and not alone:
             f = int((a != n).any(0).argmax())
             c, d = ([int(i) for i in np.flatnonzero(m[:, f])] for m in (a, n))
             return (f"takes channels {c} for channel {f} of the output, where {d} belong to it: look at how the groups "

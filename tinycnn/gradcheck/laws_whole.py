@@ -3,6 +3,7 @@ import itertools
 
 import numpy as np
 
+from .laws_known import right_formula
 from .numeric import line
 from .scene import CLOSE, diagonal, long_axes, same, subsets
 
@@ -119,7 +120,10 @@ def whole_numbers(s):
     """Every entry is a whole number, and should not be."""
     a, n = np.stack(s.a), np.stack(s.n)
     broken = np.abs(n - np.round(n))[n != 0] > 1e-6
-    if np.isfinite(a).all() and (a == np.round(a)).all() and a.any() and broken.mean() > 0.5:
+    if not np.isfinite(a).all() or (a != np.round(a)).any() or not a.any() or not broken.mean() > 0.5:
+        return None
+    larger = s.gradients(s.problem.values, [1e6 * c for c in s.vectors[:1]])
+    if larger is not None and not np.array_equal(larger[0], a[0]):   # the same for every dy is another mistake
         return ("holds whole numbers only: somewhere an array of integers is made or written into (np.zeros with dtype int, "
                 "zeros_like of integers, astype(int), //); make it float")
 
@@ -166,7 +170,10 @@ def derivative_missing(s):
                 "forward multiplies what it lets through")
     if same(np.sort(s.n[0], axis=None), np.sort(s.dy[0][0], axis=None)):
         return "is the upstream gradient dy as it came: forward moved the elements, so backward must move them back"
-    return "is the upstream gradient dy itself: the local derivative is missing" if diagonal(s) else None
+    if not diagonal(s):
+        return None
+    formula = right_formula(s)
+    return f"is the upstream gradient dy itself: the local derivative is missing{formula and f', it is {formula}'}"
 
 
 def dy_moved(s):

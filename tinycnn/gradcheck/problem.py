@@ -7,6 +7,7 @@ cotangents back through it, as often as asked.
 """
 import contextlib
 import contextvars
+import copy
 import functools
 import inspect
 
@@ -21,7 +22,7 @@ from ..nn.module import Module
 from ..engine.tensor import Tensor, wrap
 from .repair import named_cache, with_number
 from .smaller import cut_down, numbers_of
-from .watch import Watch, alien_memory, same_values
+from .watch import ONE_BUFFER, Watch, alien_memory, same_values
 
 
 def title_of(fn):
@@ -195,9 +196,28 @@ class TensorProblem(Problem):
         self._look()
 
     def with_number(self, name, number):
-        """The same problem with another value of one of the `numbers` that are options of the function."""
-        inspect.signature(self.function).parameters[name]  # KeyError: of other numbers there is no other problem
-        return self.variant(options={**self.options, name: number})
+        """The same problem with another value of one of the `numbers` that the function has as an option or in its code."""
+        if name in inspect.signature(self.function).parameters:
+            other = self.variant(options={**self.options, name: number})
+        else:
+            fn, names = self.source
+            forward = staticmethod(with_number(fn.forward, name, number))
+            changed = type(fn.__name__, (fn,), {"forward": forward}, wide=fn.wide)
+            other = TensorProblem(changed, self.inputs, self.options, self.seed, self.title, names)
+        other.numbers = self.numbers | {name: number}
+        return other
+
+    @property
+    def written(self):
+        """The backward of a Function, whose text may be looked at; None where `fn` is something else."""
+        fn = self.source[0]
+        return fn.backward if isinstance(fn, type) and issubclass(fn, Function) else None
+
+    def with_backward(self, backward):
+        """The same problem with another backward of its Function."""
+        fn, names = self.source
+        other = type(fn.__name__, (fn,), {"backward": staticmethod(backward)}, wide=fn.wide)
+        return TensorProblem(other, self.inputs, self.options, self.seed, self.title, names)
 
     def variant(self, options=None, batch=None, cut=None):
         """The same problem with other options, or on less: see `smaller.py`."""
@@ -212,13 +232,25 @@ class TensorProblem(Problem):
             return [to_numpy(y.array).astype(np.float64, copy=False) for y in self._call(leaves)]
 
     @contextlib.contextmanager
-    def run(self, values, needs=None, dtype=np.float64, same=None, times=1):
+    def run(self, values, needs=None, dtype=np.float64, same=None, times=1, change=None):
         """A forward pass at `values`, or `times` of them side by side.
 
-        `needs` says which inputs require a gradient, `same` (i, j) makes inputs i and j one tensor.
+        `needs` says which inputs require a gradient, `same` (i, j) makes inputs i and j one tensor. `change(saved)` is what
+        the backward of a Function gets in the place of the arrays that forward saved.
         """
         with enable_grad(), self._ready(values, needs or [True] * len(values), dtype, same) as leaves:
-            yield TensorRun(leaves, [y for _ in range(times) for y in self._call(leaves)])
+            outputs = [y for _ in range(times) for y in self._call(leaves)]
+            if change:
+                outputs[0].grad_fn.saved_tensors = change(outputs[0].grad_fn.saved_tensors)
+            yield TensorRun(leaves, outputs)
+
+    def handed_on(self):
+        """(key, name, array) of what the forward of a Function saves for its backward; nothing for another `fn`."""
+        if not self.written:
+            return []
+        with self.run([v.copy() for v in self.values]) as run:
+            saved = run.tensors[0].grad_fn.saved_tensors if run.tensors[0].requires_grad else ()
+            return named_cache(saved, self.written, dict(zip(self.names, self.values)))
 
     def _call(self, leaves):
         args = list(self.inputs)
@@ -315,9 +347,23 @@ class ArrayProblem(Problem):
     def with_number(self, name, number):
         """The same problem with another value of one of the `numbers` that forward has as an option or in its code."""
         if name in inspect.signature(self.forward).parameters:
-            return self.variant(options={**self.options, name: number})
-        forward = with_number(self.forward, name, number)
-        return ArrayProblem(forward, self.backward, self.arguments, self.options, self.seed, self.title, self.all_names)
+            other = self.variant(options={**self.options, name: number})
+        else:
+            forward = with_number(self.forward, name, number)
+            other = ArrayProblem(forward, self.backward, self.arguments, self.options, self.seed, self.title, self.all_names)
+        other.numbers = self.numbers | {name: number}
+        return other
+
+    @property
+    def written(self):
+        """The function whose text may be looked at."""
+        return self.backward
+
+    def with_backward(self, backward):
+        """The same problem with another backward."""
+        other = copy.copy(self)
+        other.backward = backward
+        return other
 
     def variant(self, options=None, batch=None, cut=None):
         """The same problem with other options, or on less: see `smaller.py`."""
@@ -365,6 +411,7 @@ class ArrayRun:
 
     def __init__(self, problem, values):
         self.problem, self.inputs, self.faults, self.misshapen = problem, values, [], {}
+        self.handed_out = []  # (gradient, as it was) of the last call
         _, self.arrays, self.several, self.cache = problem._forward(values)
 
     def pull(self, cotangents):
@@ -388,7 +435,11 @@ class ArrayRun:
                                "get the changed numbers")
         if not all(map(same_values, kept, before)):
             self.faults.append("backward writes into arrays of the cache: a second backward would see the changed numbers")
-        return [self._accept(i, g, kept) for i, g in enumerate(result)]
+        if any(not same_values(g, copied) for g, copied in self.handed_out):
+            self.faults.append(f"backward {ONE_BUFFER}")
+        gradients = [self._accept(i, g, kept) for i, g in enumerate(result)]
+        self.handed_out = [(g, g.copy()) for g in gradients if g is not None]
+        return [None if g is None else g.copy() for g in gradients]
 
     def _accept(self, i, gradient, kept):
         """Gradient i as an array, after a look at its shape, dtype and memory."""

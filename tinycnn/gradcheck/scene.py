@@ -23,7 +23,7 @@ class Scene:
     """What the laws see: lists `a`, `n`, `dy` hold one entry for each of the two upstream gradients."""
 
     def __init__(self, check, checks, problem, cotangents, y, measure):
-        self.measure = measure
+        self.measure, self.checks = measure, checks
         self.check, self.others, self.problem = check, [c for c in checks if c is not check], problem
         self.d, self.x, self.shape = check.shown, check.value, check.value.shape
         self.a = check.analytic
@@ -57,7 +57,9 @@ class Scene:
 
     def handed_on(self):
         """(key, name, array) of what forward hands on to backward in a cache; nothing where there is none."""
-        return self.problem.handed_on() if hasattr(self.problem, "handed_on") else []
+        if not hasattr(self, "_handed_on"):
+            self._handed_on = self.problem.handed_on() if hasattr(self.problem, "handed_on") else []
+        return self._handed_on
 
     def linear_with(self, close):
         """Whether backward is linear in dy up to `close`."""
@@ -97,4 +99,4 @@ def long_axes(shape):
 def diagonal(s):
     """Whether every output depends on its own input alone."""
     j = s.check.jacobian
-    return j is not None and np.count_nonzero(j - np.diag(np.diagonal(j))) == 0
+    return j is not None and j.shape[0] == j.shape[1] and np.count_nonzero(j - np.diag(np.diagonal(j))) == 0

@@ -21,17 +21,27 @@ def cut_down(values, batch, cut):
     return smaller
 
 
-def numbers_of(fn):
-    """{name: number} of the numbers that `fn` has as defaults, knows from around or contains: its p, eps, window or rate."""
+def name_of(number):
+    """A number of a text as its own name: 0.01, 2.0, 2."""
+    return str(number) if type(number) is int or number == int(number) else f"{number:g}"
+
+
+def numbers_of(fn, depth=2):
+    """{name: number} of the numbers that `fn` has as defaults, knows from around or contains: its p, eps, window or rate.
+
+    Those of functions that it calls by name count, too.
+    """
     fn = fn.forward if isinstance(fn, type) and hasattr(fn, "forward") else fn
     code, known = getattr(fn, "__code__", None), {}
     if code is None:
         return known
-    known.update({f"{c:g}": c for c in code.co_consts if isinstance(c, float) and c not in (0.5, 2.0)})
+    known.update({name_of(c): c for c in code.co_consts if type(c) is float or type(c) is int and 1 < c < 17})
     known.update({n: fn.__globals__[n] for n in code.co_names if n in fn.__globals__})
     with contextlib.suppress(TypeError, ValueError):  # a cell may be empty, a builtin has no signature
         known.update({n: c.cell_contents for n, c in zip(code.co_freevars, fn.__closure__ or ())})
         known.update({n: p.default for n, p in inspect.signature(fn).parameters.items() if p.default is not p.empty})
+    called = [v for v in known.values() if inspect.isfunction(v) and v is not fn and depth]
+    known = dict(item for f in called for item in numbers_of(f, depth - 1).items()) | known
     return {n: v for n, v in known.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
 
@@ -66,11 +76,13 @@ def one_less(problem, first=(), most=6):
     found = []
     for size in sorted({size for *_, size in axes if size > 1}, key=lambda n: (n not in first, -n)):
         places, done = [(i, axis) for i, axis, n in axes if n == size], []
-        for some in (c for r in (1, 2, 3) for c in itertools.combinations(places[:7], r)):
-            if len(found) == most or len({i for i, _ in some}) < len(some) or any(d <= set(some) for d in done):
-                continue
-            smaller = _runs(problem, dict.fromkeys(some, size - 1))
-            if smaller:
-                found.append(smaller)
-                done.append(set(some))
+        several = [c for r in (1, 2, 3) for c in itertools.combinations(places[:7], r) if len({i for i, _ in c}) == r]
+        several += [tuple(places)] * (len(places) > 3)
+        for some in several[::-1] if size == 2 else several:  # what has size 1 may be broadcast: then first all of them
+            for less in sorted({size - 1, max(size // 2, 2)} - {size}, reverse=True):  # half, where it is divided
+                if len(found) < most and not any(d <= set(some) for d in done):
+                    smaller = _runs(problem, dict.fromkeys(some, less))
+                    if smaller:
+                        found.append(smaller)
+                        done.append(set(some))
     return found

@@ -5,6 +5,10 @@ from ..engine.arrays import array_module, as_array, is_array, to_numpy
 from ..engine.function import Function, owner
 
 
+ONE_BUFFER = ("writes into the gradient that its last call returned: every call returns the same memory, a buffer, and "
+              "whoever kept the last gradient gets the changed numbers (keeps state between calls); return a new array")
+
+
 def nodes(tensors):
     """Every Function in the graph behind `tensors`."""
     found, stack = {}, [t.grad_fn for t in tensors]
@@ -38,6 +42,7 @@ class Watch:
 
     def __init__(self, tensors, leaves):
         self.faults, self.misshapen = [], {}
+        self.handed_out = {}  # {name of a Function: (gradient, as it was) of its last call}
         self.inputs = [leaf.array for leaf in leaves]
         for node in nodes(tensors):
             node.backward = functools.partial(self._backward, node.backward)
@@ -51,6 +56,9 @@ class Watch:
         before = [a.copy() for a in (*dy, *saved)]
         results = backward(node, *dy)
         results = list(results) if isinstance(results, (tuple, list)) else [results]
+        if any(not same_values(g, copied) for g, copied in self.handed_out.get(name, ())):
+            self._say(f"{name}: backward {ONE_BUFFER}")
+        self.handed_out[name] = [(g, g.copy()) for g in results if is_array(g)]
         if not all(map(same_values, dy, before)):
             self._say(f"{name}: backward writes into the upstream gradient it is given: other branches of the graph get the "
                       "changed numbers; compute a new array")

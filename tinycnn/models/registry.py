@@ -60,10 +60,10 @@ def variant(name, architecture, *args, rename=None, input_size=None, **defaults)
 
     It returns architecture(*args, **defaults, **options) with initial weights or, if given, with `weights`: the name of
     weights that come along (see `weights/`), the path of a file that `tinycnn.load` reads, for example a checkpoint of
-    PyTorch, or a state_dict. `rename` turns the names in such a
-    file into ours where they differ. `progress` and `pretrained=False`, which older code says, change nothing: no file is
-    downloaded. `input_size` is what the model is made for, without the batch, or a list of sizes where it has several
-    inputs; by default what the name says.
+    PyTorch, a state_dict, or a member of `tinycnn.vision.models.ResNet18_Weights` and its like. `rename` turns the names in
+    such a file into ours where they differ. `progress` and `pretrained=False`, which older code says, change nothing: no
+    file is downloaded. `input_size` is what the model is made for, without the batch, or a list of sizes where it has
+    several inputs; by default what the name says.
     """
     def build(*, weights=None, progress=True, pretrained=False, **options):
         if pretrained and weights is None:
@@ -88,6 +88,10 @@ def _shown(value):
 
 
 def _read(name, source):
+    if hasattr(source, "get_state_dict"):
+        if source.model != name:
+            raise ValueError(f"{name}: {source} are weights of {source.model}")
+        return source.get_state_dict()
     if source in weights.shipped(name):
         return load(weights.shipped_file(name, source))
     if isinstance(source, (str, os.PathLike)) and not os.path.exists(source):

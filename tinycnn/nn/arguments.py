@@ -1,11 +1,11 @@
 """Checks of constructor arguments. Each raises ValueError or TypeError that names the layer and the argument."""
-from operator import index
+from ..engine.checks import whole
 
 
 def integer(layer, name, value, least=None):
     """`value` as an int, of at least `least` where that is given."""
     try:
-        number = index(value)
+        number = whole(value)
     except TypeError:
         raise TypeError(f"{layer}: {name} must be an integer, got {value!r}") from None
     if least is not None and number < least:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from ..engine.arrays import array_module
 from ..engine.generators import default_generator
-from ..engine.checks import check_floating
+from ..engine.checks import check_floating, check_number
 
 
 _skipping = ContextVar("skipping", default=False)
@@ -90,7 +90,8 @@ def uniform_(tensor, a=0.0, b=1.0, generator=None):
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
     """Fill with normal numbers."""
     check_floating("normal_", tensor=tensor)
-    if std < 0:
+    check_number("normal_", mean=mean, std=std)
+    if not std >= 0:
         raise ValueError(f"normal_: std must not be negative, got {std}")
     return _fill(tensor, _stream(tensor, generator).normal(tensor.shape, tensor.dtype) * std + mean)
 
@@ -128,6 +129,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 
 def constant_(tensor, val):
     """Fill with `val`."""
+    check_number("constant_", val=val)
     return _fill(tensor, val)
 
 

@@ -1,12 +1,11 @@
 """Convenient ways to take tensors apart and to put them together, all made of `rearrange.py` and `shape.py`."""
 import itertools
-import operator
 
 import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.dtype import int64, result_type
-from ..engine.checks import check_tensor
+from ..engine.checks import check_tensor, whole
 from ..engine.tensor import Tensor, method, wrap
 from .creation import arange, place, zeros
 from .rearrange import cat, diag, flip, split, stack, vstack
@@ -104,7 +103,7 @@ def tensor_split(x, indices_or_sections, dim=0):
     if isinstance(wanted, Tensor):
         wanted = wanted.tolist()
     if not isinstance(wanted, (tuple, list)):
-        parts = operator.index(wanted)
+        parts = whole(wanted)
         if parts < 1:
             raise RuntimeError(f"tensor_split: the number of parts must be positive, got {parts}")
         return split(x, [size // parts + (i < size % parts) for i in range(parts)], dim)

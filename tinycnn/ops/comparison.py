@@ -86,6 +86,8 @@ def bitwise_not(input):
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Where |input - other| <= atol + rtol |other|; equal infinities are close, NaN only if `equal_nan`."""
     x, y, xp = _arrays("isclose", input, other)
+    if not (rtol >= 0 and atol >= 0):
+        raise ValueError(f"isclose: rtol and atol must be at least 0, got {rtol} and {atol}")
     with quiet():
         return wrap(xp.asarray(xp.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)))
 

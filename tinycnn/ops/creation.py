@@ -9,25 +9,27 @@ import numpy as np
 from ..engine.arrays import Device, device_of, get_default_device, library, on, pin, to_device
 from ..engine.dtype import as_dtype, get_default_dtype, int64
 from ..engine.function import Function
-from ..engine.checks import check_number, check_tensor
+from ..engine.checks import check_number, check_tensor, whole
 from ..engine.construct import as_tensor, tensor
 from ..engine.tensor import Tensor, method, wrap
 
 
 def place(array, device, requires_grad):
     """`array` as a tensor on `device`, by default the default device."""
-    out = wrap(to_device(array, Device(device or get_default_device())))
+    out = wrap(to_device(array, Device(get_default_device() if device is None else device)))
     return out.requires_grad_(requires_grad) if requires_grad else out
 
 
 def shape_of(function, sizes, size=None):
     """The shape that `f(2, 3)`, `f((2, 3))`, `f([2, 3])` and `f(size=(2, 3))` all mean."""
+    if sizes and size is not None:
+        raise TypeError(f"{function}: size is given twice, as {sizes} and as {size!r}")
     size = sizes if size is None else (size,)
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     try:
-        shape = tuple(int(n.__index__()) for n in size)
-    except (AttributeError, TypeError):
+        shape = tuple(map(whole, size))
+    except TypeError:
         raise TypeError(f"{function}: size must be integers, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise ValueError(f"{function}: size must not be negative, got {shape}")
@@ -36,7 +38,7 @@ def shape_of(function, sizes, size=None):
 
 def _filled(name, device, requires_grad, *args):
     """The tensor of the library's function `name`, made where it is to live: nothing is copied."""
-    device = Device(device or get_default_device())
+    device = Device(get_default_device() if device is None else device)
     with on(device):
         out = wrap(getattr(library(device), name)(*args))
     return out.requires_grad_(requires_grad) if requires_grad else out
@@ -69,10 +71,15 @@ def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     return _filled("empty", device, requires_grad, shape_of("empty", sizes, size), as_dtype(dtype or get_default_dtype()))
 
 
+def alike(x, dtype, device):
+    """The options `dtype` and `device`, those of x where they are None."""
+    return {"dtype": dtype or x.dtype, "device": x.device if device is None else device}
+
+
 def _like(create, name):
     def like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None):
         check_tensor(name, input=input)
-        return create(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+        return create(input.shape, **alike(input, dtype, device), requires_grad=requires_grad)
     like.__name__ = like.__qualname__ = name
     like.__doc__ = f"`{create.__name__}` in the shape, dtype and device of `input`."
     return like
@@ -144,13 +151,13 @@ def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
     """`full` in the shape, dtype and device of `input`."""
     check_tensor("full_like", input=input)
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device or input.device,
+    return full(input.shape, fill_value, **alike(input, dtype, device),
                 requires_grad=requires_grad)
 
 
 def _new(create, name):
     def new(tensor, *size, dtype=None, device=None, requires_grad=False):
-        return create(*size, dtype=dtype or tensor.dtype, device=device or tensor.device, requires_grad=requires_grad)
+        return create(*size, **alike(tensor, dtype, device), requires_grad=requires_grad)
     new.__name__ = new.__qualname__ = name
     new.__doc__ = f"`{create.__name__}` in the dtype and on the device of this tensor."
     return method(name)(new)
@@ -163,7 +170,7 @@ for _create in (zeros, ones, empty, full):
 @method("new_tensor")
 def _new_tensor(x, data, *, dtype=None, device=None, requires_grad=False):
     """`tensor(data)` in the dtype and on the device of this tensor."""
-    return tensor(data, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+    return tensor(data, **alike(x, dtype, device), requires_grad=requires_grad)
 
 
 # ---- moving ----------------------------------------------------------------------------------------------------------
@@ -196,6 +203,8 @@ def to(x, *target, dtype=None, device=None, copy=False, non_blocking=False, memo
     """
     for t in target:
         if isinstance(t, Tensor):
+            if dtype is not None or device is not None:
+                raise TypeError("to: give a Tensor whose dtype and device to take, or these themselves, not both")
             dtype, device = t.dtype, t.device
         elif isinstance(t, bool):
             non_blocking = t
@@ -264,6 +273,7 @@ class Clone(Function):
 @method("clone")
 def clone(x, *, memory_format=None):
     """A copy of x; the gradient passes through it."""
+    check_tensor("clone", x=x)
     return Clone.apply(x)
 
 

@@ -25,11 +25,12 @@ class SVD(Function):
     Its diagonal is dS, and off it P_ij = W_ij s_j - s_i Z_ij. This and the same for P_ji give, with
     F_ij = 1 / (s_j^2 - s_i^2),
         W = F o (P S + S P^T),  Z = F o (S P + P^T S)
-    What of dU lies outside the columns of U is (1 - U U^T) dA V S^-1, and likewise of dV. Adjoint, with the gradients gU, gs
-    and gV, and B(X) = F o (X - X^T):
+    What of dU lies outside the columns of U, nothing for m = k, is (1 - U U^T) dA V S^-1, and likewise of dV. Adjoint, with
+    the gradients gU, gs and gV, and B(X) = F o (X - X^T):
         gA = U (diag(gs) + B(U^T gU) S + S B(V^T gV)) V^T + (1 - U U^T) gU S^-1 V^T + U S^-1 gV^T (1 - V V^T)
-    Two equal singular values have no singular vectors of their own: F is taken as 0 there, which is right for what depends
-    only on the plane that the two span. Cost: m n k, several times. Saved: U, s and V^T.
+    F_ij s_j is computed as s_j / (s_j + s_i) / (s_j - s_i): squares could leave the range of the dtype. Two equal singular
+    values have no singular vectors of their own: F is taken as 0 there, which is right for what depends only on the plane
+    that the two span. Cost: m n k, several times. Saved: U, s and V^T.
     Source: J. Townsend, "Differentiating the singular value decomposition", 2016.
     """
 
@@ -45,17 +46,24 @@ class SVD(Function):
         xp = array_module(s)
         ut, v, dv = u.swapaxes(-1, -2), vh.swapaxes(-1, -2), dvh.swapaxes(-1, -2)
         row, column = s[..., None, :], s[..., None]
-        gap = row * row - column * column
-        f = xp.where(gap == 0, 0.0, 1 / (gap + (gap == 0)))
+        gap, both = row - column, row + column
+        gap, both = gap + (gap == 0), both + (both == 0)  # where it is 0, so is what it divides
 
         def rotation(x):
-            return f * (x - x.swapaxes(-1, -2))
+            return xp.where(row == column, 0.0, x - x.swapaxes(-1, -2)) / gap
 
-        middle = rotation(ut @ du) * row + column * rotation(vh @ dv)
-        middle = middle + xp.where(_diagonal(xp, s), ds[..., None, :], 0.0)
-        outside_u = (du - u @ (ut @ du)) / row
-        outside_v = (dv - v @ (vh @ dv)) / row
-        return u @ middle @ vh + outside_u @ vh + u @ outside_v.swapaxes(-1, -2),
+        middle = rotation(ut @ du) * (row / both) + (column / both) * rotation(vh @ dv)
+        da = u @ (middle + xp.where(_diagonal(xp, s), ds[..., None, :], 0.0)) @ vh
+        if u.shape[-2] > s.shape[-1]:
+            da = da + _divided(xp, du - u @ (ut @ du), row) @ vh
+        if vh.shape[-1] > s.shape[-1]:
+            da = da + u @ _divided(xp, dv - v @ (vh @ dv), row).swapaxes(-1, -2)
+        return da,
+
+
+def _divided(xp, x, s):
+    """x / s, and 0 where both are: where nobody asks for singular vectors, it does not matter that they have no slope."""
+    return x / xp.where((x == 0) & (s == 0), 1.0, s)
 
 
 def _diagonal(xp, s):

@@ -5,12 +5,11 @@ filling under a mask (`MaskedFill`).
 """
 import functools
 import math
-import operator
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
 from ..engine.half import widened
-from ..engine.checks import check_number, check_tensor
+from ..engine.checks import check_number, check_tensor, whole
 from ..engine.construct import as_tensor
 from ..engine.tensor import Tensor, method, wrap
 from .elementwise import unbroadcast
@@ -241,6 +240,8 @@ def index_put(x, indices, values, accumulate=False):
 def take(x, index):
     """The elements of x, as if it were flat, at the positions `index`; y has the shape of `index`."""
     check_tensor("take", x=x, index=index)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"take: index must be of integers, got {index.dtype}")
     return ravel(x)[index]
 
 
@@ -274,7 +275,7 @@ def repeat_interleave(x, repeats, dim=None, *, output_size=None):
         return y
     x, dim = (ravel(x), 0) if dim is None else (x, check_dim("repeat_interleave", dim, x.ndim))
     if not isinstance(repeats, Tensor):
-        repeats, before, after = operator.index(repeats), x.shape[:dim + 1], x.shape[dim + 1:]
+        repeats, before, after = whole(repeats), x.shape[:dim + 1], x.shape[dim + 1:]
         if repeats < 0:
             raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {repeats}")
         repeated = reshape(x, (*before, 1, *after)).expand(*before, repeats, *after)

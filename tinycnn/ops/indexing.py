@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.arrays import add_at, array_module, is_array
 from ..engine.function import Function
 from ..engine.grad_mode import mode
-from ..engine.checks import check_tensor
+from ..engine.checks import check_tensor, whole
 from ..engine.construct import as_tensor
 from ..engine.tensor import Tensor, method, wrap
 from .elementwise import unbroadcast
@@ -245,7 +245,7 @@ def narrow(x, dim, start, length):
     """A view of `length` slices of x along `dim`, from `start` on."""
     check_tensor("narrow", x=x)
     dim = check_dim("narrow", dim, x.ndim)
-    start, length, size = operator.index(start), operator.index(length), x.shape[dim]
+    start, length, size = whole(start), whole(length), x.shape[dim]
     begin = start + size if start < 0 else start
     if not 0 <= begin <= begin + length <= size:
         raise IndexError(f"narrow: start {start} and length {length} leave dimension {dim} of size {size}")
@@ -256,7 +256,7 @@ def narrow(x, dim, start, length):
 def select(x, dim, index):
     """A view of the slice of x at `index` along `dim`, without that dimension."""
     check_tensor("select", x=x)
-    return x[(ALL,) * check_dim("select", dim, x.ndim) + (operator.index(index),)]
+    return x[(ALL,) * check_dim("select", dim, x.ndim) + (whole(index),)]
 
 
 __all__ = ["narrow", "select"]

@@ -8,7 +8,7 @@ import inspect
 from ..engine.arrays import array_module
 from ..engine.dtype import category
 from ..engine.grad_mode import mode
-from ..engine.checks import check_tensor
+from ..engine.checks import check_number, check_tensor
 from ..engine.tensor import Tensor, method, wrap
 
 
@@ -89,7 +89,7 @@ def twin(function, *operators, rereads=False):
     def in_place(x, *args, **options):
         return write(x, function(private(x, *args, *options.values()) if rereads else x, *args, **options), name)
     in_place.__name__ = in_place.__qualname__ = name
-    in_place.__signature__ = _signature(function)
+    in_place.__signature__, in_place.__wrapped__ = _signature(function), function
     in_place.__doc__ = f"`{function.__name__}` in place: the result is written into x, which is returned."
     return method(name, *operators)(in_place)
 
@@ -113,7 +113,7 @@ def reshaping_twin(function):
             x.grad_fn, x.output_nr = y.grad_fn, y.output_nr
         return x
     in_place.__name__ = in_place.__qualname__ = name
-    in_place.__signature__ = _signature(function)
+    in_place.__signature__, in_place.__wrapped__ = _signature(function), function
     in_place.__doc__ = f"`{function.__name__}` in place: x itself takes the new shape."
     return method(name)(in_place)
 
@@ -131,6 +131,7 @@ def fill_(x, value):
     """Write `value`, a number or a 0-d tensor, into every element of x."""
     if isinstance(value, Tensor):
         return copy_(x, value)
+    check_number("fill_", value=value)
     xp = array_module(x.array)
     return write(x, wrap(xp.broadcast_to(xp.asarray(value, x.dtype), x.shape)), "fill_")
 

@@ -33,7 +33,9 @@ class MatMul(Function, wide=True):
     @staticmethod
     def forward(ctx, x, y):
         ctx.save_for_backward(x, y)
-        return x @ y
+        if y.ndim == 2 < x.ndim:  # a batch that shares a matrix: one product of more rows
+            return arrays.matmul(rows(x), y).reshape(*x.shape[:-1], y.shape[1])
+        return arrays.matmul(x, y)
 
     @staticmethod
     def backward(ctx, dz):
@@ -44,8 +46,10 @@ class MatMul(Function, wide=True):
             y, dz = y[:, None], dz[..., None]
         if x.ndim == 1:
             x, dz = x[None], dz[..., None, :]
-        dx = unbroadcast(dz @ y.swapaxes(-1, -2), x.shape).reshape(shapes[0]) if need_x else None
-        dy = unbroadcast(x.swapaxes(-1, -2) @ dz, y.shape).reshape(shapes[1]) if need_y else None
+        if y.ndim == 2:
+            x, dz = rows(x), rows(dz)
+        dx = unbroadcast(arrays.matmul(dz, y.swapaxes(-1, -2)), x.shape).reshape(shapes[0]) if need_x else None
+        dy = unbroadcast(arrays.matmul(x.swapaxes(-1, -2), dz), y.shape).reshape(shapes[1]) if need_y else None
         return dx, dy
 
 

@@ -8,16 +8,16 @@ import numpy as np
 from ..engine.arrays import array_module, Device, get_default_device
 from ..engine.generators import Generator, default_generator
 from ..engine.dtype import as_dtype, get_default_dtype, int64
-from ..engine.checks import check_floating, check_tensor
+from ..engine.checks import check_floating, check_number, check_tensor
 from ..engine.tensor import Tensor, method, wrap
-from .creation import shape_of
+from .creation import alike, shape_of
 from .inplace import write
 
 
 def _stream(function, generator, device):
     """The generator to draw from; RuntimeError where it lives elsewhere than the tensor it shall fill."""
     if generator is None:
-        return default_generator(Device(device or get_default_device()))
+        return default_generator(Device(get_default_device() if device is None else device))
     if not isinstance(generator, Generator):
         raise TypeError(f"{function}: generator must be a Generator, got {type(generator).__name__}")
     if device is not None and generator.device != Device(device):
@@ -69,20 +69,20 @@ def randperm(n, *, generator=None, dtype=int64, device=None, requires_grad=False
 def rand_like(input, *, dtype=None, device=None, requires_grad=False):
     """`rand` in the shape, dtype and device of `input`."""
     check_tensor("rand_like", input=input)
-    return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return rand(input.shape, **alike(input, dtype, device), requires_grad=requires_grad)
 
 
 def randn_like(input, *, dtype=None, device=None, requires_grad=False):
     """`randn` in the shape, dtype and device of `input`."""
     check_tensor("randn_like", input=input)
-    return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return randn(input.shape, **alike(input, dtype, device), requires_grad=requires_grad)
 
 
 def randint_like(input, low=0, high=None, *, dtype=None, device=None, requires_grad=False):
     """`randint` in the shape, dtype and device of `input`; `randint_like(input, high)` starts at 0."""
     check_tensor("randint_like", input=input)
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input.device,
+    return randint(low, high, input.shape, **alike(input, dtype, device),
                    requires_grad=requires_grad)
 
 
@@ -147,6 +147,7 @@ def _uniform_(x, a=0.0, b=1.0, *, generator=None):
 def _normal_(x, mean=0.0, std=1.0, *, generator=None):
     """Fill x with normal numbers of the given mean and standard deviation."""
     check_floating("normal_", x=x)
+    check_number("normal_", mean=mean, std=std)
     if not std >= 0:
         raise ValueError(f"normal_: std must not be negative, got {std}")
     drawn = _stream("normal_", generator, x.device).normal(x.shape, x.dtype)

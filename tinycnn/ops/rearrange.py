@@ -4,13 +4,12 @@ An element that appears in y passes its gradient back to where it came from; one
 (`Cat`) and taking apart (`Split`) are each other's gradient.
 """
 import itertools
-import operator
 
 from ..engine import arrays
 from ..engine.arrays import array_module
 from ..engine.dtype import result_type
 from ..engine.function import Function
-from ..engine.checks import check_tensor
+from ..engine.checks import check_tensor, whole
 from ..engine.tensor import method
 from .creation import clone
 from .inplace import twin
@@ -220,7 +219,7 @@ def chunk(x, chunks, dim=0):
     """Views of x along `dim`, at most `chunks` of them, all of one size but perhaps the last."""
     check_tensor("chunk", x=x)
     dim = check_dim("chunk", dim, x.ndim)
-    if operator.index(chunks) < 1:
+    if whole(chunks) < 1:
         raise RuntimeError(f"chunk: chunks must be at least 1, got {chunks}")
     length = x.shape[dim]
     return split(x, -(-length // chunks) if length else [0] * chunks, dim)

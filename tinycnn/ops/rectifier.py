@@ -215,7 +215,7 @@ def threshold(input, threshold, value, inplace=False):
 def softshrink(input, lambd=0.5):
     """x moved towards 0 by lambd, and 0 where |x| <= lambd."""
     check_floating("softshrink", input=input)
-    if lambd < 0:
+    if not lambd >= 0:
         raise ValueError(f"softshrink: lambd must not be negative, got {lambd}")
     return input - clamp(input, -lambd, lambd)
 

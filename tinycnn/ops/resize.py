@@ -8,14 +8,13 @@ K is 1 for the nearest element, 2 for a line through two, 4 for a cubic through 
 different taps (`area` alone is another operation, adaptive average pooling).
 """
 import math
-import operator
 
 import numpy as np
 
 from ..engine.arrays import add_at, array_module
 from ..engine.dtype import float32, promote_types
 from ..engine.function import Function
-from ..engine.checks import check_floating, check_tensor
+from ..engine.checks import check_floating, check_tensor, whole
 from .creation import eye
 from .pool_average import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .shape import permute, reshape
@@ -158,7 +157,7 @@ def _several(name, value, count, convert):
     try:
         return [convert(v) for v in values]
     except (TypeError, ValueError):
-        raise TypeError(f"interpolate: {name} must be {'integers' if convert is operator.index else 'numbers'}, got "
+        raise TypeError(f"interpolate: {name} must be {'integers' if convert is whole else 'numbers'}, got "
                         f"{value!r}") from None
 
 
@@ -198,7 +197,7 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
         out = [math.floor(n * s) for n, s in zip(input.shape[2:], scales)]
         scales = [None] * spatial if recompute_scale_factor else scales
     else:
-        out = _several("size", size, spatial, operator.index)
+        out = _several("size", size, spatial, whole)
     if min(*input.shape[2:], *out) < 1:
         raise ValueError(f"interpolate: input and output must not be empty in space, got input shape {input.shape} and "
                          f"output size {tuple(out)}")
@@ -227,7 +226,7 @@ def upsample_bilinear(input, size=None, scale_factor=None):
 
 def _factor(function, name, value):
     try:
-        number = operator.index(value)
+        number = whole(value)
     except TypeError:
         raise TypeError(f"{function}: {name} must be an integer, got {value!r}") from None
     if number < 1:

@@ -4,13 +4,12 @@ Where memory allows, the result is a view: it shows the memory of its input and 
 `Permute` keep every element once, so dx is dy carried back; `Expand` repeats elements, so dx sums over the repetitions.
 """
 import math
-import operator
 
 import numpy as np
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.checks import check_tensor
+from ..engine.checks import check_tensor, whole
 from ..engine.tensor import Tensor, method
 from .elementwise import unbroadcast
 from .inplace import reshaping_twin
@@ -21,7 +20,7 @@ from .inplace import reshaping_twin
 def check_dim(function, dim, ndim, name="dim"):
     """`dim` counted from the front; TypeError where it is no integer, IndexError where ndim dimensions have none such."""
     try:
-        index = operator.index(dim)
+        index = whole(dim)
     except TypeError:
         raise TypeError(f"{function}: {name} must be an integer, got {dim!r}") from None
     if not -ndim <= index < ndim:
@@ -43,7 +42,7 @@ def integers(function, name, values):
     if len(values) == 1 and isinstance(values[0], (tuple, list)):
         values = values[0]
     try:
-        return tuple(operator.index(v) for v in values)
+        return tuple(map(whole, values))
     except TypeError:
         raise TypeError(f"{function}: {name} must be integers, got {values!r}") from None
 

@@ -4,12 +4,11 @@ Which element goes where has no gradient; the sorted values are the elements of 
 keep their order.
 """
 import collections
-import operator
 
 import numpy as np
 
 from ..engine.arrays import array_module, as_array
-from ..engine.checks import check_tensor
+from ..engine.checks import check_tensor, whole
 from ..engine.tensor import method, wrap
 from .gather import gather
 from .indexing import narrow
@@ -53,7 +52,7 @@ def sort(x, dim=-1, descending=False, *, stable=True):
 def topk(x, k, dim=-1, largest=True, sorted=True):
     """(values, indices) of the k largest (or smallest) elements along `dim`, which always come sorted."""
     indices, dim = _order("topk", x, dim, largest)
-    size, k = x.shape[dim] if x.ndim else 1, operator.index(k)
+    size, k = x.shape[dim] if x.ndim else 1, whole(k)
     if not 0 <= k <= size:
         raise RuntimeError(f"topk: k must be from 0 to {size}, the size of dimension {dim}, got {k}")
     indices = narrow(indices, dim, 0, k) if x.ndim else indices

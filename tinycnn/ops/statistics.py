@@ -3,7 +3,6 @@
 An order statistic is one of the elements, found through their order and then gathered; so it passes its gradient to that
 element, and there is no new gradient here.
 """
-import operator
 from collections import namedtuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from ..engine.arrays import array_module, as_array
 from ..engine.dtype import int32, int64
 from ..engine.half import wide
-from ..engine.checks import check_floating, check_tensor
+from ..engine.checks import check_floating, check_tensor, whole
 from ..engine.tensor import Tensor, method, wrap
 from .comparison import isnan
 from .extreme import amax, amin
@@ -79,7 +78,7 @@ def nanmedian(input, dim=None, keepdim=False):
 @reduction
 def kthvalue(input, k, dim=-1, keepdim=False):
     """(values, indices) of the k-th smallest element along `dim`, counted from 1."""
-    dim, k = one_dim("kthvalue", dim, input.ndim), operator.index(k)
+    dim, k = one_dim("kthvalue", dim, input.ndim), whole(k)
     size = input.shape[dim] if input.ndim else 1
     if not 1 <= k <= size:
         raise RuntimeError(f"kthvalue: k must be from 1 to {size}, the size of dimension {dim}, got {k}")
@@ -255,8 +254,10 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
 
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Where an element is one of `test_elements` (with `invert`: none of them); one of the two may be a number."""
-    tensor = elements if isinstance(elements, Tensor) else test_elements
+    tensor, other = (elements, test_elements) if isinstance(elements, Tensor) else (test_elements, elements)
     check_tensor("isin", test_elements=tensor)
+    if not isinstance(other, (Tensor, int, float, np.generic)):
+        raise TypeError(f"isin: elements and test_elements must be Tensors, or one a number, got {type(other).__name__}")
     xp = array_module(tensor.array)
     x, known = (v.array if isinstance(v, Tensor) else xp.asarray(v) for v in (elements, test_elements))
     return wrap(as_array(xp.isin(x, known, invert=invert), tensor.array))

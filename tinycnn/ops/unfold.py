@@ -9,13 +9,12 @@ running over the kernel and x being 0 outside. Here are both directions, for any
 Each is the gradient of the other, since im2col is linear: cols[k, o] = sum_i T[k, o, i] x[i], with T[k, o, i] = 1 where
 i = o * stride + k * dilation - padding and 0 elsewhere, hence dx[i] = sum_{k, o} T[k, o, i] dcols[k, o].
 """
-import operator
 
 import numpy as np
 
 from ..engine.arrays import array_module, sliding_windows
 from ..engine.function import Function
-from ..engine.checks import check_floating
+from ..engine.checks import check_floating, whole
 from ..engine.tensor import Tensor, method
 from .shape import check_dim
 
@@ -183,7 +182,7 @@ def sizes(function, name, value, dims, least):
     """`value` as a tuple of `dims` integers, none below `least`; a single integer stands for all of them."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     try:
-        values = tuple(operator.index(v) for v in values)
+        values = tuple(map(whole, values))
     except TypeError:
         raise TypeError(f"{function}: {name} must be an integer or a tuple of {dims}, got {value!r}") from None
     values = values * dims if len(values) == 1 else values
@@ -255,7 +254,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 def _unfold(x, dimension, size, step):
     """A view of x with its windows of `size` elements, `step` apart, along `dimension`; they become a new last dimension."""
     axis = check_dim("unfold", dimension, x.ndim, "dimension")
-    size, step = operator.index(size), operator.index(step)
+    size, step = whole(size), whole(step)
     if not 0 <= size <= x.shape[axis] or step < 1:
         raise RuntimeError(f"unfold: size must be from 0 to {x.shape[axis]}, the size of dimension {axis}, and step at "
                            f"least 1, got {size} and {step}")

@@ -64,12 +64,17 @@ def dist(input, other, p=2):
     return norm(input - other, p)
 
 
+MODES = (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+
+
 def cdist(x1, x2, p=2.0, compute_mode=None):
     """x1 (..., P, M), x2 (..., R, M) -> (..., P, R): the p-norm distance of every row of x1 from every row of x2.
 
     `compute_mode` changes nothing: the differences are always taken one by one, which loses no digits.
     """
     check_tensor("cdist", x1=x1, x2=x2)
+    if compute_mode not in MODES:
+        raise ValueError(f"cdist: compute_mode must be one of {', '.join(map(repr, MODES))}, got {compute_mode!r}")
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(f"cdist: expected (..., P, M) and (..., R, M), got shapes {x1.shape} and {x2.shape}")
     return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
@@ -89,7 +94,7 @@ def renorm(input, p, dim, maxnorm):
     """input with every slice along `dim` whose p-norm exceeds `maxnorm` scaled down to it."""
     check_floating("renorm", input=input)
     dim = check_dim("renorm", dim, input.ndim)
-    if input.ndim < 2 or p <= 0 or maxnorm < 0:
+    if input.ndim < 2 or not p > 0 or not maxnorm >= 0:
         raise RuntimeError("renorm: expected two dimensions or more, p > 0 and maxnorm >= 0, got shape "
                            f"{input.shape}, p {p} and maxnorm {maxnorm}")
     size = norm(input, p, tuple(d for d in range(input.ndim) if d != dim), keepdim=True)

@@ -28,6 +28,8 @@ class autocast(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
 
 def is_autocast_enabled(device_type="cuda"):
     """False"""
+    if not isinstance(device_type, str):
+        raise TypeError(f"is_autocast_enabled: device_type must be a string, got {type(device_type).__name__}")
     return False
 
 

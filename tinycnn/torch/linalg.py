@@ -8,7 +8,7 @@ from .ops.decomposition import linalg_svd as svd
 from .ops.decomposition import lstsq, pinverse
 from .ops.inverse import det, inverse, slogdet, solve
 from .ops.rearrange import diagonal as _diagonal
-from .ops.shape import check_dims
+from .ops.shape import check_dim, check_dims
 from .ops.vectors import cross as _cross
 from .ops.vectors import matrix_power
 from .engine.answers import answer_clearly
@@ -67,8 +67,10 @@ def cross(input, other, *, dim=-1):
 
 
 def vecdot(x, y, *, dim=-1):
-    """The sum of the products along `dim`; broadcast."""
-    return (x * y).sum(dim)
+    """The sum of the products along `dim`, an integer; broadcast."""
+    check_tensor("vecdot", x=x, y=y)
+    products = x * y
+    return products.sum(check_dim("vecdot", dim, products.ndim))
 
 
 def multi_dot(tensors):

@@ -15,4 +15,5 @@ from .table import Summary, summary
 
 _answer_clearly(sys.modules[__name__], ["accuracy", "calibration", "confusion_matrix", "per_class", "roc_auc", "roc_curve",
                                         "top_k_accuracy", "differences", "fingerprint", "early_stopping", "log_history",
-                                        "save_best", "is_best", "save_checkpoint", "read_history", "write_history"])
+                                        "save_best", "is_best", "save_checkpoint", "read_history", "summary",
+                                        "write_history"])

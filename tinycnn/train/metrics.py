@@ -12,7 +12,8 @@ def _array(value):
 def top_k_accuracy(scores, truth, k=5):
     """The share of samples whose true class is among the k highest of scores (N, K); truth (N,) are class numbers.
 
-    Of equal scores the lower class number counts as higher; a NaN is never among the highest.
+    Of equal scores the lower class number counts as higher, as for argmax (in scikit-learn's top_k_accuracy_score the other
+    one does); a NaN is never among the highest.
     """
     scores, truth = _array(scores), _array(truth)
     if scores.ndim != 2 or truth.shape != scores.shape[:1]:
@@ -80,7 +81,12 @@ def roc_curve(scores, truth):
     `scores` (N,) are the higher the surer, `truth` (N,) is 1 (or True) for the positive samples. The curve starts at (0, 0)
     with an infinite threshold and has a point for every different score.
     """
-    scores, truth = _array(scores), _array(truth)
+    false, true, thresholds = _crossings(_array(scores), _array(truth))
+    return np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1]), np.append(np.inf, thresholds)
+
+
+def _crossings(scores, truth):
+    """(negative, positive samples, score) at and above every different score, the highest first."""
     if scores.ndim != 1 or truth.shape != scores.shape:
         raise ValueError(f"roc_curve: expected scores (N,) and truth (N,), got shapes {scores.shape} and {truth.shape}")
     if not np.isin(truth, (0, 1)).all() or not 0 < (truth == 1).sum() < len(truth):
@@ -90,9 +96,7 @@ def roc_curve(scores, truth):
     order = np.argsort(scores, kind="stable")[::-1]
     scores, hits = scores[order], np.cumsum(truth[order] == 1)
     last = np.flatnonzero(np.append(np.diff(scores) != 0, True))  # equal scores are on the same side of every threshold
-    true, false = hits[last], last + 1 - hits[last]
-    return (np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1]),
-            np.append(np.inf, scores[last].astype(np.float64)))
+    return last + 1 - hits[last], hits[last], scores[last].astype(np.float64)
 
 
 def roc_auc(scores, truth):
@@ -107,8 +111,9 @@ def roc_auc(scores, truth):
             raise ValueError(f"roc_auc: expected scores (N, K) and truth (N,), got {scores.shape} and {truth.shape}")
         both = [0 < (truth == c).sum() < len(truth) for c in range(scores.shape[1])]
         return np.array([roc_auc(scores[:, c], truth == c) if both[c] else np.nan for c in range(scores.shape[1])])
-    false, true, _ = roc_curve(scores, truth)
-    return float(np.trapezoid(true, false))
+    false, true, _ = _crossings(scores, truth)
+    pairs = np.diff(false, prepend=0) * (true + np.append(0, true[:-1]))  # counted twice, in whole numbers
+    return int(pairs.sum()) / (2 * int(false[-1]) * int(true[-1]))
 
 
 def calibration(probabilities, truth, bins=15):

@@ -8,7 +8,6 @@
   whole rows of pixels, one for every weight, and the product reads them transposed (2 times for one channel).
 - No adjoint where the stride is 1: the gradient of the input is then itself a convolution, of dy with the kernel reversed,
   and takes its road instead of adding up windows (1.2 to 1.4 times).
-- Products of many small groups are slow, so some are merged into one with zeros between them (`merged`; 3 to 12 times).
 """
 import functools
 import math
@@ -29,7 +28,6 @@ WINDOWS = 512             # but as many windows at least, for products to be eff
 MANY = 2**18              # weights that take as long to lay out as to use
 PIXELS = 128              # for less pixels than these
 FEW = 4                   # channels, up to which columns are copied as whole rows of pixels
-GROUP = 16                # channels, below which groups are merged
 
 
 def framed(x, padding):
@@ -70,7 +68,6 @@ class Columns:
 @formulas.convolve.road(on_cpu)
 def convolve_on_cpu(x, w, out, stride, padding, dilation, groups, b=None):
     """Products of matrices, piece by piece: y = cols @ w + b."""
-    w, groups = merged(w, groups)
     columns = Columns(x, w.shape[2:], out, stride, padding, dilation, groups)
     matrix = contiguous(np.moveaxis(w, 1, -1)).reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
     y = aligned((len(x), *out, len(w)), matrix.dtype)
@@ -102,21 +99,18 @@ def convolve_few_pixels(x, w, out, stride, padding, dilation, groups, b=None):
 def weight_gradient_on_cpu(x, dy, kernel, stride, padding, dilation, groups):
     """Products of matrices, summed over the pieces: dw = dy^T @ cols."""
     channels, filters = x.shape[1] // groups, dy.shape[1]
-    merge = merging(channels, groups)
-    columns = Columns(x, kernel, dy.shape[2:], stride, padding, dilation, groups // merge)
+    columns = Columns(x, kernel, dy.shape[2:], stride, padding, dilation, groups)
     dy = channels_last(dy)
 
     def part(piece):
-        rows = dy[piece].reshape(-1, groups // merge, filters // groups * merge)
+        rows = dy[piece].reshape(-1, groups, filters // groups)
         return product(rows.transpose(1, 2, 0), columns[piece])
 
     def total(arrays):
         return functools.reduce(operator.iadd, arrays)
 
     dw = total(parallel(lambda start, stop: total(map(part, columns.pieces[start:stop])), len(columns.pieces),
-                        flops=2 * dy.size * math.prod(kernel) * merge * channels, most=4))
-    dw = dw.reshape(groups // merge, merge, filters // groups, *kernel, merge, channels)
-    dw = np.moveaxis(dw.diagonal(0, 1, -2), -1, 1)  # of merged groups, the blocks where each meets itself
+                        flops=2 * dy.size * math.prod(kernel) * channels, most=4))
     return contiguous(np.moveaxis(dw.reshape(filters, *kernel, channels), -1, 1))
 
 
@@ -149,25 +143,3 @@ def bias_gradient_on_cpu(dy):
     """The sum over images and places as a product with a row of ones."""
     dy = channels_last(dy).reshape(-1, dy.shape[1])
     return sum(parallel(lambda start, stop: np.ones(stop - start, dy.dtype) @ dy[start:stop], len(dy), moved=dy.nbytes))
-
-
-# ---- many groups -----------------------------------------------------------------------------------------------------
-
-def merging(channels, groups):
-    """How many groups of so many channels to treat as one: the least divisor of `groups` that gives GROUP channels."""
-    return next(m for m in range(1, groups + 1) if groups % m == 0 and (m * channels >= GROUP or m == groups))
-
-
-def merged(w, groups):
-    """w (F, C/G, *K) for G groups as (F, M * C/G, *K) for G/M groups: each filter has zeros for its M - 1 new neighbours.
-
-    A pixel that is infinite or NaN so reaches their filters, too.
-    """
-    merge = merging(w.shape[1], groups)
-    if merge == 1:
-        return w, groups
-    filters, channels, *kernel = w.shape
-    spread = np.zeros((groups // merge, merge, filters // groups, merge, channels, *kernel), w.dtype)
-    for m in range(merge):
-        spread[:, m, :, m] = w.reshape(groups // merge, merge, filters // groups, channels, *kernel)[:, m]
-    return spread.reshape(filters, merge * channels, *kernel), groups // merge

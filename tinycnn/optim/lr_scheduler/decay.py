@@ -113,6 +113,13 @@ class _FunctionLR(LRScheduler):
                              f"got {len(self.lr_lambdas)}")
         super().__init__(optimizer, last_epoch)
 
+    def _factors(self):
+        """What the functions say for this epoch."""
+        factors = [function(self.last_epoch) for function in self.lr_lambdas]
+        for factor in factors:
+            check_number(f"{type(self).__name__}: lr_lambda({self.last_epoch})", factor=factor)
+        return factors
+
     def state_dict(self):
         """All attributes except the optimizer and functions."""
         saved = [None if isinstance(f, types.FunctionType) else dict(f.__dict__) for f in self.lr_lambdas]
@@ -130,7 +137,7 @@ class LambdaLR(_FunctionLR):
     """The base rate times `lr_lambda(epoch)`, a function or a list of functions, one a group."""
 
     def get_lr(self):
-        return [base * factor(self.last_epoch) for base, factor in zip(self.base_lrs, self.lr_lambdas)]
+        return [base * factor for base, factor in zip(self.base_lrs, self._factors())]
 
 
 class MultiplicativeLR(_FunctionLR):
@@ -139,7 +146,7 @@ class MultiplicativeLR(_FunctionLR):
     def get_lr(self):
         if self._is_first or self.last_epoch == 0:
             return self._current()
-        return [lr * factor(self.last_epoch) for lr, factor in zip(self._current(), self.lr_lambdas)]
+        return [lr * factor for lr, factor in zip(self._current(), self._factors())]
 
 
 class CosineAnnealingLR(LRScheduler):

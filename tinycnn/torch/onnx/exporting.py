@@ -4,7 +4,7 @@ import os
 import numpy as np
 
 from ..engine.tensor import Tensor, wrap
-from . import layers  # noqa: F401, which adds to TABLE
+from . import layers, losses, places  # noqa: F401, which add to TABLE
 from .graph import Graph
 from .operations import TABLE
 from .recording import Recording, Value
@@ -119,7 +119,7 @@ def _translate(graph, first, second, input_names, output_names):
 def _check_options(use):
     """Refuse a use whose options follow the batch in a way that no translation knows."""
     for name, value in use.node.options.items():
-        told = name in ("shape", "statistics") or callable(value)  # by `use.sizes`, and by `graph.array`
+        told = name in ("shape", "statistics", "windows_shape") or callable(value)  # by `use.sizes`, and by `graph.array`
         if not told and value != use.second.options[name]:
             raise use.refusal(f"its {name} follows the batch, {value} and {use.second.options[name]}: export with "
                               "dynamic_batch=False")

@@ -52,10 +52,11 @@ class Graph:
     def _of_batch(self, a, b):
         """The name of a constant that differs in length alone, one slice repeated or 0, 1, 2, ...; None of another."""
         pairs = [*zip(a.shape, b.shape)]
-        if a.ndim == 1 and np.array_equal(a, np.arange(len(a))) and np.array_equal(b, np.arange(len(b))):
-            ends = self.emit("Squeeze", self.shape(pairs, infer=False), self.whole(0))
-            count = self.emit("Range", self.constant(0, np.int64), ends, self.constant(1, np.int64))
-            return self.emit("Cast", count, to=helper.np_dtype_to_tensor_dtype(a.dtype))
+        if a.size == max(a.shape) and all(np.array_equal(v.ravel(), np.arange(v.size)) for v in (a, b)):
+            end = self.emit("Squeeze", self.shape([(a.size, b.size)], infer=False), self.whole(0))
+            count = self.emit("Range", self.constant(0, np.int64), end, self.constant(1, np.int64))
+            count = self.emit("Cast", count, to=helper.np_dtype_to_tensor_dtype(a.dtype))
+            return count if a.ndim == 1 else self.emit("Reshape", count, self.shape(pairs))
         one = a[tuple(slice(0, 1) if m != n else slice(None) for m, n in pairs)]
         if one.size and _same(a, np.broadcast_to(one, a.shape)) and _same(b, np.broadcast_to(one, b.shape)):
             return self.emit("Expand", self.constant(one), self.shape(pairs, infer=False))

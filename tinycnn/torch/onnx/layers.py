@@ -41,11 +41,13 @@ def conv_transpose(g, use, stride, padding, dilation, groups, size):
 
 @translates("MaxPool")
 def max_pool(g, use, kernel, stride, padding, dilation, return_indices):
-    if return_indices:
-        raise use.refusal("ONNX counts the indices of the maxima through the whole batch")
     before, after = _sides(padding)
-    return g.emit("MaxPool", use.name(0), kernel_shape=[*kernel], strides=[*stride], pads=[*before, *after],
-                  dilations=[*dilation])
+    names = g.emit("MaxPool", use.name(0), outputs=1 + return_indices, kernel_shape=[*kernel], strides=[*stride],
+                   pads=[*before, *after], dilations=[*dilation])
+    if not return_indices:
+        return names
+    y, indices = names  # which ONNX counts through the whole batch
+    return [y, g.emit("Mod", indices, g.whole(math.prod(use.x.shape[2:])))]
 
 
 @translates("AvgPool")
@@ -91,10 +93,13 @@ def adaptive_max_pool(g, use, out, return_indices):
         raise use.refusal("ONNX counts the indices of the maxima through the whole batch")
     if all(o == 1 for o in out):
         return reduce(g, "ReduceMax", use.name(0), range(2, 2 + len(out)))
-    if any(n % o for n, o in zip(size, out)):
-        raise use.refusal(f"windows of one size only: the output {tuple(out)} does not divide the input {tuple(size)}")
-    kernel = [n // o for n, o in zip(size, out)]
-    return g.emit("MaxPool", use.name(0), kernel_shape=kernel, strides=kernel)
+    y = use.name(0)
+    for axis, (n, o) in enumerate(zip(size, out), 2):
+        windows = [window for _, (window,) in adaptive_windows((n,), (o,))]
+        longest = max(w.stop - w.start for w in windows)  # shorter ones look at their last element again
+        places = [[min(w.start + i, w.stop - 1) for i in range(longest)] for w in windows]
+        y = reduce(g, "ReduceMax", g.emit("Gather", y, g.whole(*places), axis=axis), [axis + 1], keepdim=False)
+    return y
 
 
 @translates("Interpolate")
@@ -138,6 +143,13 @@ def unfold(g, use, kernel, stride, padding, dilation):
         y = g.emit("Gather", y, g.constant(places, np.int64), axis=2 + 2 * i)
     y = g.emit("Transpose", y, perm=[0, 1, *range(2, 2 + 2 * ndim, 2), *range(3, 3 + 2 * ndim, 2)])
     return g.emit("Reshape", y, g.shape(use.sizes))
+
+
+@translates("Fold")
+def fold(g, use, windows_shape, size, stride, padding, dilation):
+    kernel, (before, after) = windows_shape[2:2 + len(size)], _sides(padding)
+    return g.emit("Col2Im", use.name(0), g.whole(*size), g.whole(*kernel), strides=[*stride], pads=[*before, *after],
+                  dilations=[*dilation])
 
 
 # ---- normalisation and attention -------------------------------------------------------------------------------------

@@ -58,7 +58,11 @@ class OnnxModule(Module):
                 results = wrap(attributes["value"])
             else:
                 results = OPERATORS[operator](*(values[name] for name in needed), **attributes)
-            values.update(zip(made, (results,) if isinstance(results, Tensor) else results))
+            results = (results,) if isinstance(results, Tensor) else results
+            if len(results) < len(made):
+                raise NotImplementedError(f"onnx.load: of the results of {operator} only the first is known, the file uses "
+                                          f"{len(made)}")
+            values.update(zip(made, results))
         outputs = tuple(values[name] for name in self.output_names)
         return outputs[0] if len(outputs) == 1 else outputs
 

@@ -40,6 +40,25 @@ def hook_point(g, use, notify):
     return [g.emit("Identity", use.name(i)) for i in range(len(use.arguments))]
 
 
+@translates("Remainder")
+def remainder(g, use, rounding):
+    x, y = use.name(0), use.name(1)
+    q = g.emit("Div", x, y)
+    q = g.emit("Floor", q) if rounding == "floor" else g.emit("Mul", g.emit("Sign", q), g.emit("Floor", g.emit("Abs", q)))
+    return g.emit("Sub", x, g.emit("Mul", q, y))
+
+
+@translates("Atan2")
+def atan2(g, use):
+    y, x, zero, half = use.name(0), use.name(1), use.number(0), use.number(math.pi / 2)
+    right, down = g.emit("Greater", x, zero), g.emit("Less", y, zero)
+    z = g.emit("Atan", g.emit("Div", y, g.emit("Where", g.emit("Equal", x, zero), use.number(1), x)))
+    turned = g.emit("Add", z, g.emit("Where", down, use.number(-math.pi), use.number(math.pi)))
+    upright = g.emit("Where", down, g.emit("Neg", half), g.emit("Where", g.emit("Greater", y, zero), half, zero))
+    z = g.emit("Where", right, z, turned)
+    return g.emit("Where", g.emit("Equal", x, zero), upright, z)
+
+
 @translates("SquaredError")
 def squared_error(g, use):
     d = g.emit("Sub", use.name(0), use.name(1))
@@ -54,12 +73,16 @@ def log(g, use, base=math.e):
 
 @translates("Log1p")
 def log1p(g, use):
-    return g.emit("Log", g.emit("Add", use.name(0), use.number(1)))
+    x, half = use.name(0), use.number(0.5)
+    y = g.emit("Log", g.emit("Add", x, use.number(1)))  # which has few digits near 0
+    near = g.emit("Atanh", g.emit("Div", x, g.emit("Add", x, use.number(2))))
+    return g.emit("Where", g.emit("Less", g.emit("Abs", x), half), g.emit("Add", near, near), y)
 
 
 @translates("Expm1")
 def expm1(g, use):
-    return g.emit("Sub", g.emit("Exp", use.name(0)), use.number(1))
+    x = use.name(0)  # e^x - 1 = tanh(x / 2) (e^x + 1), which has all digits near 0
+    return g.emit("Mul", g.emit("Tanh", g.emit("Mul", x, use.number(0.5))), g.emit("Add", g.emit("Exp", x), use.number(1)))
 
 
 @translates("Exp2")
@@ -222,6 +245,27 @@ def cumsum(g, use, axis):
     return g.emit("CumSum", use.name(0), g.constant(axis, np.int64))
 
 
+@translates("Cumprod")
+def cumprod(g, use, axis):
+    return _running(g, use, axis, 1, "ReduceProd")
+
+
+@translates("LogCumSumExp")
+def log_cum_sum_exp(g, use, axis):
+    return _running(g, use, axis, -math.inf, "ReduceLogSumExp")
+
+
+def _running(g, use, axis, neutral, operator):
+    """The name of y_k, x_1 to x_k along `axis` brought together by a reduction, whose `neutral` stands for the others."""
+    ndim, n = len(use.x.shape), use.x.shape[axis]
+    if n != use.second.arguments[0].shape[axis]:
+        raise use.refusal("it runs along the batch and cannot follow its size")
+    axis %= ndim
+    upto = np.tri(n, dtype=bool).reshape(n, n, *[1] * (ndim - axis - 1))
+    x = g.emit("Unsqueeze", use.name(0), g.whole(axis))
+    return reduce(g, operator, g.emit("Where", g.constant(upto), x, use.number(neutral)), [axis + 1], keepdim=False)
+
+
 @translates("Softmax", "LogSoftmax")
 def softmax(g, use, axis):
     if not use.x.shape:
@@ -314,38 +358,3 @@ def slices(g, x, parts):
         return x
     starts, stops, steps = zip(*parts.values())
     return g.emit("Slice", x, g.whole(*starts), g.whole(*stops), g.whole(*parts), g.whole(*steps))
-
-
-@translates("GetItem")
-def get_item(g, use, basic):
-    parts, dropped, added, axis, new = {}, [], [], 0, 0
-    for item in basic if isinstance(basic, tuple) else ():
-        if item is None:
-            added.append(new)
-        elif isinstance(item, slice):
-            if item != slice(None):
-                parts[axis] = (item.start or 0, 2**62 if item.stop is None else item.stop, item.step or 1)
-            axis += 1
-        elif item is not Ellipsis:
-            parts[axis] = (item, item + 1 or 2**62, 1)
-            dropped.append(axis)
-            axis += 1
-        new += item is None or isinstance(item, slice)
-    x = slices(g, use.name(0), parts)
-    x = g.emit("Squeeze", x, g.whole(*dropped)) if dropped else x
-    x = g.emit("Unsqueeze", x, g.whole(*added)) if added else x
-    return _gathered(g, use, x) if len(use.arguments) > 1 else g.emit("Identity", x)
-
-
-def _gathered(g, use, x):
-    """The name of x[advanced]: one tensor of places at any axis, or several, broadcast, at the first axes."""
-    tensors = [i for i, a in enumerate(use.arguments) if i and hasattr(a, "dtype")]
-    if any(use.dtype(i) == np.dtype(bool) for i in tensors):
-        raise use.refusal("an index by a mask has a size that depends on numbers")
-    if len(tensors) == 1:
-        return g.emit("Gather", x, use.name(tensors[0]), axis=tensors[0] - 1)
-    if tensors != [*range(1, 1 + len(tensors))]:
-        raise use.refusal("an index by several tensors is known at the first dimensions only")
-    common = g.shape(use.sizes[:max(len(use.shape(i)) for i in tensors)], infer=False)
-    places = [g.emit("Unsqueeze", g.emit("Expand", use.name(i), common), g.whole(-1)) for i in tensors]
-    return g.emit("GatherND", x, g.emit("Concat", *places, axis=-1))

@@ -36,6 +36,14 @@ OPERATORS = dict(
     GatherND=lambda x, index: x[tuple(index.unbind(-1))],
     LRN=lambda x, size, alpha=1e-4, beta=0.75, bias=1.0: F.local_response_norm(x, size, alpha, beta, bias),
     GlobalAveragePool=lambda x: x.mean(tuple(range(2, x.ndim)), keepdim=True),
+    GlobalMaxPool=lambda x: x.amax(tuple(range(2, x.ndim)), keepdim=True),
+    GreaterOrEqual=lambda x, y: x >= y, LessOrEqual=lambda x, y: x <= y, Not=lambda x: ~x, And=lambda x, y: x & y,
+    Or=lambda x, y: x | y, Reciprocal=lambda x: 1 / x, Round=lambda x: x.round(), Softsign=F.softsign,
+    Mean=lambda *xs: functools.reduce(lambda x, y: x + y, xs) / len(xs), PRelu=lambda x, a: where(x > 0, x, a * x),
+    Selu=lambda x, alpha=1.6732632, gamma=1.0507010: gamma * F.elu(x, alpha), Celu=lambda x, alpha=1.0: F.celu(x, alpha),
+    Mod=lambda x, y, fmod=0: x.fmod(y) if fmod else x % y, Size=lambda x: tensor(x.numel()),
+    Tile=lambda x, repeats: x.tile(repeats.tolist()),
+    InstanceNormalization=lambda x, w, b, epsilon=1e-5: F.instance_norm(x, weight=w, bias=b, eps=epsilon),
 )
 
 
@@ -102,6 +110,28 @@ def Pad(x, pads, value=None, axes=None, mode="constant"):
     pads, mode = pads.tolist(), {"edge": "replicate", "wrap": "circular"}.get(mode, mode)
     widths = [n for pair in [*zip(pads[:x.ndim], pads[x.ndim:])][::-1] for n in pair]
     return F.pad(x, widths, mode, None if mode != "constant" or value is None else float(value))
+
+
+@operator
+def Compress(x, mask, axis=None):
+    return x.flatten()[mask] if axis is None else x[(slice(None),) * (axis % x.ndim) + (mask,)]
+
+
+@operator
+def ScatterElements(x, index, value, axis=0, reduction="none"):
+    if reduction == "none":
+        return x.scatter(axis, index, value)
+    names = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
+    return x.scatter_reduce(axis, index, value, names[reduction])
+
+
+@operator
+def Col2Im(x, size, kernel, strides=None, pads=None, dilations=None):
+    n = size.numel()
+    pads = pads or [0] * 2 * n
+    if pads[:n] != pads[n:]:
+        raise NotImplementedError(f"onnx.load: Col2Im with other pads before than after: {pads}")
+    return F.fold(x, size.tolist(), kernel.tolist(), dilations or 1, pads[:n], strides or 1)
 
 
 # ---- reductions ------------------------------------------------------------------------------------------------------

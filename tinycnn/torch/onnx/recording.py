@@ -11,6 +11,7 @@ from ..engine.arrays import is_array
 from ..engine.function import Function, owner
 from ..engine.grad_mode import enable_grad
 from ..engine.tensor import Tensor
+from ..nn.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,11 @@ class Recording:
             known = [self._argument(a) for a in arguments]
             result = plain.__func__(function, *arguments, **options)
             if any(isinstance(a, Value) for a in known):
-                results = [self._know(y) for y in (result if isinstance(result, tuple) else (result,))]
-                self.nodes.append(Node(function.__name__, known, options, results))
+                results = result if isinstance(result, tuple) else (result,)
+                if function is Checkpoint:  # its results are those of the operations inside, which have just been noted
+                    self._edges.update({(y.grad_fn, y.output_nr): self.find(y.array) for y in results})
+                else:
+                    self.nodes.append(Node(function.__name__, known, options, [*map(self._know, results)]))
             return result
 
         def choosing(name, choose):

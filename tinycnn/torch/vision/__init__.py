@@ -1,4 +1,4 @@
 """torchvision's places: `import tinycnn.vision as torchvision`, or `from tinycnn.vision import datasets, transforms`."""
-from . import datasets, models, transforms, utils
+from . import datasets, io, models, ops, transforms, utils
 
-__all__ = ["datasets", "models", "transforms", "utils"]
+__all__ = ["datasets", "io", "models", "ops", "transforms", "utils"]
