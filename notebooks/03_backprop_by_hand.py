@@ -331,6 +331,13 @@ plt.show()
 print(check_functions(max_pool, to_all_four, chance.normal(size=(2, 3, 4, 6))))
 
 # %% [markdown]
+# ## See it happen
+#
+# [explore.html](explore.html) is a page on which a trained network runs forward and backward in the browser, without an
+# installation: draw a digit, choose "Backward", press a number, then a weight of its kernel. What stands there is the sum
+# derived above, place by place, and "Check it" compares it with a finite difference. Its part "Break it" plants the same
+# kind of mistake as this lesson. `tinycnn explore RUN` opens such a page for a network of your own.
+#
 # ## Exercises
 #
 # - `tinycnn exercises start linear`, `tinycnn exercises start activations`, `tinycnn exercises start softmax_cross_entropy`,

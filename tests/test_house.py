@@ -25,7 +25,7 @@ registry.load()
 ROOT, PACKAGE = Path(__file__).parents[1], Path(tinycnn.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [{"engine"}, {"ops"}, {"distributed"}, {"nn", "optim", "data", "files"}, {"models"}, {"train", "viz"},
-          {"gradcheck"}, {"exercises"}, {"cli"}, {"torch"}]
+          {"gradcheck"}, {"exercises", "explore"}, {"cli"}, {"torch"}]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PLAIN = {"engine", "ops", "nn", "optim"}  # the rooms of the textbook, which know of no road
 ROADS = {"cpu", "gpu"}                    # which stand on these four, and are named by the package itself and its facade
@@ -80,9 +80,9 @@ def imported_rooms(path):
             yield line, name if name in ROOMS else "torch" if facade.is_dir() or facade.with_suffix(".py").exists() else ""
 
 
-def test_the_package_has_sixteen_rooms_and_nothing_else():
+def test_the_package_has_seventeen_rooms_and_nothing_else():
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
-    assert len(ROOMS) == 16 and entries == {*ROOMS, "__init__.py", "__main__.py"}
+    assert len(ROOMS) == 17 and entries == {*ROOMS, "__init__.py", "__main__.py"}
 
 
 @each_file

@@ -51,7 +51,8 @@ def test_import_loads_nothing_but_numpy():
 
 def test_version_and_help():
     assert run("--version").stdout.strip() == f"tinycnn {tinycnn.__version__}"
-    for arguments in ((), ("train",), ("predict",), ("evaluate",), ("pack",), ("plot",), ("find-lr",), ("summary",)):
+    commands = "train", "predict", "evaluate", "pack", "plot", "find-lr", "summary", "explore", "book"
+    for arguments in ((), *((command,) for command in commands)):
         told = run(*arguments, "--help")
         assert told.returncode == 0 and "usage: tinycnn" in told.stdout and told.stderr == ""
 

@@ -8,6 +8,7 @@ from tests.helpers.cases import tensors_of
 from tinycnn import models, nn, no_grad
 from tinycnn.engine.tensor import wrap
 from tinycnn.gradcheck import registry
+from tinycnn.models import FrozenBatchNorm2d
 from tinycnn.nn.norm import _BatchNorm
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
@@ -68,17 +69,20 @@ def settle(model, inputs):
     float64 give differs by thousands of roundings, whoever computes. So does a channel that hardly varies, and units that
     switch: biases leave most of them at work.
     """
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    def observe(m, inputs):
+        axes = [0, *range(2, inputs[0].ndim)]
+        var = inputs[0].var(axes, correction=0)
+        m.running_mean.copy_(inputs[0].mean(axes))
+        m.running_var.copy_(var + var.mean())
+    norms = [m for m in model.modules() if isinstance(m, (_BatchNorm, FrozenBatchNorm2d))]
     for m in norms:
-        m.train()
-        m.momentum = 1.0
         m.weight.mul_(0.5)
         m.bias.uniform_(0, 1)
+    hooks = [m.register_forward_pre_hook(observe) for m in norms]
     if norms:
         model(*inputs)
-    model.eval()
-    for m in norms:
-        m.running_var.add_(m.running_var.mean())
+    for hook in hooks:
+        hook.remove()
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)

@@ -335,3 +335,17 @@ def test_a_disk_that_takes_nothing_is_named(number, words, tmp_path, monkeypatch
     with pytest.raises(OSError, match=words) as error:
         fit(model, **options, checkpoint=tmp_path / "c")
     assert error.value.filename == str(tmp_path / "c") and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda state: [1, 2], "it holds a list"), (lambda state: {"a": tinycnn.ones(2)}, "history, stopped, row, running"),
+    (lambda state: {**state, "history": None}, "history missing or damaged"),
+    (lambda state: {**state, "history": [3]}, "history missing or damaged"),
+    (lambda state: {**state, "facts": None}, "facts missing"), (lambda state: {**state, "row": "x"}, "row missing"),
+    (lambda state: {**state, "model": None, "stopped": -1}, "model, stopped missing")])
+def test_what_is_no_state_of_a_training_is_named(change, words, tmp_path):
+    model, options = setup("onecycle")
+    fit(model, **options, checkpoint=tmp_path / "c")
+    tinycnn.save(change(tinycnn.load(tmp_path / "c")), tmp_path / "c")
+    with pytest.raises(ValueError, match=f"c is no checkpoint of a training: .*{words}"):
+        fit(model, **options, checkpoint=tmp_path / "c", resume=True)

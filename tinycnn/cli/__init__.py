@@ -1,5 +1,5 @@
 """The command line: `tinycnn train`, `evaluate`, `predict`, `pack`, `plot`, `find-lr`, `summary`, `profile`,
-`roads`, `data`, `exercises`, `gradcheck`, `torch`, `book`.
+`explore`, `roads`, `data`, `exercises`, `gradcheck`, `torch`, `book`.
 
 Results go to stdout, progress and errors to stderr. The exit code is 0 for success, 1 for an error, 2 for a command that
 makes no sense, 130 after Ctrl-C.
@@ -11,7 +11,7 @@ import sys
 import warnings
 
 from .. import __version__
-from . import asking, book, data, exercises, packing, profiling, roads, torch, training
+from . import asking, book, data, exercises, explore, packing, profiling, roads, torch, training
 from .arguments import message
 
 EXAMPLES = """examples:
@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   tinycnn evaluate runs/digits                    how good it is, class by class
   tinycnn predict runs/digits photo.png           what a picture shows
   tinycnn predict mnist photo.png                 the same, with a network that comes along
+  tinycnn explore mnist                           see it happen, forward and backward, in the browser
   tinycnn plot runs/digits runs/digits-2          two runs in one figure
   tinycnn summary resnet18 --input-size 3x224x224 its layers, weights and multiply-adds
   tinycnn profile cifar_resnet20 --batch 32       where the time of a training step goes
@@ -73,8 +74,8 @@ def _parser():
     parser.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (training.add_train, asking.add_evaluate, asking.add_predict, packing.add_pack, asking.add_plot,
-                training.add_find_lr, asking.add_summary, profiling.add_profile, roads.add_roads, data.add_data,
-                exercises.add_exercises, _add_gradcheck, torch.add_torch, book.add_book):
+                training.add_find_lr, asking.add_summary, profiling.add_profile, explore.add_explore, roads.add_roads,
+                data.add_data, exercises.add_exercises, _add_gradcheck, torch.add_torch, book.add_book):
         add(commands)
     return parser
 

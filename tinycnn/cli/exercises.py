@@ -193,6 +193,7 @@ def run_demo(args):
     print(f"{results['yours'][0]:6.1%} of the test digits with your function, loss {results['yours'][1][-1]:.3f}")
     print(f"{results['other'][0]:6.1%} {DEMOS[args.name].other}, loss {results['other'][1][-1]:.3f}")
     print(f"{picture}: the loss of both step by step, and how many digits they name rightly")
+    print("to see the numbers inside a network, forward and backward, in the browser: tinycnn explore mnist")
 
 
 def show_progress(args):

@@ -68,6 +68,8 @@ def read_settings(args, add_options):
 def _checked(path, add_options):
     """The settings in run.json, each as the command line would take it."""
     try:
+        if path.is_fifo():
+            raise ValueError("it is a pipe, and no file")
         settings = json.loads(path.read_bytes())
         if type(settings) is not dict:
             raise TypeError("no JSON object")
@@ -100,7 +102,9 @@ def extend(folder, args, changes):
     """Prepare the checkpoint of a run for what `changes`, say so, and write the settings; ValueError where it cannot be."""
     path = folder / CHECKPOINTS[0]
     if path.exists():
+        from ..train.state import check_form
         state = load(path, "cpu")
+        check_form(path, state)
         _compare(folder / "run.json", state, args)
         done = len(state["history"])
         if args.epochs < done:

@@ -109,8 +109,8 @@ class ImageFolder(Dataset):
         for y, name in enumerate(self.classes):
             files = self._files(self.root / name, is_valid_file or (lambda path: path.suffix.lower() in EXTENSIONS))
             if not files and not allow_empty:
-                raise FileNotFoundError(f"ImageFolder: {printable(str(self.root / name), 300)} has no pictures (files that end in "
-                                        f"{', '.join(EXTENSIONS)}); allow_empty=True permits that")
+                raise FileNotFoundError(f"ImageFolder: {printable(str(self.root / name), 300)} has no pictures (files that "
+                                        f"end in {', '.join(EXTENSIONS)}); allow_empty=True permits that")
             held_out = set(chance.permutation(len(files))[:round(len(files) * validation_split)].tolist())
             self.samples += [(path, y) for i, path in enumerate(files) if train is None or (i in held_out) != train]
         if skip_damaged:

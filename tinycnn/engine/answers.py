@@ -152,7 +152,8 @@ def _calculable(value):
 
 GLANCES = {  # kind: (types that fit, of which nothing else is asked, what else fits)
     _SWITCH: ([bool], _switch), _GENERATOR: ([Generator], _GENERATOR[0]), _LAYOUT: ([], _LAYOUT[0]),
-    _DTYPE: (map(type, KNOWN.values()), lambda value: isinstance(value, (np.dtype, type, str, type(bfloat16)))),
+    _DTYPE: (map(type, KNOWN.values()),  # FloatTensor, a function, names a dtype, too
+             lambda value: isinstance(value, (np.dtype, str, type(bfloat16))) or callable(value)),
     _DEVICE: ([Device, str, type(None)], lambda value: isinstance(value, int) and not isinstance(value, bool)),
     _WHOLE: ([int], _single), _SCALAR: ([int, float], _calculable)}
 GLANCES = {kind: (frozenset(types), fits, kind[1]) for kind, (types, fits) in GLANCES.items()}

@@ -129,33 +129,29 @@ def factor_per_slice(s):
     factor = s.a[0] / s.n[0]
     if not _known(s).all() or not same(factor * s.n[1], s.a[1]):
         return None
-    known = _values_of(s, factor)
-    if known:
-        return known
     for axes in reversed(subsets(long_axes(s.shape)[:5])):
         part = np.broadcast_to(factor.mean(axes, keepdims=True), s.shape)
         if len(axes) < len(long_axes(s.shape)) and same(factor, part):
-            return (f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale, weight or "
+            return _values_of(s, np.median(factor, axes).ravel()) or (
+                    f"is off by a factor that is constant over {s.axes(axes)} and differs elsewhere: a scale, weight or "
                     "standard deviation of each slice is missing or doubled, or is another than that of forward")
     return None
 
 
 def _values_of(s, factor):
     """Words on an array whose entries the factors are, whatever their places, as weights that labels choose; or counts."""
-    found = np.unique(factor.round(9))
-    if not 1 < found.size <= factor.size / 2:
-        return None
     given = [(name, np.asarray(getattr(v, "array", v))) for name, v in zip(s.problem.argument_names, s.problem.given)]
     handed_on = [(name, array) for _, name, array in s.handed_on()]
     for name, array in [*handed_on, *((n, a) for n, a in given if a.dtype.kind in "fiu" and a.ndim)]:
         values = np.unique(array.astype(float))
         for words, power in (("has a factor {} too much", 1), ("lacks a factor {}", -1), ("has a factor {}**2 too much", 2),
                              ("lacks a factor {}**2", -2)):
-            near = np.abs(found[:, None] / values ** power - 1).min(1) if 1 < values.size <= 4096 else np.ones(1)
-            if near.max() < CLOSE and np.ptp(found) > 0.01 * np.abs(found).max():
+            near = np.abs(factor[:, None] / values ** power - 1).min(1) if 1 < values.size <= 4096 else np.ones(1)
+            if near.max() < CLOSE and np.ptp(factor) > 0.01 * np.abs(factor).max():
                 return words.format(name) + f", the entry of {name} that belongs to each slice"
-    if all(np.abs(found * k - (found * k).round()).max() < CLOSE for k in (np.lcm.reduce(np.arange(1, 13)),)):
-        shown = ", ".join(f"{f:.4g}" for f in found[:4])
+    parts = np.abs(factor[:, None] * np.arange(1, 13))
+    if (np.abs(parts - parts.round()).min(1) < 1e-5).all() and factor.size > 2:
+        shown = ", ".join(f"{f:.4g}" for f in np.unique(factor.round(6))[:4])
         return (f"is off by factors ({shown}) that are ratios of whole numbers: either a mean divides by another count than "
                 "in forward (of entries that are padding or masked, too), or something is counted several times")
     return None

@@ -132,6 +132,19 @@ class State:
                 self.running.batches = parts[0]["running"]["batches"]
 
 
+FORM = {"model": dict, "optimizer": dict, "loader": dict, "history": list, "stopped": bool, "row": (dict, type(None)),
+        "running": (dict, type(None)), "facts": dict}  # of a state in a file
+
+
+def check_form(path, state):
+    """ValueError naming the file where `state` is none that `State.state_dict` returned; older ones have no facts."""
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} is no checkpoint of a training: it holds a {type(state).__name__}")
+    wrong = [name for name, kinds in FORM.items() if not isinstance(state.get(name, {} if name == "facts" else ...), kinds)]
+    if wrong or not all(isinstance(row, dict) for row in state["history"]):
+        raise ValueError(f"{path} is no checkpoint of a training: {', '.join(wrong) or 'history'} missing or damaged")
+
+
 class Keeper:
     """Writes `state` to the file `path` every `seconds`, and when asked; does nothing where `path` is None.
 
@@ -153,6 +166,7 @@ class Keeper:
             remove_rests(self.path)
         state = self.state.ranks.load(self.path)
         if state is not None:
+            check_form(self.path, state)
             try:
                 self.state.check(state)
                 self.state.load_state_dict(state)
