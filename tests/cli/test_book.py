@@ -105,6 +105,13 @@ def test_a_local_name_is_no_link(package):
     assert "Linear" in names and "x" not in names
 
 
+def test_what_is_imported_is_a_link_and_a_star_none(package):
+    module = package.modules["tinycnn"]
+    links = {module.lines[line - 1][column:].partition(",")[0]: target for (line, column), target in
+             package.links(module).items()}
+    assert links["as_torch"].module == "tinycnn.torch.alias" and not any(text.startswith("*") for text in links)
+
+
 # ---- pages -----------------------------------------------------------------------------------------------------------
 
 def test_the_steps_of_a_file_hold_every_line_once(package):

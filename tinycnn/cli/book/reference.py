@@ -4,6 +4,7 @@ import inspect
 import re
 from html import escape
 
+from ...engine.tensor import Tensor
 from .files import Pages, page_of
 from .prose import html_of, inline
 from .site import Page
@@ -18,10 +19,9 @@ PLACES = ("", "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.parametriz
 def reference_pages(source):
     """A page for every place of public names, and one for the methods of Tensor."""
     known = {}  # id of what a name stands for: (page, name) where it is explained
-    tensor = importlib.import_module("tinycnn").Tensor
-    places = [(f"tinycnn.{place}".rstrip("."), None) for place in PLACES]
-    for place, _ in (*places[:1], ("tinycnn.Tensor", tensor), *places[1:]):
-        owner = tensor if place == "tinycnn.Tensor" else importlib.import_module(place)
+    places = [f"tinycnn.{place}".rstrip(".") for place in PLACES]
+    for place in (places[0], "tinycnn.Tensor", *places[1:]):
+        owner = Tensor if place == "tinycnn.Tensor" else importlib.import_module(place)
         page = f"reference/{place}"
         entries, names = [], []
         for name, thing in sorted(_public(owner).items(), key=lambda pair: (pair[0].lower(), pair[0])):

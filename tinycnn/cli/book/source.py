@@ -141,7 +141,7 @@ class Source:
         found = {}
         for node in ast.walk(module.tree):
             for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-                target = self.resolve(module, alias.asname or alias.name)
+                target = None if alias.name == "*" else self.resolve(module, alias.asname or alias.name)
                 if target is not None:
                     found[alias.lineno, alias.col_offset] = target
         for node in module.tree.body:
