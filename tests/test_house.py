@@ -412,7 +412,7 @@ vision.transforms.v2 vision.transforms.v2.functional vision.utils viz
 
 
 # places, and the library that each of them needs
-OF_AN_EXTRA = {"einops": "einops", "onnx": "onnx", "utils.tensorboard": "tensorboardX",
+OF_AN_EXTRA = {"cli.book.extension": "docutils", "einops": "einops", "onnx": "onnx", "utils.tensorboard": "tensorboardX",
                **{f"gradcheck.foreign.of_{name}": name for name in ("torch", "jax", "autograd")}}
 
 

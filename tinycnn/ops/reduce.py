@@ -14,7 +14,7 @@ from ..engine.arrays import array_module, as_array
 from ..engine.dtype import as_dtype, int64
 from ..engine.function import Function
 from ..engine.half import wide
-from ..engine.checks import check_floating, check_tensor
+from ..engine.checks import check_floating, check_tensor, whole
 from ..engine.tensor import method, wrap
 from .inplace import twin
 from .selection import where
@@ -180,12 +180,14 @@ class Cumsum(Function, wide=True):
 
 def one_dim(function, dim, ndim):
     """`dim` counted from the front; IndexError where there is none. A 0-d tensor counts as having one dimension."""
-    if isinstance(dim, builtins.bool) or not hasattr(dim, "__index__"):
-        raise TypeError(f"{function}: dim must be an integer, got {dim!r}")
+    try:
+        dim = whole(dim)
+    except TypeError:
+        raise TypeError(f"{function}: dim must be an integer, got {dim!r}") from None
     size = builtins.max(ndim, 1)
     if not -size <= dim < size:
         raise IndexError(f"{function}: dim must be from {-size} to {size - 1} for a tensor of {ndim} dimensions, got {dim}")
-    return dim.__index__() % size
+    return dim % size
 
 
 def several_dims(function, dim, ndim):
