@@ -35,6 +35,7 @@ def formulas(text):
     ("dl/dx = a/b c", r"\frac{{dl}}{{dx}} = \frac{a}{b}\, c"),
     ("s = |x| / sqrt(y)", r"s = \frac{\left| x \right|}{\sqrt{y}}"),
     ("W = F o (P S)", r"W = F \circ \left( P\, S \right)"),
+    ("dxhat = dmu", r"{d\hat{x}} = {d\mu}"),
     ("c = n // 2", r"c = \left\lfloor \frac{n}{2} \right\rfloor"),
     ("where x_1[s_1] stands", "{x_{1}}_{s_{1}}"),
 ])

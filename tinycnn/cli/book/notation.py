@@ -310,6 +310,6 @@ def symbol(name):
         return name
     if len(word) == 2 and word[0] == "d":
         return "{" + word + "}" + primes
-    if word.startswith("d") and word[1:] in GREEK:
+    if word.startswith("d") and word[1:] in {*GREEK, "xhat"}:
         return "{d" + symbol(word[1:]) + "}"
     return rf"\mathrm{{{word}}}" + primes
