@@ -27,6 +27,9 @@ def mul(x, w):
     return x * w
 
 
+LOST = "either the factor n is missing or counted twice, or the 3 of the derivative of a cube"  # of `power`
+
+
 def power(x, n=3):
     return x ** n
 
@@ -69,7 +72,7 @@ def test_what_is_right_in_autograd_is_right(fn, inputs, how):
     (with_rule(mul, lambda y, x, w: lambda dy: dy * w, None), TWO, "dw is zero everywhere"),
     (with_rule(mul, lambda y, x, w: lambda dy: dy * x, lambda y, x, w: lambda dy: dy * w), TWO,
      "dx is dw: backward returns the gradients in the wrong order"),
-    (with_rule(power, lambda y, x: lambda dy: dy * x ** 2), [draw(4)], "the 3 of the derivative of a cube is lost"),
+    (with_rule(power, lambda y, x: lambda dy: dy * x ** 2), [draw(4)], LOST),
     (with_rule(power, lambda y, x: lambda dy: dy * 3 * y ** 2), [draw(4)], "dx is"),
     (with_rule(mul, lambda y, x, w: lambda dy: dy * w, writes), TWO, "writes into the upstream gradient"),
     (with_rule(keeps, lambda y, x: lambda dy: 2 * dy * KEPT[0]), [draw(3)], "a forward pass on other inputs changes the")])
@@ -81,7 +84,7 @@ def test_a_mistake_in_a_primitive_is_named(fn, inputs, says):
 def test_a_mistake_in_a_primitive_within_a_function_is_named():
     lost = with_rule(power, lambda y, x: lambda dy: dy * x ** 2)
     report = gradcheck(lambda x: anp.sum(lost(x)), draw(4), library="autograd")
-    assert "the 3 of the derivative of a cube is lost" in report.cause and "library='autograd'" in str(report)
+    assert LOST in report.cause and "library='autograd'" in str(report)
 
 
 def test_an_input_that_no_trace_reaches_is_missing():
