@@ -342,6 +342,7 @@ def test_a_disk_that_takes_nothing_is_named(number, words, tmp_path, monkeypatch
     (lambda state: {**state, "history": None}, "history missing or damaged"),
     (lambda state: {**state, "history": [3]}, "history missing or damaged"),
     (lambda state: {**state, "facts": None}, "facts missing"), (lambda state: {**state, "row": "x"}, "row missing"),
+    (lambda state: {**state, "row": {}}, "row missing"),
     (lambda state: {**state, "model": None, "stopped": -1}, "model, stopped missing")])
 def test_what_is_no_state_of_a_training_is_named(change, words, tmp_path):
     model, options = setup("onecycle")

@@ -141,6 +141,8 @@ def check_form(path, state):
     if not isinstance(state, dict):
         raise ValueError(f"{path} is no checkpoint of a training: it holds a {type(state).__name__}")
     wrong = [name for name, kinds in FORM.items() if not isinstance(state.get(name, {} if name == "facts" else ...), kinds)]
+    if not wrong and state["row"] is not None and not {"epoch", "lr", "seconds"} <= set(state["row"]):
+        wrong = ["row"]
     if wrong or not all(isinstance(row, dict) for row in state["history"]):
         raise ValueError(f"{path} is no checkpoint of a training: {', '.join(wrong) or 'history'} missing or damaged")
 
