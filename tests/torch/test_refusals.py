@@ -86,6 +86,7 @@ def explained(function, argument, value):
     (lambda: X.allclose(X, rtol=-1), "allclose: isclose: rtol and atol must be at least 0|isclose: rtol"),
     (lambda: X.take(X > 0), "take: index must be of integers, got bool"),
     (lambda: t.result_type(None), "result_type: operands must be Tensors or numbers, got None"),
+    (lambda: t.nn.ConstantPad1d(1, (-1,))(X), "ConstantPad1d: pad: value must be a number, got tuple|pad: value must be"),
     (lambda: t.is_complex(()), "is_complex: input must be a Tensor, got"),
     (lambda: t.nn.AdaptiveAvgPool2d(t.tensor([1, 2])), "AdaptiveAvgPool2d: output_size must be an integer, got"),
     (lambda: t.optim.lr_scheduler.MultiplicativeLR(fuzzing.optimizer(), lambda epoch: None).step(),

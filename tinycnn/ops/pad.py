@@ -3,7 +3,7 @@ import math
 
 from ..engine.arrays import array_module
 from ..engine.function import Function
-from ..engine.checks import check_tensor
+from ..engine.checks import check_number, check_tensor
 from .creation import arange
 from .gather import index_add
 from .shape import integers
@@ -112,7 +112,9 @@ def pad(input, pad, mode="constant", value=None):
             if min(a, 0) + min(b, 0) + n < 0:
                 raise ValueError(f"pad: {widths} cuts more from dimension {dim} than its size {n}")
     if mode == "constant":
-        return ConstantPad.apply(input, pads=pads, value=0 if value is None else value)
+        value = 0 if value is None else value
+        check_number("pad", value=value)
+        return ConstantPad.apply(input, pads=pads, value=value)
     if mode not in ("reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
     if value:
