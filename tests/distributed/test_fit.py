@@ -50,7 +50,8 @@ EQUAL = FIT.replace("DROP", "0.0") + """
 """
 
 
-@pytest.mark.parametrize("n", [2, 3, 5])  # batches of 14, the last one of 3: with five processes two have no share in it
+@pytest.mark.parametrize("n", [  # batches of 14, the last one of 3: with five processes two have no share in it
+    pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), 5])
 def test_fit_does_what_one_process_does(n, tmp_path):
     assert run(n, EQUAL, tmp_path)[1].count("equal") == n
 

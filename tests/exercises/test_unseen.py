@@ -40,6 +40,7 @@ def published():
     return re.findall(r"(?m)^\| (?:functions|exercises) \| .*%.*\|$", PAGE.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_tenth_of_them_comes_near_the_published_shares():
     for share, line in zip(measure(ENTRIES[::10], [0]), published(), strict=True):
         named = float(re.findall(r"\(([\d.]+)%\)", line)[1]) / 100
