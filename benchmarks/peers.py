@@ -46,6 +46,7 @@ def autograd(x, labels):
 
     def layer(x, w, b):
         x = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), "constant")
+        w = w[:, :, ::-1, ::-1]  # which it calls a convolution, and turns
         y = convolve(x, w, axes=([2, 3], [2, 3]), dot_axes=([1], [1]), mode="valid") + b.reshape(1, -1, 1, 1)
         y = np.maximum(y, 0)
         n, c, height, width = y.shape

@@ -47,9 +47,11 @@ def test_a_step_learns_and_an_inference_does_not():
     assert any((p.array != b).any() for p, b in zip(network.parameters(), before))
 
 
-def test_scores_for_every_pixel_get_labels_for_every_pixel():
-    pixels = Workload("pixels", lambda t: t.nn.Conv2d(1, 2, 3, padding=1), (2, 1, 8, 8), 2, 1.0)
-    measure.step_of(tinycnn, pixels)()
+def test_scores_for_every_pixel_get_labels_for_every_pixel(monkeypatch):
+    network, labels = tinycnn.nn.Conv2d(1, 2, 3, padding=1), []
+    monkeypatch.setattr(tinycnn.nn.functional, "cross_entropy", lambda scores, y: labels.append(y) or scores.sum())
+    measure.step_of(tinycnn, Workload("pixels", lambda t: network, (2, 1, 8, 8), 2, 1.0))()
+    assert labels[0].shape == (2, 8, 8) and set(labels[0].numpy().ravel()) == {0, 1}
 
 
 def test_a_measurement_is_repeated_until_the_time_is_over():
@@ -102,11 +104,19 @@ def test_goals_are_trained_on_networks_that_run():
 
 
 @pytest.mark.parametrize("name", peers.PEERS)
-def test_peers_take_a_step(name, monkeypatch):
+def test_peers_compute_the_gradients_that_tinycnn_computes(name, monkeypatch):
     monkeypatch.setattr(np, "int", int, raising=False)  # DeZero needs it when it is imported
     pytest.importorskip(name)
-    rng = np.random.default_rng(0)
-    peers.PEERS[name](rng.standard_normal((4, 1, 28, 28), dtype=np.float32), np.arange(4))()
+    x, labels = np.random.default_rng(0).standard_normal((4, 1, 28, 28), dtype=np.float32), np.arange(4)
+    seen = []
+    monkeypatch.setattr(peers, "momentum_sgd", lambda values, gradients, velocities: seen.append(gradients))
+    peers.PEERS[name](x, labels)()
+    p, F = {name: tinycnn.tensor(w, requires_grad=True) for name, w in peers.weights().items()}, tinycnn.nn.functional
+    y = F.max_pool2d(F.conv2d(tinycnn.tensor(x), p["w1"], p["b1"], padding=2).relu(), 2)
+    y = F.max_pool2d(F.conv2d(y, p["w2"], p["b2"], padding=2).relu(), 2)
+    F.cross_entropy(y.flatten(1) @ p["w3"] + p["b3"], tinycnn.tensor(labels)).backward()
+    for key, w in p.items():
+        np.testing.assert_allclose(np.asarray(seen[0][key]).reshape(w.shape), w.grad.numpy(), rtol=1e-3, atol=1e-5)
 
 
 # ---- the runner ------------------------------------------------------------------------------------------------------

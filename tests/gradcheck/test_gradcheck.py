@@ -11,7 +11,7 @@ from tinycnn.engine.function import Function
 from tinycnn.gradcheck import GradcheckError, check_functions, command, gradcheck
 from tinycnn.gradcheck.checker import check
 from tinycnn.gradcheck.measure import Tolerance
-from tinycnn.gradcheck.problem import ArrayProblem
+from tinycnn.gradcheck.pairs import ArrayProblem
 
 rng = np.random.default_rng(7)
 

@@ -40,15 +40,10 @@ def add_gradients_in_shares(total, gradient):
 @functools.cache
 def alone():
     """How often Python counts a gradient that nobody but the walk knows, where `is_ours` looks at it."""
-    counts = []
-
-    @formula
-    def look(leaf, gradient):
-        pass
-
-    look.roads.append((lambda leaf, gradient: counts.append(sys.getrefcount(gradient)), None))
-    dy = [np.empty(1)]
-    look(None, dy[0])
+    counts, dy = [], [np.empty(1)]
+    like_accumulate = formula(lambda leaf, gradient: None)
+    like_accumulate.roads.append((lambda leaf, gradient: counts.append(sys.getrefcount(gradient)), None))
+    like_accumulate(None, dy[0])
     return counts[0]
 
 

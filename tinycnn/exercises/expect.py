@@ -9,7 +9,7 @@ import numpy as np
 
 from ..gradcheck.checker import check
 from ..gradcheck.measure import Tolerance
-from ..gradcheck.problem import ArrayProblem
+from ..gradcheck.pairs import ArrayProblem
 from ..gradcheck.scene import same
 from .differences import explain
 from .report import Wrong

@@ -6,7 +6,8 @@ from .diagnosis import diagnose
 from .foreign import problem_of
 from .measure import InputCheck, Measurement, Tolerance, TooSlow, check_ties, largest
 from .numeric import STEP
-from .problem import ArrayProblem, TensorProblem, kept_dice, names_of, title_of
+from .pairs import ArrayProblem
+from .problem import TensorProblem, kept_dice, names_of, title_of
 from .registry import library
 from .report import GradcheckError, Report
 from .smaller import reduced

@@ -38,7 +38,7 @@ class GradScaler:
 
     def __init__(self, device="cuda", init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000,
                  enabled=True):
-        pass
+        """All are accepted, and change nothing."""
 
     def scale(self, outputs):
         """`outputs`, a tensor or several, as they are."""

@@ -58,27 +58,8 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
     lr (at the start of the epoch) and seconds. Raises FloatingPointError when the loss is no longer a finite number (on a
     GPU: when somebody looks).
     """
-    check_network("fit", model)
-    check_iterable("fit", train=train)
-    check_callable("fit", loss=loss)
-    if val is not None:
-        check_iterable("fit", val=val)
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"fit: optimizer must be an optimizer of tinycnn.optim, got {type(optimizer).__name__}")
-    if not isinstance(epochs, (int, np.integer)) or epochs < 0:
-        raise ValueError(f"fit: epochs must be a whole number of at least 0, got {epochs!r}")
-    if not isinstance(settings or {}, dict):
-        raise TypeError(f"fit: settings must be a dictionary, got {type(settings).__name__}")
+    _check_fit(model, train, val, epochs, optimizer, schedule, loss, accumulate, checkpoint_seconds, settings)
     batches, each_epoch = _length(train), isinstance(schedule, ReduceLROnPlateau)
-    check_number("fit", accumulate=accumulate, checkpoint_seconds=checkpoint_seconds)
-    if accumulate < 1:
-        raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
-    if accumulate > 1 and batches is None:
-        raise ValueError(f"fit: accumulate={accumulate} needs a train loader with a length, because the last step of an "
-                         "epoch takes the batches that are left")
-    if each_epoch and val is None:
-        raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule "
-                         "and step it in after_epoch")
     device, ranks = device_of(model), Ranks(train)
     state = State(ranks, model, optimizer, schedule, train, val,
                   {"accumulate": accumulate, "clip_norm": clip_norm, **(settings or {})})
@@ -147,6 +128,30 @@ def fit(model, train, val=None, *, epochs, optimizer, schedule=None, loss=F.cros
             state.stopped, keeper.interrupted = ranks.agree(state.stopped, keeper.interrupted)
             keeper.save()
     return state.history
+
+
+def _check_fit(model, train, val, epochs, optimizer, schedule, loss, accumulate, checkpoint_seconds, settings):
+    """Raise TypeError or ValueError for the first argument of `fit` that it cannot work with."""
+    check_network("fit", model)
+    check_iterable("fit", train=train)
+    check_callable("fit", loss=loss)
+    if val is not None:
+        check_iterable("fit", val=val)
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"fit: optimizer must be an optimizer of tinycnn.optim, got {type(optimizer).__name__}")
+    if not isinstance(epochs, (int, np.integer)) or epochs < 0:
+        raise ValueError(f"fit: epochs must be a whole number of at least 0, got {epochs!r}")
+    if not isinstance(settings or {}, dict):
+        raise TypeError(f"fit: settings must be a dictionary, got {type(settings).__name__}")
+    check_number("fit", accumulate=accumulate, checkpoint_seconds=checkpoint_seconds)
+    if accumulate < 1:
+        raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
+    if accumulate > 1 and _length(train) is None:
+        raise ValueError(f"fit: accumulate={accumulate} needs a train loader with a length, because the last step of an "
+                         "epoch takes the batches that are left")
+    if isinstance(schedule, ReduceLROnPlateau) and val is None:
+        raise ValueError("fit: ReduceLROnPlateau follows the validation loss, so val must be given; or leave out schedule "
+                         "and step it in after_epoch")
 
 
 def evaluate(model, loader, loss=F.cross_entropy):

@@ -10,7 +10,8 @@ function or its inputs are of its library. A plain pair (forward, backward) on a
 import importlib
 import sys
 
-from ..problem import ArrayProblem, TensorProblem
+from ..pairs import ArrayProblem
+from ..problem import TensorProblem
 
 LIBRARIES = ("torch", "jax", "autograd")
 
